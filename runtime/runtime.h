@@ -1,0 +1,341 @@
+/* The runtime: a WebAssembly engine made for looking inside. This is its public header.
+ *
+ * A module is decoded and validated once, compiled once, and instantiated in a store. Code may be compiled
+ * with probe sites: places where an embedder can later enable a call to a stub of its own, at no signal's
+ * cost. The runtime does not know who watches: it offers hooks.
+ *
+ * A *Wasm pc* is the byte offset of an instruction from the start of the code section's contents, as DWARF
+ * for WebAssembly has it. A *machine pc* is an address in this process. */
+#ifndef LOCKSTEP_RUNTIME_H
+#define LOCKSTEP_RUNTIME_H
+
+#include "runtime/base.h"
+
+/* ---- Types and values (core specification, sections 2.3 and 4.2.1) ---- */
+
+enum rt_type { /* the binary format's own codes */
+               RT_I32 = 0x7f,
+               RT_I64 = 0x7e,
+               RT_F32 = 0x7d,
+               RT_F64 = 0x7c,
+               RT_V128 = 0x7b,
+               RT_FUNCREF = 0x70,
+               RT_EXTERNREF = 0x6f,
+};
+
+union rt_value {
+    uint32_t i32;
+    uint64_t i64;
+    float f32;
+    double f64;
+    void *ref; /* NULL is the null reference; a funcref is a struct rt_func * */
+    uint8_t v128[16];
+};
+
+struct rt_func_type {
+    uint32_t param_count, result_count;
+    const uint8_t *params, *results; /* enum rt_type each */
+};
+
+struct rt_limits {
+    uint64_t min, max; /* max is UINT64_MAX when there is none */
+};
+
+enum rt_extern_kind { RT_EXTERN_FUNC, RT_EXTERN_TABLE, RT_EXTERN_MEMORY, RT_EXTERN_GLOBAL };
+
+/* ---- Traps (the specification's words are in traps.def) ---- */
+
+enum rt_trap {
+#define RT_TRAP_KIND(name, message) RT_TRAP_##name,
+#include "runtime/traps.def"
+#undef RT_TRAP_KIND
+    RT_TRAP_COUNT,
+};
+const char *rt_trap_message(enum rt_trap trap);
+
+/* ---- Modules ---- */
+
+struct rt_module;
+
+/* Decodes and validates; copies `bytes`. Errors name the byte offset in the file and the rule. */
+RT_MUST_USE struct rt_error *rt_module_create(const void *bytes, size_t size, struct rt_module **ret);
+/* Reads the file first. Not a file, too big, or not Wasm: one clear line. */
+RT_MUST_USE struct rt_error *rt_module_open(const char *path, struct rt_module **ret);
+void rt_module_destroy(struct rt_module *module);
+
+/* The first custom section of that name; false when there is none. The bytes live as long as the module. */
+bool rt_module_custom(const struct rt_module *module, const char *name, const uint8_t **bytes, size_t *size);
+/* Walks all custom sections: index from 0; false past the last. `name` is not terminated by the section but
+ * by us. */
+bool rt_module_custom_at(const struct rt_module *module, size_t index, const char **name,
+                         const uint8_t **bytes, size_t *size);
+/* File offset of the code section's contents: file offset = this + Wasm pc. 0 when there is no code section.
+ */
+uint64_t rt_module_code_offset(const struct rt_module *module);
+
+/* Functions count imports first (section 2.5.1). */
+uint32_t rt_module_function_count(const struct rt_module *module);
+uint32_t rt_module_imported_function_count(const struct rt_module *module);
+struct rt_func_type rt_module_function_type(const struct rt_module *module, uint32_t function);
+/* From the name section, else an export's or import's name, else NULL. */
+const char *rt_module_function_name(const struct rt_module *module, uint32_t function);
+/* Wasm pcs of a defined function's body: [*start, *end) from its local declarations through its `end`; *code
+ * is its first instruction. False for an import. */
+bool rt_module_function_range(const struct rt_module *module, uint32_t function, uint32_t *start,
+                              uint32_t *code, uint32_t *end);
+/* The function whose body holds `pc`; false when none does. */
+bool rt_module_function_at(const struct rt_module *module, uint32_t pc, uint32_t *ret);
+/* Number and types of a function's locals, parameters first. */
+uint32_t rt_module_local_count(const struct rt_module *module, uint32_t function);
+enum rt_type rt_module_local_type(const struct rt_module *module, uint32_t function, uint32_t local);
+
+struct rt_import {
+    const char *module, *name; /* UTF-8, terminated; may hold zeros (then the sizes tell) */
+    size_t module_size, name_size;
+    enum rt_extern_kind kind;
+    struct rt_func_type func; /* by kind; see section 2.3 */
+    enum rt_type type;        /* of a table's elements, of a global */
+    bool is_mutable;          /* a global */
+    struct rt_limits limits;  /* a table or memory (pages of 64 KiB) */
+};
+size_t rt_module_import_count(const struct rt_module *module);
+struct rt_import rt_module_import(const struct rt_module *module, size_t index);
+size_t rt_module_export_count(const struct rt_module *module);
+/* Name and kind of an export; its index space is the kind's. */
+const char *rt_module_export(const struct rt_module *module, size_t index, enum rt_extern_kind *kind,
+                             uint32_t *item);
+
+/* ---- Compiled code ---- */
+
+struct rt_code;
+
+struct rt_compile_options {
+    /* Wasm pcs that shall be probe sites, ascending. One that is no instruction's first byte becomes a site
+     * at the next instruction of its function. Not copied; read during the call only. */
+    const uint32_t *sites;
+    size_t site_count;
+    bool every_instruction; /* all instructions are sites; `sites` is not read */
+    bool canonical_nans;    /* every NaN that an instruction produces is the positive canonical one */
+};
+
+/* One pass over each body, straight to machine code. The module must outlive the code. `options` may be NULL.
+ */
+RT_MUST_USE struct rt_error *rt_code_create(const struct rt_module *module,
+                                            const struct rt_compile_options *options, struct rt_code **ret);
+void rt_code_destroy(struct rt_code *code);
+const struct rt_module *rt_code_module(const struct rt_code *code);
+/* The executable bytes: for symbolisers, dumps and the stepper's "is this pc mine?". */
+void rt_code_range(const struct rt_code *code, uintptr_t *low, uintptr_t *high);
+
+struct rt_site {
+    uint32_t pc;       /* Wasm pc */
+    uintptr_t machine; /* address of the site's instruction: 5 patchable bytes */
+};
+/* All sites, ascending by Wasm pc. Those in code that can never run have no machine code and are not listed.
+ */
+const struct rt_site *rt_code_sites(const struct rt_code *code, size_t *count);
+/* Enables or disables many sites at once (indices into rt_code_sites): one protection change or none, never a
+ * writable and executable page. An enabled site calls the store's probe stub; see rt_hooks. */
+RT_MUST_USE struct rt_error *rt_code_set_probes(struct rt_code *code, const uint32_t *indices, size_t count,
+                                                bool enabled);
+/* Machine pc to Wasm pc of the instruction that it belongs to; false outside of any body. A return address
+ * must be looked up as address - 1. */
+bool rt_code_pc(const struct rt_code *code, uintptr_t machine, uint32_t *function, uint32_t *pc);
+/* Wasm pc to the first machine pc of its instruction; 0 when it has none. */
+uintptr_t rt_code_machine(const struct rt_code *code, uint32_t pc);
+
+/* ---- Stores, instances, calls ---- */
+
+struct rt_store;
+struct rt_instance;
+struct rt_func;
+struct rt_table;
+struct rt_memory;
+struct rt_global;
+
+RT_MUST_USE struct rt_error *rt_store_create(struct rt_store **ret);
+/* Destroys its instances too; their code may be destroyed after that. */
+void rt_store_destroy(struct rt_store *store);
+/* Lowest address that guest frames may reach (the stack's end is a trap). The default leaves 256 KiB of the
+ * creating thread's stack. A fiber's owner sets its own. */
+void rt_store_set_stack_limit(struct rt_store *store, uintptr_t lowest);
+
+struct rt_extern {
+    enum rt_extern_kind kind;
+    union {
+        struct rt_func *func;
+        struct rt_table *table;
+        struct rt_memory *memory;
+        struct rt_global *global;
+    };
+};
+
+/* What a host function knows of the call it serves. */
+struct rt_caller {
+    struct rt_store *store;
+    struct rt_instance *instance; /* the instance that called; its memory 0 is "the guest's memory" */
+};
+
+/* A host function. An error ends the call: RT_TRAP traps, RT_EXIT exits, anything else is handed through.
+ * args and results are by the function's type. */
+typedef struct rt_error *(*rt_host_fn)(void *user, struct rt_caller *caller, const union rt_value *args,
+                                       union rt_value *results);
+
+/* Externals that the host makes; the store owns them. The type is copied. */
+RT_MUST_USE struct rt_error *rt_func_create(struct rt_store *store, const char *name,
+                                            struct rt_func_type type, rt_host_fn fn, void *user,
+                                            struct rt_func **ret);
+RT_MUST_USE struct rt_error *rt_memory_create(struct rt_store *store, struct rt_limits limits,
+                                              struct rt_memory **ret);
+RT_MUST_USE struct rt_error *rt_table_create(struct rt_store *store, enum rt_type type,
+                                             struct rt_limits limits, struct rt_table **ret);
+RT_MUST_USE struct rt_error *rt_global_create(struct rt_store *store, enum rt_type type, bool is_mutable,
+                                              union rt_value value, struct rt_global **ret);
+
+/* Links and instantiates (section 4.5.4), `imports` in the module's order, without running the start
+ * function: active segments are applied here, and may trap. */
+RT_MUST_USE struct rt_error *rt_instance_create(struct rt_store *store, struct rt_code *code,
+                                                const struct rt_extern *imports, size_t import_count,
+                                                struct rt_instance **ret);
+/* Runs the start function, if any. */
+RT_MUST_USE struct rt_error *rt_instance_start(struct rt_instance *instance);
+/* False when there is no such export. */
+bool rt_instance_export(struct rt_instance *instance, const char *name, struct rt_extern *ret);
+struct rt_code *rt_instance_code(struct rt_instance *instance);
+struct rt_store *rt_instance_store(struct rt_instance *instance);
+/* Index-space access, for debuggers and tests; NULL past the end. */
+struct rt_func *rt_instance_func(struct rt_instance *instance, uint32_t index);
+struct rt_memory *rt_instance_memory(struct rt_instance *instance, uint32_t index);
+struct rt_table *rt_instance_table(struct rt_instance *instance, uint32_t index);
+struct rt_global *rt_instance_global(struct rt_instance *instance, uint32_t index);
+
+/* Calls a function with arguments by its type. RT_TRAP, RT_EXIT, or what a host function returned. */
+RT_MUST_USE struct rt_error *rt_func_call(struct rt_func *func, const union rt_value *args,
+                                          union rt_value *results);
+struct rt_func_type rt_func_type_of(const struct rt_func *func);
+
+/* Linear memory: its base never moves; [base, base + size) is readable and writable. */
+uint8_t *rt_memory_base(const struct rt_memory *memory);
+size_t rt_memory_size(const struct rt_memory *memory);
+struct rt_error *rt_memory_grow(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages);
+
+enum rt_type rt_global_type(const struct rt_global *global);
+union rt_value rt_global_get(const struct rt_global *global);
+void rt_global_set(struct rt_global *global, union rt_value value);
+uint32_t rt_table_size(const struct rt_table *table);
+void *rt_table_get(const struct rt_table *table, uint32_t index); /* NULL: null, or past the end */
+
+/* The guest's memory seen by a host function. Every read and write of the host goes through these two: false
+ * when the range is not wholly inside memory (nothing is copied then). rt_guest_write is the recorder's hook.
+ */
+RT_MUST_USE bool rt_guest_read(struct rt_caller *caller, uint32_t address, void *ret, size_t size);
+RT_MUST_USE bool rt_guest_write(struct rt_caller *caller, uint32_t address, const void *bytes, size_t size);
+/* A read-only view, or NULL when not wholly inside; valid until the guest runs or grows its memory. */
+const uint8_t *rt_guest_view(struct rt_caller *caller, uint32_t address, size_t size);
+
+/* ---- Looking inside ---- */
+
+/* A machine register file, by hardware encoding: rax rcx rdx rbx rsp rbp rsi rdi r8 ... r15. */
+struct rt_registers {
+    uint64_t general[16];
+    uint64_t pc, flags;
+    uint8_t (*vector)[16]; /* xmm0 ... xmm15; NULL when unknown */
+};
+
+/* One Wasm activation (section 4.2.6's frame). */
+struct rt_activation {
+    struct rt_instance *instance;
+    uint32_t function; /* index */
+    uint32_t pc;       /* Wasm pc: where it stopped, or of the call instruction that it is in */
+    uintptr_t machine; /* machine pc, or return address */
+    uintptr_t frame;   /* the machine frame's address: names the activation while it lives */
+    /* private to the walk */
+    const struct rt_registers *registers; /* the innermost frame's, else NULL */
+    const void *entry;
+};
+
+/* The innermost Wasm activation of a guest that stopped with these registers: at an enabled site, a trap or
+ * (with registers NULL) in a host call or between calls. False when no guest frame is live. The registers
+ * must outlive the walk. */
+bool rt_activation_first(struct rt_store *store, const struct rt_registers *registers,
+                         struct rt_activation *ret);
+/* The caller's activation, host frames skipped; false at the outermost. */
+bool rt_activation_caller(const struct rt_activation *activation, struct rt_activation *ret);
+
+/* A local's value and type; RT_USAGE past the last. Locals can be read at any site, trap or call. */
+RT_MUST_USE struct rt_error *rt_activation_local(const struct rt_activation *activation, uint32_t local,
+                                                 enum rt_type *type, union rt_value *ret);
+RT_MUST_USE struct rt_error *rt_activation_set_local(const struct rt_activation *activation, uint32_t local,
+                                                     union rt_value value);
+/* Operand stack: count and value by index from the bottom of this activation's stack. */
+RT_MUST_USE struct rt_error *rt_activation_operand_count(const struct rt_activation *activation,
+                                                         uint32_t *ret);
+RT_MUST_USE struct rt_error *rt_activation_operand(const struct rt_activation *activation, uint32_t index,
+                                                   enum rt_type *type, union rt_value *ret);
+
+struct rt_trap_info {
+    enum rt_trap trap;
+    uintptr_t machine;      /* the pc that trapped */
+    uint64_t fault_address; /* of a memory trap: the linear-memory offset, else 0 */
+};
+
+struct rt_hooks {
+    void *user;
+    /* Where an enabled site's `call` lands: an assembly routine that gets the guest's registers untouched,
+     * with the return address (site + 5) on the stack, and must return there with all of them as they were.
+     * NULL: not used. */
+    void *probe_stub;
+    /* A trap was raised. Runs inside a signal handler; `context` is the ucontext_t, with every register as at
+     * the trap but its pc already pointing at the runtime's unwinder (which needs nothing but the unchanged
+     * r14). The hook may set the pc to a stub of its own that later continues at that pc with all registers
+     * as they were. */
+    void (*trap)(void *user, const struct rt_trap_info *info, void *context);
+    /* Before and after each call of a host function, on the guest's stack. NULL: not called. */
+    void (*host_call)(void *user, struct rt_caller *caller, const struct rt_func *func,
+                      const union rt_value *args);
+    void (*host_return)(void *user, struct rt_caller *caller, const struct rt_func *func,
+                        const union rt_value *results, struct rt_error *error);
+};
+/* Copies the hooks; NULL takes them away. */
+void rt_store_set_hooks(struct rt_store *store, const struct rt_hooks *hooks);
+/* A host function's name as it was imported ("wasi_snapshot_preview1.fd_write"), else the module's own name.
+ */
+const char *rt_func_name(const struct rt_func *func);
+
+/* ---- WASI preview 1 ---- */
+
+struct rt_wasi;
+
+struct rt_wasi_options {
+    const char *const *args; /* args[0] is the program's name */
+    size_t arg_count;
+    const char *const *env; /* "NAME=VALUE" */
+    size_t env_count;
+    const struct rt_wasi_dir {
+        const char *host, *guest;
+    } *dirs; /* preopened; guests see `guest` */
+    size_t dir_count;
+    int stdin_fd, stdout_fd,
+        stderr_fd; /* not closed by the runtime; -1: an empty input, a discarded output */
+    /* When not NULL, what the guest writes to descriptors 1 and 2 goes here instead (false: EIO). */
+    bool (*write)(void *user, int fd, const void *bytes, size_t size);
+    void *write_user;
+    bool deterministic; /* clocks tick by one millisecond a call from 0, random comes from a fixed seed */
+};
+
+RT_MUST_USE struct rt_error *rt_wasi_create(struct rt_store *store, const struct rt_wasi_options *options,
+                                            struct rt_wasi **ret);
+void rt_wasi_destroy(struct rt_wasi *wasi);
+/* The host function for an import of "wasi_snapshot_preview1" (or "wasi_unstable"); NULL when WASI has no
+ * such function of that type. The store owns it; it must not be called after rt_wasi_destroy. */
+RT_MUST_USE struct rt_error *rt_wasi_import(struct rt_wasi *wasi, const struct rt_import *import,
+                                            struct rt_func **ret);
+
+/* A whole WASI command: links every import to WASI and instantiates. Another import is RT_UNLINKABLE. */
+RT_MUST_USE struct rt_error *rt_wasi_instantiate(struct rt_wasi *wasi, struct rt_code *code,
+                                                 struct rt_instance **ret);
+/* Runs the start function, then `_start`. A guest that calls proc_exit, or returns, is success with its
+ * status. */
+RT_MUST_USE struct rt_error *rt_wasi_run(struct rt_instance *instance, int *ret_status);
+
+#endif
