@@ -265,6 +265,7 @@ bool rt_activation_caller(const struct rt_activation *activation, struct rt_acti
 /* A local's value and type; RT_USAGE past the last. Locals can be read at any site, trap or call. */
 RT_MUST_USE struct rt_error *rt_activation_local(const struct rt_activation *activation, uint32_t local,
                                                  enum rt_type *type, union rt_value *ret);
+/* RT_USAGE as well where the local's old value still is an operand (between statements none is). */
 RT_MUST_USE struct rt_error *rt_activation_set_local(const struct rt_activation *activation, uint32_t local,
                                                      union rt_value value);
 /* Operand stack: count and value by index from the bottom of this activation's stack. */

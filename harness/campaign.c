@@ -1,0 +1,204 @@
+/* The campaign's loop: one thread that starts workers, waits on all of them, and takes in their results. It
+ * stays small: whatever a program needs lives in its worker. */
+#include "harness/campaign.h"
+
+#include "harness/finding.h"
+#include "harness/interrupt.h"
+#include "harness/process.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { PROGRESS_INTERVAL = 200 };
+
+struct loop {
+    const struct hx_campaign *campaign;
+    const struct hx_temp *temp;
+    struct hx_tally *tally;
+    struct hx_job *jobs;
+    struct pollfd *fds; /* two a job */
+    unsigned running;
+    uint64_t next_seed;
+    bool out_of_seeds;
+    uint64_t started, shown; /* hx_now() */
+};
+
+unsigned hx_core_count(void) {
+    cpu_set_t cores;
+    int count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+    return count > 0 ? (unsigned)count : 1;
+}
+
+/* "2:05", or "~2:05" when it is an estimate, or "" when nobody can say. */
+static void time_left(const struct loop *loop, char *text, size_t size) {
+    const struct hx_campaign *campaign = loop->campaign;
+    uint64_t elapsed = hx_now() - loop->started, by_time = UINT64_MAX, by_seeds = UINT64_MAX, left;
+
+    text[0] = '\0';
+    if (campaign->time_limit)
+        by_time = elapsed < campaign->time_limit ? campaign->time_limit - elapsed : 0;
+    if (campaign->last_seed != UINT64_MAX && loop->tally->programs > 0) {
+        uint64_t seeds = campaign->last_seed - campaign->first_seed + 1;
+        by_seeds = elapsed / loop->tally->programs * (seeds - loop->tally->programs);
+    }
+    left = (by_time < by_seeds ? by_time : by_seeds) / 1000;
+    if (by_time != UINT64_MAX || by_seeds != UINT64_MAX)
+        snprintf(text, size, ", %s%llu:%02llu left", by_seeds < by_time ? "about " : "",
+                 (unsigned long long)(left / 60), (unsigned long long)(left % 60));
+}
+
+static void show_progress(struct loop *loop, bool now) {
+    const struct hx_tally *tally = loop->tally;
+    uint64_t time = hx_now();
+    char left[64];
+
+    if (!loop->campaign->progress || (!now && time - loop->shown < PROGRESS_INTERVAL))
+        return;
+    loop->shown = time;
+    time_left(loop, left, sizeof left);
+    fprintf(stderr, "\r%llu programs, %llu agree, %llu findings (%llu unknown), %.0f a minute%s\033[K",
+            (unsigned long long)tally->programs, (unsigned long long)tally->verdicts[HX_AGREE],
+            (unsigned long long)tally->findings, (unsigned long long)tally->unknown,
+            time > loop->started ? (double)tally->programs * 60000 / (double)(time - loop->started) : 0.0,
+            left);
+    fflush(stderr);
+}
+
+static bool wants_more(const struct loop *loop) {
+    const struct hx_campaign *campaign = loop->campaign;
+
+    if (loop->out_of_seeds || hx_interrupted())
+        return false;
+    return !campaign->time_limit || hx_now() - loop->started < campaign->time_limit;
+}
+
+static struct rt_error *start_jobs(struct loop *loop) {
+    const struct hx_campaign *campaign = loop->campaign;
+    char name[32];
+
+    for (unsigned i = 0; i < campaign->jobs && wants_more(loop); i++) {
+        if (loop->jobs[i].pid > 0)
+            continue;
+        const struct hx_source source = {.has_seed = true, .seed = loop->next_seed};
+        snprintf(name, sizeof name, "job-%u", i);
+        struct rt_error *error = hx_job_start(&campaign->setup, &source, loop->temp, name, &loop->jobs[i]);
+        if (error)
+            return error;
+        loop->running++;
+        loop->out_of_seeds = loop->next_seed++ == campaign->last_seed;
+    }
+    return NULL;
+}
+
+/* Keeps the unknown findings that no folder has yet. */
+static struct rt_error *keep_findings(struct loop *loop, const struct hx_job *job, struct hx_result *result) {
+    const char *out = loop->campaign->out, *name;
+
+    for (size_t i = 0; out && i < result->finding_count; i++) {
+        struct hx_sighting *sighting = hx_tally_signature(loop->tally, result->findings[i].body.signature);
+        if (!sighting || sighting->folder)
+            continue;
+        if (mkdir(out, 0777) != 0 && errno != EEXIST)
+            return rt_error_os(errno, "cannot make the folder %s", out);
+        struct rt_error *error = hx_finding_write(out, job, result, &result->findings[i], &name);
+        if (error)
+            return error;
+        sighting->folder = rt_arena_printf(&loop->tally->arena, "%s/%s", out, name);
+        if (!sighting->folder)
+            return rt_error_out_of_memory();
+    }
+    return NULL;
+}
+
+static struct rt_error *print_json(const struct hx_result *result) {
+    struct hx_buffer line = {0};
+    struct rt_error *error = NULL;
+
+    hx_result_json(result, &line);
+    hx_buffer_text(&line, "\n");
+    if (line.failed)
+        error = rt_error_out_of_memory();
+    else if (fwrite(line.bytes, 1, line.size, stdout) != line.size || fflush(stdout) != 0)
+        error = rt_error_os(errno, "cannot write to standard output");
+    hx_buffer_clear(&line);
+    return error;
+}
+
+static struct rt_error *take_result(struct loop *loop, struct hx_job *job) {
+    struct hx_result result;
+    struct rt_error *error = hx_job_finish(job, &result);
+
+    loop->running--;
+    if (!error) {
+        hx_known_mark(loop->campaign->known, &result);
+        error = hx_tally_add(loop->tally, &result);
+    }
+    if (!error)
+        error = keep_findings(loop, job, &result);
+    if (!error && loop->campaign->json)
+        error = print_json(&result);
+    hx_result_clear(&result);
+    hx_job_clear(job);
+    if (!error && loop->campaign->watch)
+        loop->campaign->watch(loop->campaign->user, loop->tally);
+    return error;
+}
+
+/* Waits for the next thing to happen and deals with it. */
+static struct rt_error *wait_once(struct loop *loop) {
+    struct rt_error *error = NULL;
+    unsigned jobs = loop->campaign->jobs;
+
+    /* poll() skips descriptors of -1, which jobs that do not run have. */
+    for (unsigned i = 0; i < jobs; i++) {
+        loop->fds[2 * i] = (struct pollfd){loop->jobs[i].pid_fd, POLLIN, 0};
+        loop->fds[2 * i + 1] = (struct pollfd){loop->jobs[i].result_fd, POLLIN, 0};
+    }
+    /* Deadlines are seconds away, so looking at them at the progress line's pace is enough. */
+    hx_interrupt_poll(loop->fds, 2 * jobs, PROGRESS_INTERVAL);
+    for (unsigned i = 0; i < jobs && !error; i++) {
+        if (loop->jobs[i].pid == 0)
+            continue;
+        hx_job_read(&loop->jobs[i]);
+        hx_job_enforce(&loop->jobs[i]);
+        if (loop->fds[2 * i].revents)
+            error = take_result(loop, &loop->jobs[i]);
+    }
+    return error;
+}
+
+struct rt_error *hx_campaign_run(const struct hx_campaign *campaign, const struct hx_temp *temp,
+                                 struct hx_tally *tally) {
+    struct loop loop = {.campaign = campaign,
+                        .temp = temp,
+                        .tally = tally,
+                        .next_seed = campaign->first_seed,
+                        .started = hx_now()};
+    struct rt_error *error = NULL;
+
+    loop.jobs = calloc(campaign->jobs, sizeof *loop.jobs);
+    loop.fds = calloc(2 * (size_t)campaign->jobs, sizeof *loop.fds);
+    if (!loop.jobs || !loop.fds)
+        error = rt_error_out_of_memory();
+    for (unsigned i = 0; loop.jobs && i < campaign->jobs; i++)
+        hx_job_init(&loop.jobs[i]);
+    while (!error && !hx_interrupted()) {
+        error = start_jobs(&loop);
+        if (!error && loop.running == 0)
+            break;
+        if (!error)
+            error = wait_once(&loop);
+        show_progress(&loop, false);
+    }
+    for (unsigned i = 0; loop.jobs && i < campaign->jobs; i++)
+        hx_job_clear(&loop.jobs[i]);
+    show_progress(&loop, true);
+    if (campaign->progress)
+        fputc('\n', stderr);
+    free(loop.jobs);
+    free(loop.fds);
+    return error;
+}

@@ -1,0 +1,29 @@
+/* Many programs, several at a time: seeds in order, a worker process each. */
+#ifndef LOCKSTEP_HARNESS_CAMPAIGN_H
+#define LOCKSTEP_HARNESS_CAMPAIGN_H
+
+#include "harness/job.h"
+#include "harness/known.h"
+#include "harness/tally.h"
+
+struct hx_campaign {
+    struct hx_setup setup;
+    const struct hx_known *known;
+    uint64_t first_seed, last_seed;
+    uint64_t time_limit; /* milliseconds after which no program is started; 0: none */
+    unsigned jobs;       /* programs at a time, at least 1 */
+    const char *out;     /* folder for findings, made when needed; NULL: none are kept */
+    bool json;           /* one object a program on standard output */
+    bool progress;       /* a line on standard error that is written over and over */
+    /* Called after each program; may be NULL. */
+    void (*watch)(void *user, const struct hx_tally *tally);
+    void *user;
+};
+
+/* Runs until the seeds, the time or the user's patience end. `tally` is valid on error too. */
+RT_MUST_USE struct rt_error *hx_campaign_run(const struct hx_campaign *campaign, const struct hx_temp *temp,
+                                             struct hx_tally *tally);
+/* Number of processor cores that this process may use. */
+unsigned hx_core_count(void);
+
+#endif

@@ -1,0 +1,12 @@
+/* `lockstep bench`: measures it against what else a person would use, in the same run. */
+#include "harness/bench.h"
+
+static const struct hx_command *const commands[] = {&hx_command_bench_step, &hx_command_bench_fuzz};
+
+const struct hx_command hx_command_bench = {
+    .name = "bench",
+    .arguments = "COMMAND [OPTIONS]",
+    .summary = "Measures lockstep against what else a person would use, in the same run.",
+    .commands = commands,
+    .command_count = sizeof commands / sizeof *commands,
+};

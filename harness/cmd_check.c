@@ -1,0 +1,153 @@
+/* `lockstep check`: the same comparison for one program, or for a pair that was built elsewhere. */
+#include "harness/harness.h"
+
+#include "harness/cmd_options.h"
+#include "harness/interrupt.h"
+#include "harness/job.h"
+#include "harness/known.h"
+#include "harness/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct values {
+    const char *native, *wasm, *cc, *native_cc, *opt, *known;
+    uint64_t stops, time_limit;
+    bool json;
+};
+
+static const struct values defaults = {
+    .cc = HX_DEFAULT_CC, .opt = "-O0", .stops = HX_DEFAULT_STOPS, .time_limit = HX_DEFAULT_TIME_LIMIT};
+
+static const struct hx_option options[] = {
+    {"--native", "FILE.so", HX_OPTION_TEXT, offsetof(struct values, native),
+     "a shared object with debug information that exports main"},
+    {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
+     "the same program as a WASI command with debug information"},
+    HX_COMPILER_OPTIONS(struct values),
+    HX_LIMIT_OPTIONS(struct values),
+    {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
+};
+
+static struct rt_error *absolute(const char *path, struct rt_arena *arena, const char **ret) {
+    char *real = realpath(path, NULL);
+
+    if (!real || access(real, R_OK) != 0) {
+        int code = errno;
+        free(real);
+        return rt_error_os(code, "cannot open %s", path);
+    }
+    *ret = rt_arena_copy(arena, real, strlen(real));
+    free(real);
+    return *ret ? NULL : rt_error_out_of_memory();
+}
+
+/* What the command line names, with absolute paths: the worker runs in a folder of its own. */
+static struct rt_error *source_of(const struct hx_arguments *arguments, const struct values *values,
+                                  struct rt_arena *arena, struct hx_source *ret) {
+    struct rt_error *error;
+
+    *ret = (struct hx_source){0};
+    if (values->native || values->wasm) {
+        if (!values->native || !values->wasm || arguments->count > 0)
+            return rt_error_format(RT_USAGE, "a pair is --native FILE.so and --wasm FILE.wasm, nothing else");
+        error = absolute(values->native, arena, &ret->native);
+        return error ? error : absolute(values->wasm, arena, &ret->wasm);
+    }
+    if (arguments->count != 1)
+        return rt_error_format(RT_USAGE, "needs one C file, or --native and --wasm");
+    return absolute(arguments->items[0], arena, &ret->c_file);
+}
+
+static struct rt_error *print_result(const struct hx_result *result, const char *folder, bool json) {
+    struct hx_buffer text = {0};
+    struct rt_error *error = NULL;
+
+    if (json) {
+        hx_result_json(result, &text);
+        hx_buffer_text(&text, "\n");
+    } else {
+        hx_report_result(result, folder, &text);
+    }
+    if (text.failed)
+        error = rt_error_out_of_memory();
+    else
+        fputs(hx_buffer_string(&text), stdout);
+    hx_buffer_clear(&text);
+    return error;
+}
+
+static struct rt_error *check(const struct values *values, const struct hx_setup *setup,
+                              const struct hx_source *source, const struct hx_temp *temp, int *ret_status) {
+    struct hx_known known;
+    struct hx_job job;
+    struct hx_result result;
+    struct rt_error *error = hx_known_load(values->known, &known);
+
+    hx_job_init(&job);
+    hx_result_init(&result);
+    if (!error)
+        error = hx_job_run(setup, source, temp, &job, &result);
+    if (!error && result.verdict == HX_SKIPPED && !values->json)
+        error = rt_error_format(RT_USAGE, "%s", result.reason);
+    if (!error) {
+        *ret_status = hx_known_mark(&known, &result) > 0 ? HX_STATUS_FOUND : HX_STATUS_CLEAN;
+        error = print_result(&result, job.folder.path, values->json);
+    }
+    if (!error && result.verdict == HX_SKIPPED) {
+        fprintf(stderr, "lockstep check: %s\n", result.reason);
+        *ret_status = HX_STATUS_ERROR;
+    }
+    hx_result_clear(&result);
+    hx_job_clear(&job);
+    hx_known_clear(&known);
+    return error;
+}
+
+static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
+    const struct values *values = all;
+    const struct hx_tools_choice choice = {
+        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
+    struct hx_setup setup = {.max_stops = values->stops,
+                             .time_limit = (unsigned)values->time_limit,
+                             .is_unoptimised = strcmp(values->opt, "-O0") == 0};
+    struct hx_tools tools = {0};
+    struct hx_temp temp = {0};
+    struct hx_source source;
+    struct rt_arena arena;
+    struct rt_error *error;
+
+    rt_arena_init(&arena, 0);
+    hx_interrupt_catch();
+    error = source_of(arguments, values, &arena, &source);
+    if (!error)
+        error = hx_temp_create(&temp);
+    if (!error && source.c_file) {
+        error = hx_tools_find(&choice, &temp, &tools);
+        setup.tools = &tools;
+    }
+    if (!error)
+        error = check(values, &setup, &source, &temp, ret_status);
+    hx_tools_clear(&tools);
+    hx_temp_remove(&temp);
+    rt_arena_clear(&arena);
+    return error;
+}
+
+const struct hx_command hx_command_check = {
+    .name = "check",
+    .arguments = "FILE.c | --native FILE.so --wasm FILE.wasm [OPTIONS]",
+    .summary = "Steps one program's two builds side by side and compares what a debugger would show.",
+    .details =
+        "A C file is compiled as `lockstep fuzz` compiles. Of a pair that was built elsewhere, --opt\n"
+        "says how: at -O0 a fixed pattern is written into locals before their first use, which in\n"
+        "optimised code would do harm.\n\n"
+        "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .defaults = &defaults,
+    .values_size = sizeof defaults,
+    .run = run,
+};

@@ -1,0 +1,23 @@
+/* Options that several commands have, as rows for their tables: one text, one meaning. The command's values
+ * have a field of each name. */
+#ifndef LOCKSTEP_HARNESS_CMD_OPTIONS_H
+#define LOCKSTEP_HARNESS_CMD_OPTIONS_H
+
+#include "harness/options.h"
+
+#define HX_COMPILER_OPTIONS(type)                                                                            \
+    {"--cc", "CC", HX_OPTION_TEXT, offsetof(type, cc),                                                       \
+     "compiler of both sides: clang-14, clang-16, clang-19 (clang-19)"},                                     \
+        {"--native-cc", "CC", HX_OPTION_TEXT, offsetof(type, native_cc),                                     \
+         "compiler of the native side alone: gcc, clang-14, ..."},                                           \
+        {"--opt", "LEVEL", HX_OPTION_TEXT, offsetof(type, opt), "optimisation level (-O0)"}
+
+#define HX_LIMIT_OPTIONS(type)                                                                               \
+    {"--stops", "N", HX_OPTION_NUMBER, offsetof(type, stops),                                                \
+     "compare at most N stops of a program, 0 for all (20000)"},                                             \
+        {"--time-limit", "TIME", HX_OPTION_DURATION, offsetof(type, time_limit),                             \
+         "step a program at most this long (1s)"},                                                           \
+        {"--known", "DIR", HX_OPTION_TEXT, offsetof(type, known),                                            \
+         "folder with the list of known defects (the one that came with lockstep)"}
+
+#endif

@@ -1,0 +1,179 @@
+/* `lockstep run`: runs a WASI command, and shows where it trapped. */
+#include "harness/harness.h"
+
+#include "stepper/stepper.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATUS_TRAPPED = 134 /* as a shell shows a program that aborted */ };
+
+struct values {
+    const char *engine;
+    struct hx_list dirs, env;
+};
+
+static const struct values defaults = {.engine = "compiled"};
+
+static const struct hx_option options[] = {
+    {"--dir", "HOST[::GUEST]", HX_OPTION_LIST, offsetof(struct values, dirs),
+     "let the guest use the folder HOST, which it sees as GUEST"},
+    {"--env", "NAME=VALUE", HX_OPTION_LIST, offsetof(struct values, env),
+     "set a variable of the guest's environment"},
+    {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct values, engine),
+     "compiled, the only one (compiled)"},
+};
+
+/* A guest's run and all that it needs. */
+struct guest {
+    struct rt_module *module;
+    struct st_debug *debug; /* NULL when the module has no debug information */
+    struct rt_code *code;
+    struct rt_store *store;
+    struct rt_wasi *wasi;
+    struct rt_instance *instance;
+    struct st_session *session;
+};
+
+static void close_guest(struct guest *guest) {
+    st_session_destroy(guest->session);
+    rt_wasi_destroy(guest->wasi);
+    rt_store_destroy(guest->store);
+    rt_code_destroy(guest->code);
+    st_debug_close(guest->debug);
+    rt_module_destroy(guest->module);
+}
+
+static struct rt_error *wasi_options(const struct hx_arguments *arguments, const struct values *values,
+                                     struct rt_arena *arena, struct rt_wasi_options *ret) {
+    struct rt_wasi_dir *dirs = rt_arena_array(arena, values->dirs.count, sizeof *dirs);
+
+    if (!dirs)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < values->dirs.count; i++) {
+        const char *host = values->dirs.items[i], *colons = strstr(host, "::");
+        dirs[i].guest = colons ? colons + 2 : host;
+        dirs[i].host = colons ? rt_arena_copy(arena, host, (size_t)(colons - host)) : host;
+        if (!dirs[i].host)
+            return rt_error_out_of_memory();
+    }
+    for (size_t i = 0; i < values->env.count; i++)
+        if (!strchr(values->env.items[i], '='))
+            return rt_error_format(RT_USAGE, "--env: '%s' is not NAME=VALUE", values->env.items[i]);
+    /* The module's name and what follows "--" lie side by side. */
+    *ret = (struct rt_wasi_options){.args = arguments->items,
+                                    .arg_count = arguments->count,
+                                    .env = values->env.items,
+                                    .env_count = values->env.count,
+                                    .dirs = dirs,
+                                    .dir_count = values->dirs.count,
+                                    .stdin_fd = STDIN_FILENO,
+                                    .stdout_fd = STDOUT_FILENO,
+                                    .stderr_fd = STDERR_FILENO};
+    return NULL;
+}
+
+static struct rt_error *open_guest(const char *path, const struct rt_wasi_options *wasi, struct guest *ret) {
+    const struct st_session_options session = {0};
+    struct rt_error *error = rt_module_open(path, &ret->module);
+
+    if (error)
+        return error;
+    /* Debug information makes a backtrace better; a module without it runs as well. */
+    rt_error_destroy(st_debug_open_wasm(ret->module, &ret->debug));
+    error = rt_code_create(ret->module, NULL, &ret->code);
+    if (!error)
+        error = rt_store_create(&ret->store);
+    if (!error)
+        error = rt_wasi_create(ret->store, wasi, &ret->wasi);
+    if (!error)
+        error = rt_wasi_instantiate(ret->wasi, ret->code, &ret->instance);
+    if (!error)
+        error = st_session_create_wasm(ret->instance, ret->debug, &session, &ret->session);
+    return error ? rt_error_context(error, "%s", path) : NULL;
+}
+
+static void print_frame(const struct guest *guest, size_t number, const struct st_frame *frame) {
+    const char *name = frame->function ? frame->function->name
+                                       : rt_module_function_name(guest->module, frame->activation.function);
+    const struct st_row *row = guest->debug ? st_debug_row_at(guest->debug, frame->pc) : NULL;
+
+    fprintf(stderr, "  #%zu %s", number, name ? name : "?");
+    fprintf(stderr, " [function %u, pc 0x%llx]", frame->activation.function, (unsigned long long)frame->pc);
+    if (row && row->line > 0)
+        fprintf(stderr, " at %s:%u", st_debug_file(guest->debug, row->file), row->line);
+    fputc('\n', stderr);
+}
+
+static struct rt_error *print_trap(const struct guest *guest, const struct st_event *event) {
+    enum { SHOWN = 50 };
+    const struct st_frame *frames;
+    size_t count;
+
+    fflush(stdout);
+    fprintf(stderr, "lockstep run: trap: %s\n", event->name ? event->name : "unknown");
+    struct rt_error *error = st_session_frames(guest->session, &frames, &count);
+    if (error)
+        return error;
+    for (size_t i = 0; i < count && i < SHOWN; i++)
+        print_frame(guest, i, &frames[i]);
+    if (count > SHOWN)
+        fprintf(stderr, "  and %zu frames more\n", count - SHOWN);
+    return NULL;
+}
+
+static struct rt_error *drive(struct guest *guest, int *ret_status) {
+    struct st_event event = {0};
+    bool trapped = false;
+    struct rt_error *error = NULL;
+
+    while (!error && event.kind != ST_EXIT) {
+        error = st_session_next(guest->session, &event);
+        if (!error && event.kind == ST_TRAP) {
+            trapped = true;
+            error = print_trap(guest, &event);
+        }
+    }
+    if (error)
+        return error;
+    *ret_status = trapped ? STATUS_TRAPPED : event.status;
+    if (event.error && !trapped)
+        return rt_error_format(event.error->code, "%s", event.error->message);
+    return NULL;
+}
+
+static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
+    const struct values *values = all;
+    struct rt_wasi_options wasi;
+    struct guest guest = {0};
+    struct rt_arena arena;
+
+    if (arguments->before_dashes != 1)
+        return rt_error_format(RT_USAGE, "needs one Wasm file; its arguments come after --");
+    if (strcmp(values->engine, "compiled") != 0)
+        return rt_error_format(RT_USAGE, "--engine: there is no engine '%s'; write compiled", values->engine);
+    rt_arena_init(&arena, 0);
+    struct rt_error *error = wasi_options(arguments, values, &arena, &wasi);
+    if (!error)
+        error = open_guest(arguments->items[0], &wasi, &guest);
+    if (!error)
+        error = drive(&guest, ret_status);
+    close_guest(&guest);
+    rt_arena_clear(&arena);
+    return error;
+}
+
+const struct hx_command hx_command_run = {
+    .name = "run",
+    .arguments = "FILE.wasm [--dir HOST[::GUEST]] [--env NAME=VALUE] [-- ARGS]",
+    .summary = "Runs a WASI command.",
+    .details =
+        "The exit status is the guest's own. A guest that traps gives a message with the Wasm call stack\n"
+        "and exit status 134; a file that cannot be run gives exit status 2.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .defaults = &defaults,
+    .values_size = sizeof defaults,
+    .run = run,
+};

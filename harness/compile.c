@@ -1,0 +1,95 @@
+/* Compiling one C file to a native shared object and to a WASI command, both sides at once. */
+#include "harness/program.h"
+
+#include "harness/process.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NATIVE, WASM, SIDES, MAX_WORDS = 24 };
+
+static const char *const objects[SIDES] = {HX_NATIVE_OBJECT, HX_WASM_OBJECT};
+static const char *const artifacts[SIDES] = {HX_NATIVE, HX_WASM};
+
+static const struct hx_compiler *side(const struct hx_tools *tools, int index) {
+    return index == NATIVE ? &tools->native : &tools->wasm;
+}
+
+/* What both compilers are told; without a link of our own the driver goes on to link by itself. The map makes
+ * an artifact the same in whatever folder it was built. */
+static void compile_words(const struct hx_tools *tools, int index, const char *source, const char *map,
+                          const char **words) {
+    const struct hx_compiler *compiler = side(tools, index);
+    size_t count = 0;
+
+    words[count++] = compiler->path;
+    if (compiler->target)
+        words[count++] = compiler->target;
+    if (compiler->sysroot)
+        words[count++] = compiler->sysroot;
+    if (index == NATIVE)
+        words[count++] = "-fPIC";
+    words[count++] = "-g";
+    words[count++] = "-w"; /* Csmith programs are full of what compilers warn about */
+    /* Csmith converts floats to integers that cannot hold them, which C leaves undefined: this makes it
+     * saturate, on both targets alike. gcc cannot, and gets programs without floats (generate.c). */
+    if (!hx_compiler_is_gcc(compiler))
+        words[count++] = "-fno-strict-float-cast-overflow";
+    words[count++] = tools->optimisation;
+    words[count++] = map;
+    if (tools->csmith_include)
+        words[count++] = tools->csmith_include;
+    if (compiler->link)
+        words[count++] = "-c";
+    else if (index == NATIVE)
+        words[count++] = "-shared";
+    words[count++] = source;
+    words[count++] = "-o";
+    words[count++] = compiler->link ? objects[index] : artifacts[index];
+    words[count] = NULL;
+}
+
+/* Runs the processes together; the first that fails is the error. */
+static struct rt_error *run(struct hx_process *processes, const struct hx_compiler *const *compilers,
+                            size_t count, const char *doing, const char *folder) {
+    char how[128], complaint[240];
+    struct rt_error *error = hx_process_run(processes, count);
+
+    for (size_t i = 0; i < count; i++) {
+        bool failed = !error && !hx_process_succeeded(&processes[i]);
+        if (failed && hx_temp_is_full(folder))
+            error = rt_error_format(RT_OS, "%s cannot %s the program: no space left on the disk of %s",
+                                    compilers[i]->name, doing, folder);
+        else if (failed)
+            error = rt_error_format(RT_USAGE, "%s cannot %s the program (%s): %s", compilers[i]->name, doing,
+                                    hx_process_describe(&processes[i], how, sizeof how),
+                                    hx_process_complaint(&processes[i], complaint, sizeof complaint));
+        hx_process_clear(&processes[i]);
+    }
+    return error;
+}
+
+struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder) {
+    const char *words[SIDES][MAX_WORDS];
+    struct hx_process processes[SIDES] = {0};
+    const struct hx_compiler *compilers[SIDES];
+    char map[512];
+    size_t links = 0;
+
+    snprintf(map, sizeof map, "-fdebug-prefix-map=%s=.", folder);
+    for (int i = 0; i < SIDES; i++) {
+        compile_words(tools, i, source, map, words[i]);
+        processes[i] = (struct hx_process){.argv = words[i], .directory = folder};
+        compilers[i] = side(tools, i);
+    }
+    struct rt_error *error = run(processes, compilers, SIDES, "compile", folder);
+    if (error)
+        return error;
+    for (int i = 0; i < SIDES; i++) {
+        if (!side(tools, i)->link)
+            continue;
+        processes[links] = (struct hx_process){.argv = side(tools, i)->link, .directory = folder};
+        compilers[links++] = side(tools, i);
+    }
+    return run(processes, compilers, links, "link", folder);
+}

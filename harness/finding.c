@@ -1,0 +1,148 @@
+/* Keeping a finding: a folder that says all about it and can be handed to somebody else. */
+#include "harness/finding.h"
+
+#include "harness/report.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ARTIFACT_LIMIT = 256 << 20 };
+
+/* FNV-1a, 64 bits: names need no more than to be the same for the same signature. */
+static uint64_t hash(const char *text) {
+    uint64_t value = 0xcbf29ce484222325;
+    for (; *text; text++)
+        value = (value ^ (uint8_t)*text) * 0x100000001b3;
+    return value;
+}
+
+static struct rt_error *copy_file(const char *from_folder, const char *name, const char *to_folder) {
+    char from[PATH_MAX], to[PATH_MAX];
+    struct hx_buffer bytes = {0};
+    struct stat info;
+
+    snprintf(from, sizeof from, "%s/%s", from_folder, name);
+    snprintf(to, sizeof to, "%s/%s", to_folder, name);
+    /* A worker that crashed early has not made all of them. */
+    if (stat(from, &info) != 0)
+        return NULL;
+    struct rt_error *error = hx_file_read(from, ARTIFACT_LIMIT, &bytes);
+    if (!error)
+        error = hx_file_write(to, hx_buffer_string(&bytes), bytes.size, info.st_mode & 0777);
+    hx_buffer_clear(&bytes);
+    return error;
+}
+
+static struct rt_error *write_buffer(const char *folder, const char *name, struct hx_buffer *text,
+                                     unsigned mode) {
+    char path[PATH_MAX];
+    struct rt_error *error;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (text->failed)
+        error = rt_error_out_of_memory();
+    else
+        error = hx_file_write(path, hx_buffer_string(text), text->size, mode);
+    hx_buffer_clear(text);
+    return error;
+}
+
+/* A shell word that means `text`. */
+static void quote(const char *text, struct hx_buffer *out) {
+    hx_buffer_text(out, "'");
+    for (; *text; text++)
+        hx_buffer_print(out, *text == '\'' ? "'\\%c'" : "%c", *text);
+    hx_buffer_text(out, "'");
+}
+
+static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
+    const struct hx_tools *tools = job->setup->tools;
+    char binary[PATH_MAX] = "lockstep";
+    ssize_t length = readlink("/proc/self/exe", binary, sizeof binary - 1);
+
+    if (length > 0)
+        binary[length] = '\0';
+    hx_buffer_text(out, "#!/bin/sh\n"
+                        "# Compiles program.c again and shows the finding. LOCKSTEP names another lockstep\n"
+                        "# binary; more options of `lockstep check` may follow.\n"
+                        "cd \"$(dirname \"$0\")\" || exit 2\n"
+                        "lockstep=${LOCKSTEP:-");
+    quote(binary, out);
+    hx_buffer_text(out, "}\n"
+                        "[ -x \"$lockstep\" ] || lockstep=lockstep\n"
+                        "exec \"$lockstep\" check " HX_SOURCE);
+    hx_buffer_text(out, " --cc ");
+    quote(tools->cc, out);
+    if (strcmp(tools->cc, tools->native.name) != 0) {
+        hx_buffer_text(out, " --native-cc ");
+        quote(tools->native.name, out);
+    }
+    hx_buffer_print(out, " --opt %s --stops %llu --time-limit %ums \"$@\"\n", tools->optimisation,
+                    (unsigned long long)job->setup->max_stops, job->setup->time_limit);
+}
+
+static void finding_document(const struct hx_job *job, const struct hx_result *result,
+                             const struct hx_finding *finding, struct hx_buffer *out) {
+    const struct hx_tools *tools = job->setup->tools;
+    struct hx_json json = {.out = out};
+
+    hx_json_open(&json, NULL, '{');
+    if (result->has_seed)
+        hx_json_number(&json, "seed", result->seed);
+    hx_json_string(&json, "verdict", hx_verdict_name(result->verdict));
+    hx_json_string(&json, "lockstep", LOCKSTEP_VERSION);
+    hx_json_string(&json, "native", tools->native.version);
+    hx_json_string(&json, "wasm", tools->wasm.version);
+    hx_json_string(&json, "opt", tools->optimisation);
+    hx_finding_json(finding, "finding", &json);
+    hx_json_close(&json, '}');
+    hx_buffer_text(out, "\n");
+}
+
+static void finding_text(const struct hx_job *job, const struct hx_result *result,
+                         const struct hx_finding *finding, struct hx_buffer *out) {
+    const struct hx_tools *tools = job->setup->tools;
+
+    hx_report_finding(finding, job->folder.path, out);
+    hx_buffer_print(out, "\nnative   %s\nwasm     %s\nlevel    %s\n", tools->native.version,
+                    tools->wasm.version, tools->optimisation);
+    if (result->has_seed)
+        hx_buffer_print(out, "seed     %llu\n", (unsigned long long)result->seed);
+    hx_buffer_text(out, "again    ./reproduce\n");
+}
+
+struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
+                                  const struct hx_finding *finding, const char **ret_name) {
+    static const char *const files[] = {HX_SOURCE, HX_NATIVE, HX_WASM};
+    const char *name = rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
+                                       (unsigned long long)hash(finding->body.signature));
+    const char *folder = name ? rt_arena_printf(&result->arena, "%s/%s", out, name) : NULL;
+    struct hx_buffer text = {0};
+    struct rt_error *error = NULL;
+
+    *ret_name = name;
+    if (!folder)
+        return rt_error_out_of_memory();
+    if (mkdir(folder, 0777) != 0)
+        return errno == EEXIST ? NULL : rt_error_os(errno, "cannot make the folder %s", folder);
+    for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
+        error = copy_file(job->folder.path, files[i], folder);
+    if (!error) {
+        finding_document(job, result, finding, &text);
+        error = write_buffer(folder, "finding.json", &text, 0666);
+    }
+    if (!error) {
+        finding_text(job, result, finding, &text);
+        error = write_buffer(folder, "finding.txt", &text, 0666);
+    }
+    if (!error) {
+        reproduce_script(job, &text);
+        error = write_buffer(folder, "reproduce", &text, 0777);
+    }
+    return error;
+}

@@ -1,0 +1,80 @@
+/* One program in a process of its own: a worker that generates, compiles, loads and compares, and the
+ * parent's hold on it. Whatever the program does to the worker, the parent gets a result. */
+#ifndef LOCKSTEP_HARNESS_JOB_H
+#define LOCKSTEP_HARNESS_JOB_H
+
+#include "harness/result.h"
+#include "harness/tools.h"
+
+#define HX_DEFAULT_STOPS      20000
+#define HX_DEFAULT_TIME_LIMIT 1000
+
+/* What all programs of a command share. */
+struct hx_setup {
+    const struct hx_tools *tools; /* NULL when nothing is compiled */
+    const char *csmith_words;     /* extra words for Csmith, or NULL */
+    uint64_t max_stops;           /* compared stops a program */
+    unsigned time_limit;          /* milliseconds of stepping a program */
+    bool is_unoptimised;          /* the code is not optimised: see or_options */
+};
+
+/* Where a program comes from: a seed, a C file, or a pair that was built elsewhere. Paths are absolute. */
+struct hx_source {
+    bool has_seed;
+    uint64_t seed;
+    const char *c_file;
+    const char *native, *wasm;
+};
+
+/* In memory that worker and parent share, so that it outlives a crash. */
+struct hx_shared {
+    struct or_progress progress;
+    volatile uint32_t stage;         /* enum hx_stage */
+    volatile uint64_t stage_started; /* hx_now() */
+    volatile double seconds[HX_STAGE_COUNT];
+};
+
+struct hx_job {
+    const struct hx_setup *setup;
+    struct hx_source source;
+    struct hx_temp folder; /* the program's files: HX_SOURCE and its siblings */
+    int pid;               /* 0: no job */
+    int pid_fd;            /* readable when the worker has ended */
+    int result_fd;         /* the parent's end; not blocking */
+    int output_fd[2];      /* what the worker's descriptors 1 and 2 got; the parent keeps them for a crash */
+    struct hx_shared *shared;
+    struct hx_buffer bytes;
+    bool timed_out;
+};
+
+/* No job: what hx_job_clear leaves behind. */
+void hx_job_init(struct hx_job *job);
+/* Makes the folder NAME in `temp` and starts the worker. */
+RT_MUST_USE struct rt_error *hx_job_start(const struct hx_setup *setup, const struct hx_source *source,
+                                          const struct hx_temp *temp, const char *name, struct hx_job *ret);
+/* When the worker's present stage must have ended, in hx_now()'s time. */
+uint64_t hx_job_deadline(const struct hx_job *job);
+/* Kills a worker that is past its deadline, with all that it started. */
+void hx_job_enforce(struct hx_job *job);
+/* Takes what the worker has written so far; never blocks. */
+void hx_job_read(struct hx_job *job);
+/* Ends the worker if it still runs, and tells what came of it. The folder stays, for finding_write. */
+RT_MUST_USE struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret);
+/* Kills what runs and removes the folder. */
+void hx_job_clear(struct hx_job *job);
+
+/* Starts a job and waits for it. RT_EXIT when the user interrupts. */
+RT_MUST_USE struct rt_error *hx_job_run(const struct hx_setup *setup, const struct hx_source *source,
+                                        const struct hx_temp *temp, struct hx_job *job,
+                                        struct hx_result *ret);
+
+/* worker.c: the worker's whole life, in the forked child. */
+_Noreturn void hx_worker_main(const struct hx_job *job, int result_fd);
+
+/* check.c: loads both artifacts and compares them; the worker's last stage. `output_fd` are its own
+ * descriptors 1 and 2, `silence` closes what a forked child must not keep. */
+RT_MUST_USE struct rt_error *hx_check_pair(const struct hx_setup *setup, const char *native, const char *wasm,
+                                           const int output_fd[2], struct or_progress *progress,
+                                           int result_fd, struct hx_result *result);
+
+#endif

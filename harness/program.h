@@ -1,0 +1,30 @@
+/* One program's way to two artifacts: Csmith, two compilers, two linkers. Each function runs in the process
+ * that owns the program and blocks until its tools have ended. */
+#ifndef LOCKSTEP_HARNESS_PROGRAM_H
+#define LOCKSTEP_HARNESS_PROGRAM_H
+
+#include "harness/buffer.h"
+#include "harness/tools.h"
+
+/* The words of Csmith's command line for a seed, NULL-terminated, in the arena. The fixed flags and those
+ * that vary with the seed are in the tables of generate.c; `extra` (words between blanks) comes after them
+ * and wins, NULL for none. */
+RT_MUST_USE struct rt_error *hx_generate_words(const struct hx_tools *tools, uint64_t seed, const char *extra,
+                                               struct rt_arena *arena, const char *const **ret);
+/* The rule of those flags in words, for --help. */
+#define HX_GENERATE_RULE                                                                                     \
+    "Csmith gets --float (not for gcc) --bitfields --unions --structs --pointers --arrays --no-argc, and\n"  \
+    "by the seed --max-funcs 4 to 6, --max-block-depth 2 to 4, --max-expr-complexity 4 to 10, jumps for\n"   \
+    "one program in four, packed structs, volatiles and inline functions on or off: a seed always gives\n"   \
+    "the same program."
+
+/* Appends the C text to `ret` with each literal of type long made a long long. */
+void hx_widen_literals(const char *text, size_t size, struct hx_buffer *ret);
+/* Writes HX_SOURCE into the folder, its literals widened. RT_USAGE when Csmith fails. */
+RT_MUST_USE struct rt_error *hx_generate(const struct hx_tools *tools, uint64_t seed, const char *extra,
+                                         const char *folder);
+/* Compiles `source` (as seen from the folder) to HX_NATIVE and HX_WASM in the folder. RT_USAGE names the
+ * compiler that failed and its complaint. */
+RT_MUST_USE struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder);
+
+#endif

@@ -1,0 +1,98 @@
+/* Findings in words: what a person reads first, so the source line and the two values come before all else.
+ */
+#include "harness/report.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SOURCE_LIMIT = 16 << 20 };
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Prints a line of a file with its number; nothing when the file or the line is not there. */
+static void print_source(const char *file, uint32_t line, const char *folder, struct hx_buffer *out) {
+    char path[PATH_MAX];
+    struct hx_buffer text = {0};
+
+    if (line == 0)
+        return;
+    snprintf(path, sizeof path, "%s", file);
+    /* The name of a generated program's source is relative to a folder that the compiler mapped away. */
+    if (file[0] != '/' && folder)
+        snprintf(path, sizeof path, "%s/%s", folder, base_name(file));
+    if (path[0] != '/' || access(path, R_OK) != 0)
+        return;
+    struct rt_error *error = hx_file_read(path, SOURCE_LIMIT, &text);
+    const char *next = hx_buffer_string(&text);
+    for (uint32_t i = 1; !error && i < line && next; i++) {
+        next = strchr(next, '\n');
+        next = next ? next + 1 : NULL;
+    }
+    if (!error && next && *next)
+        hx_buffer_print(out, "  %6u | %.*s\n", line, (int)strcspn(next, "\n"), next);
+    rt_error_destroy(error);
+    hx_buffer_clear(&text);
+}
+
+static void print_witness(const struct or_testimony *testimony, struct hx_buffer *out) {
+    hx_buffer_print(out, "  %-8s %s", testimony->name,
+                    testimony->state   ? testimony->state
+                    : testimony->value ? testimony->value
+                                       : "");
+    if (testimony->reason)
+        hx_buffer_print(out, " (%s)", testimony->reason);
+    hx_buffer_text(out, "\n");
+    if (testimony->dwarf)
+        hx_buffer_print(out, "           %s\n", testimony->dwarf);
+}
+
+void hx_report_finding(const struct hx_finding *finding, const char *folder, struct hx_buffer *out) {
+    const struct or_finding *body = &finding->body;
+
+    hx_buffer_print(out, "%s%s", finding->kind, finding->known ? " (known)" : "");
+    if (body->variable)
+        hx_buffer_print(out, ": %s", body->variable);
+    if (body->function)
+        hx_buffer_print(out, " in %s", body->function);
+    if (body->file && body->line > 0)
+        hx_buffer_print(out, " at %s:%u", base_name(body->file), body->line);
+    if (body->column > 0)
+        hx_buffer_print(out, ":%u", body->column);
+    if (body->depth > 0)
+        hx_buffer_print(out, ", depth %u", body->depth);
+    if (body->stop > 0)
+        hx_buffer_print(out, ", stop %llu", (unsigned long long)body->stop);
+    hx_buffer_text(out, "\n");
+    if (body->detail)
+        hx_buffer_print(out, "  %s\n", body->detail);
+    if (body->file)
+        print_source(body->file, body->line, folder, out);
+    for (int i = 0; i < 2; i++)
+        print_witness(&body->witnesses[i], out);
+    hx_buffer_print(out, "  signature %s\n", body->signature);
+    if (finding->known)
+        hx_buffer_print(out, "  known as %s\n", finding->known);
+}
+
+void hx_report_result(const struct hx_result *result, const char *folder, struct hx_buffer *out) {
+    for (size_t i = 0; i < result->finding_count; i++) {
+        hx_report_finding(&result->findings[i], folder, out);
+        hx_buffer_text(out, "\n");
+    }
+    if (result->findings_left_out > 0)
+        hx_buffer_print(out, "and %llu findings more\n\n", (unsigned long long)result->findings_left_out);
+    hx_buffer_print(out, "%s", hx_verdict_name(result->verdict));
+    if (result->reason)
+        hx_buffer_print(out, " (%s)", result->reason);
+    hx_buffer_print(out,
+                    ": %llu stops, %llu values compared, %llu unchanged; compiled in %.2f s, stepped and "
+                    "compared in %.2f s\n",
+                    (unsigned long long)result->stops, (unsigned long long)result->values,
+                    (unsigned long long)result->unchanged, result->seconds[HX_COMPILE],
+                    result->seconds[HX_STEP]);
+}

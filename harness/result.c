@@ -1,0 +1,194 @@
+/* Results: their memory, and their way from a worker to its parent. */
+#include "harness/result.h"
+
+#include <string.h>
+
+enum { MAX_FINDINGS = 10000 };
+
+const char *hx_verdict_name(enum hx_verdict verdict) {
+    static const char *const names[] = {
+#define HX_VERDICT(name, word) word,
+#include "harness/verdicts.def"
+#undef HX_VERDICT
+    };
+    return names[verdict];
+}
+
+const char *hx_stage_name(enum hx_stage stage) {
+    static const char *const names[HX_STAGE_COUNT] = {"generate", "compile", "step"};
+    return names[stage];
+}
+
+void hx_result_init(struct hx_result *result) {
+    *result = (struct hx_result){0};
+    rt_arena_init(&result->arena, 0);
+}
+
+void hx_result_clear(struct hx_result *result) {
+    rt_arena_clear(&result->arena);
+    *result = (struct hx_result){0};
+}
+
+/* ---- One description of the format for both directions ---- */
+
+struct codec {
+    struct hx_buffer *out; /* writing, when not NULL */
+    struct rt_cursor in;
+    struct rt_arena *arena;
+    struct rt_error *error; /* the first; nothing is read after it */
+};
+
+static void number(struct codec *codec, uint64_t *value) {
+    if (codec->out)
+        hx_buffer_append(codec->out, value, sizeof *value);
+    else if (!codec->error)
+        codec->error = rt_cursor_u64(&codec->in, "a number of a worker's result", value);
+}
+
+static void narrow(struct codec *codec, uint32_t *value) {
+    uint64_t wide = *value;
+    number(codec, &wide);
+    *value = (uint32_t)wide;
+}
+
+static void real(struct codec *codec, double *value) {
+    uint64_t bits;
+    memcpy(&bits, value, sizeof bits);
+    number(codec, &bits);
+    memcpy(value, &bits, sizeof bits);
+}
+
+/* The length plus one, then the bytes; NULL is a length of zero. */
+static void string(struct codec *codec, const char **value) {
+    uint64_t size = codec->out && *value ? strlen(*value) + 1 : 0;
+    const uint8_t *bytes;
+
+    number(codec, &size);
+    if (codec->out) {
+        if (size > 0)
+            hx_buffer_append(codec->out, *value, size - 1);
+        return;
+    }
+    if (codec->error || size == 0)
+        return;
+    codec->error = rt_cursor_bytes(&codec->in, size - 1, "a string of a worker's result", &bytes);
+    if (codec->error)
+        return;
+    *value = rt_arena_copy(codec->arena, bytes, size - 1);
+    if (!*value)
+        codec->error = rt_error_out_of_memory();
+}
+
+static void testimony(struct codec *codec, struct or_testimony *value) {
+    string(codec, &value->name);
+    string(codec, &value->value);
+    string(codec, &value->state);
+    string(codec, &value->reason);
+    string(codec, &value->dwarf);
+    string(codec, &value->function);
+    string(codec, &value->file);
+    narrow(codec, &value->line);
+    narrow(codec, &value->column);
+    narrow(codec, &value->depth);
+    number(codec, &value->pc);
+}
+
+static void finding(struct codec *codec, struct hx_finding *value) {
+    string(codec, &value->kind);
+    string(codec, &value->known);
+    string(codec, &value->body.signature);
+    string(codec, &value->body.function);
+    string(codec, &value->body.file);
+    narrow(codec, &value->body.line);
+    narrow(codec, &value->body.column);
+    narrow(codec, &value->body.depth);
+    string(codec, &value->body.variable);
+    number(codec, &value->body.stop);
+    string(codec, &value->body.detail);
+    for (int i = 0; i < 2; i++)
+        testimony(codec, &value->body.witnesses[i]);
+}
+
+static void result_body(struct codec *codec, struct hx_result *result) {
+    uint64_t verdict = result->verdict, count = result->finding_count;
+
+    number(codec, &verdict);
+    string(codec, &result->reason);
+    number(codec, &result->stops);
+    number(codec, &result->values);
+    number(codec, &result->unchanged);
+    for (int i = 0; i < HX_STAGE_COUNT; i++)
+        real(codec, &result->seconds[i]);
+    real(codec, &result->compare_seconds);
+    number(codec, &result->worker_kib);
+    number(codec, &result->findings_left_out);
+    number(codec, &count);
+    if (!codec->out && !codec->error) {
+        if (verdict >= HX_VERDICT_COUNT || count > MAX_FINDINGS) {
+            codec->error = rt_cursor_error(&codec->in, "a worker's result that makes no sense");
+            return;
+        }
+        result->verdict = (enum hx_verdict)verdict;
+        result->findings = rt_arena_array(codec->arena, count, sizeof *result->findings);
+        if (!result->findings)
+            codec->error = rt_error_out_of_memory();
+        else
+            result->finding_count = count;
+    }
+    for (size_t i = 0; i < result->finding_count && !codec->error; i++)
+        finding(codec, &result->findings[i]);
+}
+
+void hx_result_write(const struct hx_result *result, struct hx_buffer *out) {
+    struct codec codec = {.out = out};
+    struct hx_result copy = *result;
+    result_body(&codec, &copy);
+}
+
+/* Strings that every finding has; a missing one would surprise whoever prints it. */
+static bool is_complete(const struct hx_finding *finding_) {
+    return finding_->kind && finding_->body.signature && finding_->body.witnesses[0].name &&
+           finding_->body.witnesses[1].name;
+}
+
+struct rt_error *hx_result_read(const void *bytes, size_t size, struct hx_result *ret) {
+    struct codec codec = {.in = rt_cursor_make(bytes, size, 0), .arena = &ret->arena};
+
+    result_body(&codec, ret);
+    for (size_t i = 0; i < ret->finding_count && !codec.error; i++)
+        if (!is_complete(&ret->findings[i]))
+            codec.error = rt_cursor_error(&codec.in, "a finding without a kind, signature or witness");
+    if (!codec.error && rt_cursor_left(&codec.in) > 0)
+        codec.error = rt_cursor_error(&codec.in, "bytes after a worker's result");
+    if (codec.error)
+        ret->finding_count = 0;
+    return codec.error;
+}
+
+struct hx_finding *hx_result_add(struct hx_result *result, const char *kind, const struct or_finding *body) {
+    struct hx_buffer bytes = {0};
+    struct hx_finding original = {.kind = kind, .body = *body};
+    struct hx_finding *grown =
+        rt_arena_array(&result->arena, result->finding_count + 1, sizeof *result->findings);
+
+    if (!grown)
+        return NULL;
+    if (result->finding_count > 0)
+        memcpy(grown, result->findings, result->finding_count * sizeof *grown);
+    /* Copying is writing and reading again. */
+    struct codec writer = {.out = &bytes};
+    finding(&writer, &original);
+    struct codec reader = {.in = rt_cursor_make(bytes.bytes, bytes.size, 0), .arena = &result->arena};
+    struct hx_finding *copy = &grown[result->finding_count];
+    if (!bytes.failed)
+        finding(&reader, copy);
+    hx_buffer_clear(&bytes);
+    if (bytes.failed || reader.error) {
+        rt_error_destroy(reader.error);
+        return NULL;
+    }
+    copy->body.kind = body->kind;
+    result->findings = grown;
+    result->finding_count++;
+    return copy;
+}

@@ -1,0 +1,66 @@
+/* A result as the JSON object that `fuzz` and `check` print. */
+#include "harness/result.h"
+
+static void witness_json(const struct or_testimony *testimony, struct hx_json *json) {
+    hx_json_open(json, NULL, '{');
+    hx_json_string(json, "name", testimony->name);
+    if (testimony->state)
+        hx_json_string(json, "state", testimony->state);
+    else
+        hx_json_string(json, "value", testimony->value);
+    if (testimony->reason)
+        hx_json_string(json, "reason", testimony->reason);
+    if (testimony->dwarf)
+        hx_json_string(json, "dwarf", testimony->dwarf);
+    hx_json_close(json, '}');
+}
+
+void hx_finding_json(const struct hx_finding *finding, const char *key, struct hx_json *json) {
+    const struct or_finding *body = &finding->body;
+
+    hx_json_open(json, key, '{');
+    hx_json_string(json, "kind", finding->kind);
+    hx_json_string(json, "signature", body->signature);
+    hx_json_string(json, "function", body->function);
+    hx_json_string(json, "file", body->file);
+    hx_json_number(json, "line", body->line);
+    hx_json_number(json, "column", body->column);
+    hx_json_number(json, "depth", body->depth);
+    hx_json_string(json, "variable", body->variable);
+    if (finding->known)
+        hx_json_string(json, "known", finding->known);
+    if (body->detail)
+        hx_json_string(json, "detail", body->detail);
+    hx_json_open(json, "witnesses", '[');
+    for (int i = 0; i < 2; i++)
+        witness_json(&body->witnesses[i], json);
+    hx_json_close(json, ']');
+    hx_json_close(json, '}');
+}
+
+void hx_result_json(const struct hx_result *result, struct hx_buffer *out) {
+    struct hx_json json = {.out = out};
+
+    hx_json_open(&json, NULL, '{');
+    if (result->has_seed)
+        hx_json_number(&json, "seed", result->seed);
+    else
+        hx_json_string(&json, "seed", NULL);
+    if (result->file)
+        hx_json_string(&json, "file", result->file);
+    hx_json_string(&json, "verdict", hx_verdict_name(result->verdict));
+    if (result->reason)
+        hx_json_string(&json, "reason", result->reason);
+    hx_json_number(&json, "stops", result->stops);
+    hx_json_number(&json, "values", result->values);
+    hx_json_number(&json, "unchanged", result->unchanged);
+    hx_json_open(&json, "seconds", '{');
+    for (int i = 0; i < HX_STAGE_COUNT; i++)
+        hx_json_seconds(&json, hx_stage_name((enum hx_stage)i), result->seconds[i]);
+    hx_json_close(&json, '}');
+    hx_json_open(&json, "findings", '[');
+    for (size_t i = 0; i < result->finding_count; i++)
+        hx_finding_json(&result->findings[i], NULL, &json);
+    hx_json_close(&json, ']');
+    hx_json_close(&json, '}');
+}

@@ -1,0 +1,152 @@
+/* The counts of a campaign and its summary. */
+#include "harness/tally.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN_REASONS = 10, SHOWN_SIGNATURES = 50 };
+
+void hx_tally_init(struct hx_tally *tally) {
+    *tally = (struct hx_tally){0};
+    rt_arena_init(&tally->arena, 0);
+}
+
+void hx_tally_clear(struct hx_tally *tally) {
+    free(tally->signatures.items);
+    free(tally->reasons.items);
+    free(tally->stops);
+    free(tally->values);
+    rt_arena_clear(&tally->arena);
+    *tally = (struct hx_tally){0};
+}
+
+static struct hx_sighting *find(struct hx_sightings *sightings, const char *text) {
+    for (size_t i = 0; i < sightings->count; i++)
+        if (strcmp(sightings->items[i].text, text) == 0)
+            return &sightings->items[i];
+    return NULL;
+}
+
+static bool see(struct hx_tally *tally, struct hx_sightings *sightings, const char *text, const char *known,
+                uint64_t seed) {
+    struct hx_sighting *sighting = find(sightings, text);
+
+    if (sighting) {
+        sighting->count++;
+        return true;
+    }
+    if (sightings->count == sightings->capacity) {
+        size_t capacity = sightings->capacity ? sightings->capacity * 2 : 16;
+        struct hx_sighting *items = realloc(sightings->items, capacity * sizeof *items);
+        if (!items)
+            return false;
+        sightings->items = items;
+        sightings->capacity = capacity;
+    }
+    const char *copy = rt_arena_copy(&tally->arena, text, strlen(text));
+    if (!copy)
+        return false;
+    sightings->items[sightings->count++] = (struct hx_sighting){copy, known, NULL, 1, seed};
+    return true;
+}
+
+static bool add_compared(struct hx_tally *tally, const struct hx_result *result) {
+    if (tally->compared == tally->capacity) {
+        size_t capacity = tally->capacity ? tally->capacity * 2 : 64;
+        uint64_t *stops = realloc(tally->stops, capacity * sizeof *stops);
+        if (stops)
+            tally->stops = stops;
+        uint64_t *values = realloc(tally->values, capacity * sizeof *values);
+        if (values)
+            tally->values = values;
+        if (!stops || !values)
+            return false;
+        tally->capacity = capacity;
+    }
+    tally->stops[tally->compared] = result->stops;
+    tally->values[tally->compared++] = result->values;
+    return true;
+}
+
+struct rt_error *hx_tally_add(struct hx_tally *tally, const struct hx_result *result) {
+    tally->programs++;
+    tally->verdicts[result->verdict]++;
+    for (int i = 0; i < HX_STAGE_COUNT; i++)
+        tally->seconds[i] += result->seconds[i];
+    if (result->worker_kib > tally->worker_kib)
+        tally->worker_kib = result->worker_kib;
+    for (size_t i = 0; i < result->finding_count; i++) {
+        const struct hx_finding *finding = &result->findings[i];
+        tally->findings++;
+        tally->unknown += finding->known == NULL;
+        if (!see(tally, &tally->signatures, finding->body.signature, finding->known, result->seed))
+            return rt_error_out_of_memory();
+    }
+    if (result->verdict == HX_SKIPPED && result->reason &&
+        !see(tally, &tally->reasons, result->reason, NULL, result->seed))
+        return rt_error_out_of_memory();
+    if (result->verdict != HX_SKIPPED && !add_compared(tally, result))
+        return rt_error_out_of_memory();
+    return NULL;
+}
+
+struct hx_sighting *hx_tally_signature(struct hx_tally *tally, const char *signature) {
+    return find(&tally->signatures, signature);
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static uint64_t median(uint64_t *numbers, size_t count) {
+    if (count == 0)
+        return 0;
+    qsort(numbers, count, sizeof *numbers, compare_numbers);
+    return numbers[count / 2];
+}
+
+void hx_tally_medians(struct hx_tally *tally, uint64_t *ret_stops, uint64_t *ret_values) {
+    *ret_stops = median(tally->stops, tally->compared);
+    *ret_values = median(tally->values, tally->compared);
+}
+
+static void print_signatures(const struct hx_tally *tally, FILE *file) {
+    size_t count = tally->signatures.count;
+
+    for (size_t i = 0; i < count && i < SHOWN_SIGNATURES; i++) {
+        const struct hx_sighting *sighting = &tally->signatures.items[i];
+        fprintf(file, "  %-7s %5llu times, first with seed %llu: %s\n", sighting->known ? "known" : "unknown",
+                (unsigned long long)sighting->count, (unsigned long long)sighting->seed, sighting->text);
+        if (sighting->known)
+            fprintf(file, "          known as %s\n", sighting->known);
+        else if (sighting->folder)
+            fprintf(file, "          kept in %s\n", sighting->folder);
+    }
+    if (count > SHOWN_SIGNATURES)
+        fprintf(file, "  and %zu signatures more\n", count - SHOWN_SIGNATURES);
+}
+
+void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file) {
+    uint64_t stops, values;
+
+    fprintf(file, "%llu programs:", (unsigned long long)tally->programs);
+    for (int i = 0; i < HX_VERDICT_COUNT; i++)
+        if (tally->verdicts[i] > 0 || i == HX_AGREE)
+            fprintf(file, "%s %llu %s", i == HX_AGREE ? "" : ",", (unsigned long long)tally->verdicts[i],
+                    hx_verdict_name((enum hx_verdict)i));
+    hx_tally_medians(tally, &stops, &values);
+    fprintf(file, "\nmedian of a program: %llu stops, %llu values compared\n", (unsigned long long)stops,
+            (unsigned long long)values);
+    if (tally->findings > 0)
+        fprintf(file, "%llu findings of %zu signatures, %llu of them known\n",
+                (unsigned long long)tally->findings, tally->signatures.count,
+                (unsigned long long)(tally->findings - tally->unknown));
+    print_signatures(tally, file);
+    for (size_t i = 0; i < tally->reasons.count && i < SHOWN_REASONS; i++)
+        fprintf(file, "  skipped %5llu times, first with seed %llu: %s\n",
+                (unsigned long long)tally->reasons.items[i].count,
+                (unsigned long long)tally->reasons.items[i].seed, tally->reasons.items[i].text);
+    fprintf(file, "%.1f s, %.0f programs a minute\n", seconds,
+            seconds > 0 ? (double)tally->programs * 60 / seconds : 0.0);
+}

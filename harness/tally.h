@@ -1,0 +1,44 @@
+/* What a campaign has seen so far: counts, sums, and each signature once. */
+#ifndef LOCKSTEP_HARNESS_TALLY_H
+#define LOCKSTEP_HARNESS_TALLY_H
+
+#include "harness/result.h"
+
+#include <stdio.h>
+
+/* A text that was seen `count` times, first with `seed`: a signature, or a reason for skipping. */
+struct hx_sighting {
+    const char *text;
+    const char *known;  /* a known defect's name, else NULL */
+    const char *folder; /* where it is kept, else NULL */
+    uint64_t count, seed;
+};
+
+struct hx_sightings {
+    struct hx_sighting *items;
+    size_t count, capacity;
+};
+
+struct hx_tally {
+    uint64_t programs, verdicts[HX_VERDICT_COUNT];
+    uint64_t findings, unknown;
+    struct hx_sightings signatures, reasons;
+    double seconds[HX_STAGE_COUNT];
+    uint64_t worker_kib; /* the largest of all workers */
+    /* Of programs that were compared, for medians. */
+    uint64_t *stops, *values;
+    size_t compared, capacity;
+    struct rt_arena arena;
+};
+
+void hx_tally_init(struct hx_tally *tally);
+void hx_tally_clear(struct hx_tally *tally);
+RT_MUST_USE struct rt_error *hx_tally_add(struct hx_tally *tally, const struct hx_result *result);
+/* The sighting of a signature, or NULL. */
+struct hx_sighting *hx_tally_signature(struct hx_tally *tally, const char *signature);
+/* Upper medians; 0 when nothing was compared. Sorts the arrays. */
+void hx_tally_medians(struct hx_tally *tally, uint64_t *ret_stops, uint64_t *ret_values);
+/* The summary for people. `seconds` is how long it took. */
+void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file);
+
+#endif

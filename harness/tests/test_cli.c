@@ -1,0 +1,297 @@
+/* The lockstep command as a person meets it: what bad input gives (one line, exit status 2), and small
+ * programs of every verdict. Runs the binary, with the default compilers. */
+#include "harness/process.h"
+#include "harness/json.h"
+#include "harness/temp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#define CC "clang-19 -g -w "
+
+static struct hx_temp temp;
+
+/* Runs a shell line in the temporary folder; returns the exit status, and the output in `output`. */
+static int shell(struct hx_buffer *output, const char *line) {
+    const char *argv[] = {"sh", "-c", line, NULL};
+    struct hx_process process = {
+        .argv = argv, .directory = temp.path, .time_limit = 100000, .own_group = true};
+
+    assert_null(hx_process_run(&process, 1));
+    assert_false(process.timed_out);
+    *output = process.output;
+    return WIFEXITED(process.status) ? WEXITSTATUS(process.status) : 128;
+}
+
+/* `lockstep LINE` must end with this status and print this text. */
+static void expect(const char *line, int status, const char *text) {
+    char command[2048];
+    struct hx_buffer output = {0};
+
+    snprintf(command, sizeof command, "'%s' %s", LOCKSTEP_BINARY, line);
+    int got = shell(&output, command);
+    if (got != status || !strstr(hx_buffer_string(&output), text)) {
+        print_error("lockstep %s\nexit status %d, expected %d and '%s'\n%s\n", line, got, status, text,
+                    hx_buffer_string(&output));
+        fail();
+    }
+    hx_buffer_clear(&output);
+}
+
+/* The same for bad input: exit status 2, and one line that holds the text. */
+static void expect_error(const char *line, const char *text) {
+    char command[2048];
+    struct hx_buffer output = {0};
+
+    expect(line, 2, text);
+    snprintf(command, sizeof command, "'%s' %s", LOCKSTEP_BINARY, line);
+    shell(&output, command);
+    if (strchr(hx_buffer_string(&output), '\n') != output.bytes + output.size - 1) {
+        print_error("lockstep %s: not one line:\n%s\n", line, hx_buffer_string(&output));
+        fail();
+    }
+    hx_buffer_clear(&output);
+}
+
+static void write_file(const char *name, const char *text) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", temp.path, name);
+    assert_null(hx_file_write(path, text, strlen(text), 0600));
+}
+
+static void must(const char *line) {
+    struct hx_buffer output = {0};
+    if (shell(&output, line) != 0) {
+        print_error("%s\n%s\n", line, hx_buffer_string(&output));
+        fail();
+    }
+    hx_buffer_clear(&output);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    assert_null(hx_temp_create(&temp));
+    write_file("good.c", "#include <stdio.h>\n"
+                         "struct pair { int a : 5; float b; } g = {1, 2.5f};\n"
+                         "static int twice(int n) {\n"
+                         "    int result = n + n;\n"
+                         "    return result;\n"
+                         "}\n"
+                         "int main(void) {\n"
+                         "    for (int i = 0; i < 10; i++) {\n"
+                         "        g.a = twice(i) % 10;\n"
+                         "        g.b *= 2;\n"
+                         "    }\n"
+                         "    printf(\"%d\\n\", g.a);\n"
+                         "    return 0;\n"
+                         "}\n");
+    must(CC "-shared -fPIC good.c -o good.so");
+    must(CC "--target=wasm32-wasi good.c -o good.wasm");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    hx_temp_remove(&temp);
+    return 0;
+}
+
+static void test_help(void **state) {
+    (void)state;
+    expect("--help", 0, "commands:");
+    expect("help", 0, "commands:");
+    expect("help fuzz", 0, "--seeds");
+    expect("fuzz --help", 0, "--seeds");
+    expect("check --help", 0, "--native");
+    expect("run --help", 0, "--dir");
+    expect("bench --help", 0, "step");
+    expect("bench step --help", 0, "--programs");
+    expect("help bench fuzz", 0, "--jobs");
+    expect("--version", 0, "lockstep ");
+    expect("", 2, "commands:");
+}
+
+static void test_usage(void **state) {
+    (void)state;
+    expect_error("no-such-command", "lockstep: unknown command 'no-such-command'");
+    expect_error("fuzz --no-such-option", "lockstep fuzz: unknown option");
+    expect_error("fuzz extra", "takes no argument 'extra'");
+    expect_error("fuzz --opt -O9", "--opt: '-O9' is no optimisation level");
+    expect_error("fuzz --known /nowhere", "cannot read the known defects in /nowhere");
+    expect_error("check", "needs one C file");
+    expect_error("check --native good.so", "a pair is --native");
+    expect_error("run", "needs one Wasm file");
+    expect_error("run --engine magic good.wasm", "no engine 'magic'");
+    expect_error("run --env BAD good.wasm", "'BAD' is not NAME=VALUE");
+}
+
+static void test_missing_tools(void **state) {
+    (void)state;
+    expect_error("fuzz --cc clang-0", "clang-0 is missing: install the package clang-0");
+    expect_error("check good.c --native-cc gcc-0", "gcc-0 is missing: install the package gcc-0");
+}
+
+static void test_bad_files(void **state) {
+    (void)state;
+    write_file("text.wasm", "this is no module\n");
+    write_file("empty.wasm", "");
+    write_file("broken.c", "int main(void) { return nothing; }\n");
+    must("head -c 2000 good.wasm > short.wasm");
+    must("clang-19 -w --target=wasm32-wasi good.c -o plain.wasm");
+    must("clang-19 -w -shared -fPIC good.c -o plain.so");
+    must("sed 's/main/other/' good.c > other.c && " CC "-shared -fPIC other.c -o other.so");
+
+    expect_error("check nowhere.c", "cannot open nowhere.c: No such file");
+    expect_error("check broken.c", "clang-19 cannot compile the program (exit status 1)");
+    expect_error("check --native nowhere.so --wasm good.wasm", "cannot open nowhere.so");
+    expect_error("check --native good.so --wasm text.wasm", "text.wasm");
+    expect_error("check --native good.so --wasm empty.wasm", "empty.wasm");
+    expect_error("check --native good.so --wasm short.wasm", "short.wasm");
+    expect_error("check --native good.so --wasm plain.wasm", "with -g");
+    expect_error("check --native plain.so --wasm good.wasm", "debug information");
+    expect_error("check --native other.so --wasm good.wasm", "main");
+    expect_error("check --native text.wasm --wasm good.wasm", "text.wasm");
+    expect_error("run nowhere.wasm", "nowhere.wasm");
+    expect_error("run text.wasm", "text.wasm");
+    expect_error("run short.wasm", "short.wasm");
+    expect_error("run good.so", "good.so");
+}
+
+/* A disk of 64 KiB, in a mount namespace of its own; not every machine lets a user make one. */
+static void test_full_disk(void **state) {
+    static const char wrapped[] =
+        "unshare -rm sh -c 'mkdir -p disk && mount -t tmpfs -o size=64k none disk && "
+        "TMPDIR=disk exec \"$0\" \"$@\"' %s %s";
+    char line[1024];
+    struct hx_buffer output = {0};
+
+    (void)state;
+    snprintf(line, sizeof line, wrapped, "true", "");
+    int possible = shell(&output, line);
+    hx_buffer_clear(&output);
+    if (possible != 0)
+        skip();
+    snprintf(line, sizeof line, wrapped, LOCKSTEP_BINARY, "check good.c");
+    assert_int_equal(shell(&output, line), 2);
+    assert_non_null(strstr(hx_buffer_string(&output), "no space left on the disk"));
+    hx_buffer_clear(&output);
+    snprintf(line, sizeof line, wrapped, LOCKSTEP_BINARY, "fuzz --seeds 1-3 --jobs 1");
+    assert_int_equal(shell(&output, line), 2);
+    assert_non_null(strstr(hx_buffer_string(&output), "3 programs: 0 agree, 3 skipped"));
+    hx_buffer_clear(&output);
+}
+
+static void test_agree(void **state) {
+    const struct hx_json_value *object;
+    struct hx_buffer output = {0};
+    struct rt_arena arena;
+
+    (void)state;
+    expect("check good.c", 0, "agree: ");
+    expect("check good.c --cc clang-14", 0, "agree: ");
+    expect("check --native good.so --wasm good.wasm", 0, "agree: ");
+    assert_int_equal(shell(&output, "'" LOCKSTEP_BINARY "' check --json good.c"), 0);
+    rt_arena_init(&arena, 0);
+    assert_null(hx_json_parse(output.bytes, output.size, &arena, &object));
+    assert_string_equal(hx_json_member_string(object, "verdict"), "agree");
+    assert_true(hx_json_member(object, "stops")->number > 40);
+    assert_true(hx_json_member(object, "values")->number + hx_json_member(object, "unchanged")->number > 100);
+    rt_arena_clear(&arena);
+    hx_buffer_clear(&output);
+}
+
+static void test_other_verdicts(void **state) {
+    (void)state;
+    write_file("size.c", "#include <stdio.h>\n"
+                         "int main(void) {\n"
+                         "    printf(\"%d\\n\", (int)sizeof(long));\n"
+                         "    return 0;\n"
+                         "}\n");
+    write_file("status.c", "int main(void) {\n    return (int)sizeof(long);\n}\n");
+    write_file("endless.c", "volatile int n;\nint main(void) {\n    for (;;)\n        n++;\n}\n");
+    write_file("wild.c", "int main(void) {\n    *(volatile int *)8 = 1;\n    return 0;\n}\n");
+    expect("check size.c", 1, "output/stdout");
+    expect("check size.c", 1, "\"8\", exit status 0");
+    expect("check status.c", 1, "output/status");
+    expect("check endless.c --time-limit 500ms", 0, "timeout (no end within 0.5 s)");
+    expect("check wild.c", 1, "output/trap");
+}
+
+static void test_run(void **state) {
+    (void)state;
+    write_file("args.c", "#include <stdio.h>\n#include <stdlib.h>\n"
+                         "int main(int argc, char **argv) {\n"
+                         "    printf(\"%d %s %s\\n\", argc, argv[1], getenv(\"NAME\"));\n"
+                         "    return 7;\n"
+                         "}\n");
+    write_file("trap.c", "static int divide(int a, int b) {\n    return a / b;\n}\n"
+                         "int main(int argc, char **argv) {\n    return divide(1, argc - 1);\n}\n");
+    must(CC "--target=wasm32-wasi args.c -o args.wasm");
+    must(CC "--target=wasm32-wasi trap.c -o trap.wasm");
+    expect("run good.wasm", 0, "8\n");
+    expect("run args.wasm --env NAME=value -- --one", 7, "2 --one value\n");
+    expect("run trap.wasm", 134, "integer divide by zero");
+    expect("run trap.wasm", 134, "trap.c:2");
+}
+
+/* Whether these agree is the compilers' affair; that they can be looked at is ours. */
+static void test_other_builds_run(void **state) {
+    static const char *const builds[] = {"--opt -O1",     "--opt -O2",       "--cc clang-14 --opt -O1",
+                                         "--cc clang-16", "--native-cc gcc", "--native-cc gcc --opt -O2"};
+    struct hx_buffer output = {0};
+    char line[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof builds / sizeof *builds; i++) {
+        snprintf(line, sizeof line, "'%s' check good.c %s", LOCKSTEP_BINARY, builds[i]);
+        int status = shell(&output, line);
+        if ((status != 0 && status != 1) || strstr(hx_buffer_string(&output), "crash")) {
+            print_error("check good.c %s: %d\n%s\n", builds[i], status, hx_buffer_string(&output));
+            fail();
+        }
+        hx_buffer_clear(&output);
+    }
+}
+
+static void test_campaign(void **state) {
+    struct hx_buffer output = {0};
+    char line[512];
+
+    (void)state;
+    snprintf(line, sizeof line,
+             "'%s' fuzz --seeds 1-2 --csmith '--no-such-word' > skipped.txt; test $? -eq 2", LOCKSTEP_BINARY);
+    must(line);
+    must("grep -q '0 agree, 2 skipped' skipped.txt && grep -q 'csmith failed on seed 1' skipped.txt");
+    snprintf(line, sizeof line, "'%s' fuzz --seeds 1-3 --json 2>summary.txt | wc -l", LOCKSTEP_BINARY);
+    assert_int_equal(shell(&output, line), 0);
+    assert_string_equal(hx_buffer_string(&output), "3\n");
+    hx_buffer_clear(&output);
+    /* An interrupt ends it soon, with a summary and without leaving temporary folders. */
+    snprintf(
+        line, sizeof line,
+        "mkdir t && (TMPDIR=$PWD/t '%s' fuzz --time 10m >interrupted.txt & sleep 2; kill -TERM $!; wait $!);"
+        " grep -q ' programs: ' interrupted.txt && rmdir t",
+        LOCKSTEP_BINARY);
+    must(line);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_missing_tools),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_other_verdicts),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_other_builds_run),
+        cmocka_unit_test(test_campaign),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,111 @@
+/* The worker: a forked child that takes one program through its stages and writes the result into a pipe. */
+#include "harness/job.h"
+
+#include "harness/interrupt.h"
+#include "harness/process.h"
+#include "harness/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { RESULT_FD = 3, FIRST_FREE_FD = 4 };
+
+/* Leaves the parent's world: its group, signals, descriptors and working folder. */
+static void settle(const struct hx_job *job, int result_fd, pid_t parent) {
+    const struct rlimit no_core = {0, 0};
+    int null;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(HX_STAGE_COUNT);
+    setpgid(0, 0);
+    hx_interrupt_release();
+    setrlimit(RLIMIT_CORE, &no_core);
+    null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    /* Out of the way of the numbers that are about to be given out. */
+    result_fd = fcntl(result_fd, F_DUPFD_CLOEXEC, 64);
+    if (null < 0 || result_fd < 0 || dup2(null, 0) < 0 || dup2(job->output_fd[0], 1) < 0 ||
+        dup2(job->output_fd[1], 2) < 0 || dup3(result_fd, RESULT_FD, O_CLOEXEC) < 0)
+        _exit(1);
+    close_range(FIRST_FREE_FD, ~0U, 0);
+    if (chdir(job->folder.path) != 0)
+        _exit(1);
+}
+
+static void begin_stage(struct hx_shared *shared, enum hx_stage stage) {
+    shared->stage_started = hx_now();
+    shared->stage = stage;
+}
+
+static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *result) {
+    static const int outputs[2] = {STDOUT_FILENO, STDERR_FILENO};
+    const struct hx_source *source = &job->source;
+    const struct hx_tools *tools = job->setup->tools;
+    struct hx_shared *shared = job->shared;
+    struct rt_error *error = NULL;
+    double started = hx_seconds();
+
+    if (source->has_seed) {
+        begin_stage(shared, HX_GENERATE);
+        error = hx_generate(tools, source->seed, job->setup->csmith_words, job->folder.path);
+        shared->seconds[HX_GENERATE] = hx_seconds() - started;
+        started = hx_seconds();
+    }
+    if (!error && (source->has_seed || source->c_file)) {
+        begin_stage(shared, HX_COMPILE);
+        error = hx_compile(tools, source->has_seed ? HX_SOURCE : source->c_file, job->folder.path);
+        shared->seconds[HX_COMPILE] = hx_seconds() - started;
+        started = hx_seconds();
+    }
+    if (!error) {
+        begin_stage(shared, HX_STEP);
+        error = hx_check_pair(job->setup, source->native ? source->native : HX_NATIVE,
+                              source->wasm ? source->wasm : HX_WASM, outputs, &shared->progress, RESULT_FD,
+                              result);
+        shared->seconds[HX_STEP] = hx_seconds() - started;
+    }
+    return error;
+}
+
+static void write_all(int fd, const struct hx_buffer *buffer) {
+    for (size_t done = 0; done < buffer->size;) {
+        ssize_t written = write(fd, buffer->bytes + done, buffer->size - done);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            _exit(1);
+        done += (size_t)written;
+    }
+}
+
+_Noreturn void hx_worker_main(const struct hx_job *job, int result_fd) {
+    struct hx_result result;
+    struct hx_buffer bytes = {0};
+    struct rusage usage = {0};
+
+    settle(job, result_fd, getppid());
+    hx_result_init(&result);
+    struct rt_error *error = run_stages(job, &result);
+    if (error) {
+        result.verdict = HX_SKIPPED;
+        result.reason = error->message;
+        result.finding_count = 0;
+    }
+    for (int i = 0; i < HX_STAGE_COUNT; i++)
+        result.seconds[i] = job->shared->seconds[i];
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        result.worker_kib = (uint64_t)usage.ru_maxrss;
+    hx_result_write(&result, &bytes);
+    if (bytes.failed)
+        _exit(1);
+    write_all(RESULT_FD, &bytes);
+    /* The debuggee's exit handlers are its own affair, and nothing of ours needs a normal exit. */
+    _exit(0);
+}

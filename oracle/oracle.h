@@ -1,0 +1,114 @@
+/* The oracle: runs two debuggees from stop to stop and compares what a debugger's user would see. This is its
+ * public header.
+ *
+ * It compares at anchors: (function, line) pairs that the line tables of both witnesses mark as statements.
+ * Within a frame, consecutive hits of one line are one stop. It knows no compiler and starts no program: the
+ * harness hands it two suspended sessions. */
+#ifndef LOCKSTEP_ORACLE_H
+#define LOCKSTEP_ORACLE_H
+
+#include "stepper/stepper.h"
+
+/* One debuggee of a comparison. The session has not run yet and has no probes. */
+struct or_witness {
+    const char *name; /* "native", "wasm" */
+    struct st_session *session;
+};
+
+enum or_kind { /* of a finding; the words are in or_kind_name */
+               OR_LOCATION,
+               OR_LINE_MISSING,
+               OR_STACK,
+               OR_SCOPE,
+               OR_TYPE,
+               OR_VALUE,
+               OR_OPTIMIZED_OUT,
+               OR_IRRETRIEVABLE,
+               OR_KIND_COUNT,
+};
+const char *or_kind_name(enum or_kind kind);
+
+enum or_verdict { OR_AGREE, OR_DIFFER, OR_TIMEOUT };
+
+/* What one witness shows at a finding. Strings live in the report. */
+struct or_testimony {
+    const char *name;  /* the witness's */
+    const char *value; /* as a debugger prints it; of a location: "function at file:line:column, depth n" */
+    const char
+        *state; /* instead of a value: "optimized_out", "irretrievable", "absent", "exited"; else NULL */
+    const char *reason; /* why irretrievable, else NULL */
+    const char *dwarf;  /* the DWARF behind it: "DIE 0x1f2, DW_OP_fbreg -20", "row 0x4f is_stmt"; or NULL */
+    const char *function;
+    const char *file;
+    uint32_t line, column; /* column 0: none */
+    uint32_t depth;        /* frames from main, which is 1 */
+    uint64_t pc;
+};
+
+struct or_finding {
+    enum or_kind kind;
+    const char *signature; /* the same in another program that shows the same defect */
+    const char *function, *file;
+    uint32_t line, column, depth;
+    const char *variable; /* with its path, "g_5[2].f1"; NULL when no variable is concerned */
+    uint64_t stop;        /* number of the compared stop, from 1 */
+    const char *detail;   /* one sentence for people, or NULL */
+    struct or_testimony witnesses[2];
+};
+
+/* Where the comparison is, for a parent that may have to tell of a crash: in memory that it shares. */
+struct or_progress {
+    volatile uint64_t stops, values, unchanged;
+    volatile uint64_t pc[2];
+    volatile uint32_t running; /* 0, 1: that witness runs; 2: the oracle itself */
+};
+
+struct or_options {
+    uint64_t max_stops;  /* compared stops; 0: no limit */
+    unsigned max_time;   /* milliseconds; 0: no limit */
+    size_t max_findings; /* 0: 100 */
+    uint32_t lookahead;  /* stops to look ahead after a location difference; 0: 512 */
+    /* The code is unoptimised. Then locals have storage of their own, and get a fixed pattern at a function's
+     * first stop; and both compilers emit a function's statements in one order, so that its line rows are
+     * paired in that order: a row without a partner is no anchor but a finding of kind line_missing. */
+    bool is_unoptimised;
+    struct or_progress *progress; /* may be NULL */
+    /* Runs in the forked child that looks ahead, before it steps: silence what must not be printed twice. */
+    void (*in_child)(void *user);
+    void *user;
+};
+
+struct or_report {
+    enum or_verdict verdict;
+    uint64_t stops;     /* compared stops */
+    uint64_t values;    /* scalars decoded and compared on both sides */
+    uint64_t unchanged; /* scalars vouched for: their bytes changed on neither side since they last agreed */
+    uint64_t
+        opaque; /* scalars that have no common meaning (pointers to unnamed storage, unions with pointers) */
+    uint64_t optimized_out[2], irretrievable[2]; /* variables so, at stops */
+    uint64_t dropped[2];   /* static variables that the linker left out, as nothing uses them: not compared */
+    uint64_t skipped[2];   /* stops that had no partner, after location differences */
+    uint64_t lines[2];     /* statement lines of the matched functions in each line table */
+    uint64_t anchors;      /* those that both have */
+    uint64_t lone_rows[2]; /* rows of each side without a partner on the other (is_unoptimised) */
+    bool out_of_stops;     /* max_stops was reached; the rest ran unstepped */
+    bool ended[2];         /* the witness ended */
+    int status[2];         /* its exit status then */
+    const char *error[2];  /* it ended by a trap or a fault: in words, else NULL */
+    uint64_t findings_left_out; /* beyond max_findings */
+    const struct or_finding *findings;
+    size_t finding_count;
+};
+
+/* The pcs that or_compare may want probes at, ascending: a Wasm module has to be compiled with these as its
+ * sites. In `arena`. */
+RT_MUST_USE struct rt_error *or_sites(const struct st_debug *debug, struct rt_arena *arena,
+                                      const uint64_t **ret, size_t *ret_count);
+
+/* Steps both witnesses to their end (or a limit) and compares them. Differences are no errors: they are in
+ * the report. */
+RT_MUST_USE struct rt_error *or_compare(const struct or_witness witnesses[2],
+                                        const struct or_options *options, struct or_report **ret);
+void or_report_destroy(struct or_report *report);
+
+#endif

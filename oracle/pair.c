@@ -1,0 +1,165 @@
+/* Pairs the statement rows of a function on both sides, in order.
+ *
+ * From one source, unoptimised, both targets get a function's statements in the same order; where one line
+ * table says "line 308 again" and the other does not (the join after a conditional operator, the jump that
+ * ends a loop), the row has no partner. It is no anchor then, and is reported as a line that the other side
+ * lacks. */
+#include "oracle/compare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CELLS = 1 << 22 }; /* of the table of one function; larger functions keep all their rows */
+
+struct run { /* consecutive rows of one key */
+    uint32_t key;
+    uint32_t first, count; /* points */
+};
+
+struct runs {
+    struct run *items;
+    size_t count;
+};
+
+/* The runs of one function among a side's points (ascending by pc). */
+static struct rt_error *function_runs(const struct or_match *match, int side,
+                                      const struct st_function *function, struct rt_arena *arena,
+                                      struct runs *ret) {
+    const struct or_point *points = match->points[side];
+    size_t low = 0, high = match->point_count[side];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (points[middle].pc < function->low)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t end = low;
+    while (end < match->point_count[side] && points[end].function == function)
+        end++;
+    *ret = (struct runs){rt_arena_array(arena, end - low, sizeof(struct run)), 0};
+    if (!ret->items)
+        return rt_error_out_of_memory();
+    for (size_t i = low; i < end; i++) {
+        if (points[i].key == OR_NO_KEY)
+            continue;
+        struct run *last = ret->count ? &ret->items[ret->count - 1] : NULL;
+        if (last && last->key == points[i].key)
+            last->count = (uint32_t)(i + 1) - last->first;
+        else
+            ret->items[ret->count++] = (struct run){points[i].key, (uint32_t)i, 1};
+    }
+    return NULL;
+}
+
+/* Bytes of code under a row and those behind it that go on with its line. */
+static uint64_t bytes_of_line(const struct st_row *row) {
+    const struct st_row *end = row;
+    while (!end->end_sequence && end->line == row->line)
+        end++;
+    return end->pc - row->pc;
+}
+
+static struct rt_error *leave_alone(struct or_match *match, int side, const struct run *run,
+                                    struct rt_arena *arena) {
+    if ((match->lone_count & (match->lone_count - 1)) == 0) { /* full at each power of two */
+        size_t capacity = match->lone_count ? 2 * match->lone_count : 1;
+        struct or_lone *lone = rt_arena_array(arena, capacity, sizeof(*lone));
+        if (!lone)
+            return rt_error_out_of_memory();
+        if (match->lone_count)
+            memcpy(lone, match->lone, match->lone_count * sizeof(*lone));
+        match->lone = lone;
+    }
+    const struct or_point *point = &match->points[side][run->first];
+    match->lone[match->lone_count++] = (struct or_lone){side, *point, run->key, bytes_of_line(point->row)};
+    for (uint32_t i = run->first; i < run->first + run->count; i++)
+        match->points[side][i].key = OR_NO_KEY;
+    return NULL;
+}
+
+/* Leaves the rows alone that are no statement and whose line the other side has nowhere, so that what they
+ * divide becomes one run again. */
+static struct rt_error *drop_trifles(struct or_match *match, int side, struct runs *runs,
+                                     struct rt_arena *arena) {
+    size_t kept = 0;
+    for (size_t i = 0; i < runs->count; i++) {
+        const struct run run = runs->items[i];
+        const struct or_point *points = match->points[side];
+        struct run *last = kept ? &runs->items[kept - 1] : NULL;
+        if (!match->keys[run.key].in[!side] && bytes_of_line(points[run.first].row) <= OR_NO_STATEMENT) {
+            struct rt_error *error = leave_alone(match, side, &run, arena);
+            if (error)
+                return error;
+        } else if (last && last->key == run.key) {
+            last->count = run.first + run.count - last->first;
+        } else {
+            runs->items[kept++] = run;
+        }
+    }
+    runs->count = kept;
+    return NULL;
+}
+
+/* The longest common subsequence of both lists of runs; what is not in it is left alone. */
+static struct rt_error *pair_function(struct or_match *match, const struct runs *a, const struct runs *b,
+                                      struct rt_arena *arena) {
+    size_t width = b->count + 1;
+    if ((a->count + 1) * width > MAX_CELLS)
+        return NULL;
+    uint16_t *length =
+        calloc((a->count + 1) * width, sizeof(*length)); /* of the common tail from (i, j) on */
+    if (!length)
+        return rt_error_out_of_memory();
+    for (size_t i = a->count; i-- > 0;)
+        for (size_t j = b->count; j-- > 0;) {
+            uint16_t skip_a = length[(i + 1) * width + j], skip_b = length[i * width + j + 1];
+            length[i * width + j] = a->items[i].key == b->items[j].key
+                                        ? (uint16_t)(length[(i + 1) * width + j + 1] + 1)
+                                    : skip_a > skip_b ? skip_a
+                                                      : skip_b;
+        }
+    struct rt_error *error = NULL;
+    for (size_t i = 0, j = 0; !error && (i < a->count || j < b->count);) {
+        if (i < a->count && j < b->count && a->items[i].key == b->items[j].key)
+            i++, j++;
+        else if (j == b->count || (i < a->count && length[(i + 1) * width + j] >= length[i * width + j + 1]))
+            error = leave_alone(match, 0, &a->items[i++], arena);
+        else
+            error = leave_alone(match, 1, &b->items[j++], arena);
+    }
+    free(length);
+    return error;
+}
+
+/* The function of the other side with the same name in the same file; NULL when there is none. */
+static const struct st_function *partner_of(const struct st_debug *const debug[2],
+                                            const struct st_function *function) {
+    const char *file = or_base_name(st_debug_file(debug[0], function->file));
+    size_t count;
+    const struct st_function *others = st_debug_functions(debug[1], &count);
+    for (size_t i = 0; i < count; i++)
+        if (others[i].line == function->line && !strcmp(others[i].name, function->name) &&
+            !strcmp(or_base_name(st_debug_file(debug[1], others[i].file)), file))
+            return &others[i];
+    return NULL;
+}
+
+struct rt_error *or_pair_rows(struct or_match *match, const struct st_debug *const debug[2],
+                              struct rt_arena *arena) {
+    size_t count;
+    const struct st_function *functions = st_debug_functions(debug[0], &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct st_function *partner = partner_of(debug, &functions[i]);
+        struct runs runs[2];
+        if (!partner)
+            continue;
+        struct rt_error *error = function_runs(match, 0, &functions[i], arena, &runs[0]);
+        if (error || (error = function_runs(match, 1, partner, arena, &runs[1])) ||
+            (error = drop_trifles(match, 0, &runs[0], arena)) ||
+            (error = drop_trifles(match, 1, &runs[1], arena)) ||
+            (error = pair_function(match, &runs[0], &runs[1], arena)))
+            return error;
+    }
+    return NULL;
+}

@@ -1,0 +1,119 @@
+/* Compiled code: machine code memory, and the maps between machine pcs, Wasm pcs and operands (private to
+ * runtime/). compile.c makes it, code_lookup.c reads the maps. */
+#ifndef LOCKSTEP_RUNTIME_CODE_H
+#define LOCKSTEP_RUNTIME_CODE_H
+
+#include "runtime/module.h"
+
+/* Machine code memory: one memory file, seen through a writable view and an executable view. While code is
+ * written only the first exists. */
+struct rt_code_memory {
+    int file;
+    uint8_t *writable;
+    const uint8_t *executable;
+    size_t capacity; /* bytes of the writable view */
+    size_t size;     /* bytes of the executable view */
+};
+struct rt_error *rt_code_memory_open(struct rt_code_memory *memory, size_t capacity);
+/* Makes the writable view larger; it may move. */
+struct rt_error *rt_code_memory_grow(struct rt_code_memory *memory, size_t capacity);
+/* Cuts the file to `size` and makes the executable view. */
+struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size);
+void rt_code_memory_close(struct rt_code_memory *memory);
+
+/* A growing array of bytes. */
+struct rt_buffer {
+    uint8_t *bytes;
+    size_t size, capacity;
+};
+/* Room for `size` more bytes at the end; false when memory is. Does not change buffer->size. */
+bool rt_buffer_reserve(struct rt_buffer *buffer, size_t size);
+
+/* The map of a function is a stream of entries, each a machine offset and a Wasm pc as differences to the
+ * entry before, in ascending order of both:
+ *
+ *   byte: bit 0: operands follow; bits 1-3: pc difference, 7: an unsigned LEB128 follows;
+ *         bits 4-7: machine difference, 15: an unsigned LEB128 follows (after the pc's).
+ *   operands: LEB128 how many operands of the last operand list are gone, LEB128 how many are new, then each:
+ *         byte: bits 0-1: enum rt_where, bits 2-4: type; then by where.
+ *
+ * A checkpoint starts each function and about every 64th entry; its entry's differences are 0. The operand
+ * list is empty at one that is marked so. */
+enum rt_where {
+    RT_WHERE_SLOT,     /* the operand's own slot in the frame */
+    RT_WHERE_REGISTER, /* byte: register number */
+    RT_WHERE_CONSTANT, /* LEB128: bits */
+    RT_WHERE_LOCAL,    /* LEB128: index; the operand is that local's value */
+};
+
+struct rt_checkpoint {
+    uint32_t machine, pc;
+    uint32_t stream : 31; /* offset of the entry */
+    uint32_t empty : 1;
+};
+
+struct rt_code_function { /* machine offsets */
+    uint32_t start;
+    uint32_t body; /* past the prologue: from here on the locals are in the frame */
+    uint32_t tail; /* out-of-line traps from here on */
+    uint32_t end;
+};
+
+struct rt_trap_site { /* an out-of-line trap and the instruction that jumps to it */
+    uint32_t trap, origin;
+};
+
+struct rt_code {
+    const struct rt_module *module;
+    struct rt_code_memory memory;
+    uint32_t probe_thunk; /* machine offset: what an enabled site calls */
+    uint32_t probe_stub;  /* machine offset of the pointer that the thunk jumps through */
+    const void *no_stub;  /* what the pointer holds when there is no stub */
+
+    struct rt_code_function *functions; /* of the defined functions, in order */
+    uint32_t function_count;
+    struct rt_buffer map;
+    struct rt_checkpoint *checkpoints;
+    uint32_t checkpoint_count;
+    struct rt_trap_site *trap_sites;
+    uint32_t trap_site_count;
+    struct rt_site *sites;
+    size_t site_count;
+};
+
+/* Sets where the code's enabled sites go; NULL: nowhere. */
+void rt_code_set_stub(struct rt_code *code, void *stub);
+
+/* Where an operand is, with its type and a value by `where`. */
+struct rt_operand_place {
+    enum rt_where where;
+    enum rt_type type;
+    uint32_t slot;  /* index of the operand */
+    uint64_t value; /* register, constant or local */
+};
+/* Reads a LEB128 of bytes known to be good (a validated body, our own map); stops at their end in any case.
+ */
+static inline uint64_t rt_read_uleb(struct rt_cursor *cursor) {
+    uint64_t value = 0;
+    for (unsigned shift = 0; cursor->next < cursor->end && shift < 64; shift += 7) {
+        uint8_t byte = *cursor->next++;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            break;
+    }
+    return value;
+}
+
+/* Where a machine pc is: function, Wasm pc, and whether the frame is complete. */
+struct rt_code_position {
+    uint32_t function; /* index, imports counted */
+    uint32_t pc;
+    bool in_prologue;
+};
+bool rt_code_find(const struct rt_code *code, uintptr_t machine, struct rt_code_position *ret);
+/* The number of operands known at a machine pc; with `index` below it, that operand's place in *ret (may be
+ * NULL). */
+struct rt_error *rt_code_operand(const struct rt_code *code, uintptr_t machine, uint32_t index,
+                                 uint32_t *ret_count, struct rt_operand_place *ret);
+
+#endif

@@ -1,0 +1,185 @@
+/* Reads the map that compile_map.c writes: machine pcs to Wasm pcs and back, and where operands are. */
+#include "runtime/code.h"
+
+/* Walks the entries from a checkpoint on. */
+struct walk {
+    const struct rt_code *code;
+    struct rt_cursor cursor;
+    uint32_t next_checkpoint; /* the next to be passed */
+    uint32_t machine, pc;
+    bool operands; /* a list follows */
+};
+
+static struct walk walk_from(const struct rt_code *code, uint32_t checkpoint) {
+    struct walk walk = {.code = code, .next_checkpoint = checkpoint};
+    walk.cursor = rt_cursor_make(code->map.bytes, code->map.size, 0);
+    walk.cursor.next += code->checkpoints[checkpoint].stream;
+    return walk;
+}
+
+/* The next entry; false at the end of the map. A list, if there is one, must be read by the caller. */
+static bool walk_next(struct walk *walk) {
+    struct rt_cursor *cursor = &walk->cursor;
+    if (cursor->next >= cursor->end)
+        return false;
+    const struct rt_code *code = walk->code;
+    if (walk->next_checkpoint < code->checkpoint_count &&
+        rt_cursor_offset(cursor) == code->checkpoints[walk->next_checkpoint].stream) {
+        walk->machine = code->checkpoints[walk->next_checkpoint].machine;
+        walk->pc = code->checkpoints[walk->next_checkpoint].pc;
+        walk->next_checkpoint++;
+    }
+    uint8_t head = *cursor->next++;
+    uint32_t pcs = head >> 1 & 7, machines = head >> 4;
+    if (pcs == 7)
+        pcs = (uint32_t)rt_read_uleb(cursor);
+    if (machines == 15)
+        machines = (uint32_t)rt_read_uleb(cursor);
+    walk->pc += pcs;
+    walk->machine += machines;
+    walk->operands = head & 1;
+    return true;
+}
+
+static struct rt_operand_place read_operand(struct rt_cursor *cursor, uint32_t slot) {
+    static const uint8_t types[8] = {RT_I32,  RT_I64,     RT_F32,       RT_F64,
+                                     RT_V128, RT_FUNCREF, RT_EXTERNREF, RT_I32};
+    uint8_t head = cursor->next < cursor->end ? *cursor->next++ : 0;
+    struct rt_operand_place place = {
+        .where = (enum rt_where)(head & 3), .type = (enum rt_type)types[head >> 2 & 7], .slot = slot};
+    if (place.where == RT_WHERE_REGISTER)
+        place.value = cursor->next < cursor->end ? *cursor->next++ : 0;
+    else if (place.where != RT_WHERE_SLOT)
+        place.value = rt_read_uleb(cursor);
+    return place;
+}
+
+/* Steps over a list, and follows one operand through it: *count and *place are as the list before left them.
+ */
+static void walk_operands(struct walk *walk, uint32_t index, uint32_t *count,
+                          struct rt_operand_place *place) {
+    if (!walk->operands)
+        return;
+    uint32_t gone = (uint32_t)rt_read_uleb(&walk->cursor), added = (uint32_t)rt_read_uleb(&walk->cursor);
+    *count -= gone;
+    for (uint32_t i = 0; i < added; i++) {
+        struct rt_operand_place read = read_operand(&walk->cursor, *count);
+        if (*count == index)
+            *place = read;
+        ++*count;
+    }
+}
+
+static uint32_t last_checkpoint(const struct rt_code *code, uint32_t key, bool by_pc) {
+    uint32_t low = 0, high = code->checkpoint_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct rt_checkpoint *checkpoint = &code->checkpoints[middle];
+        if ((by_pc ? checkpoint->pc : checkpoint->machine) <= key)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The defined function that holds a machine offset; false for none. */
+static bool function_at(const struct rt_code *code, uint32_t offset, uint32_t *ret) {
+    uint32_t low = 0, high = code->function_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (code->functions[middle].start <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    *ret = low;
+    return code->function_count && code->functions[low].start <= offset && offset < code->functions[low].end;
+}
+
+/* The instruction that jumps to an out-of-line trap. */
+static uint32_t trap_origin(const struct rt_code *code, uint32_t offset) {
+    uint32_t low = 0, high = code->trap_site_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (code->trap_sites[middle].trap <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return code->trap_site_count ? code->trap_sites[low].origin : offset;
+}
+
+/* A machine pc as an offset of a function's code proper; false outside of any body. */
+static bool offset_of(const struct rt_code *code, uintptr_t machine, uint32_t *ret_offset,
+                      uint32_t *ret_function) {
+    uintptr_t offset = machine - (uintptr_t)code->memory.executable;
+    if (offset >= code->memory.size || !function_at(code, (uint32_t)offset, ret_function))
+        return false;
+    *ret_offset = (uint32_t)offset;
+    if (*ret_offset >= code->functions[*ret_function].tail)
+        *ret_offset = trap_origin(code, *ret_offset);
+    return true;
+}
+
+bool rt_code_find(const struct rt_code *code, uintptr_t machine, struct rt_code_position *ret) {
+    uint32_t offset, function, unused_count = 0;
+    struct rt_operand_place unused;
+    if (!offset_of(code, machine, &offset, &function))
+        return false;
+    struct walk walk = walk_from(code, last_checkpoint(code, offset, false));
+    uint32_t pc = 0;
+    while (walk_next(&walk) && walk.machine <= offset) {
+        pc = walk.pc;
+        walk_operands(&walk, UINT32_MAX, &unused_count, &unused);
+    }
+    *ret = (struct rt_code_position){.function = code->module->imported_functions + function,
+                                     .pc = pc,
+                                     .in_prologue = offset < code->functions[function].body};
+    return true;
+}
+
+bool rt_code_pc(const struct rt_code *code, uintptr_t machine, uint32_t *function, uint32_t *pc) {
+    struct rt_code_position position;
+    if (!rt_code_find(code, machine, &position))
+        return false;
+    *function = position.function;
+    *pc = position.pc;
+    return true;
+}
+
+uintptr_t rt_code_machine(const struct rt_code *code, uint32_t pc) {
+    if (!code->checkpoint_count)
+        return 0;
+    uint32_t checkpoint = last_checkpoint(code, pc, true), unused_count = 0;
+    struct rt_operand_place unused;
+    /* An instruction's second entry may have become a checkpoint. */
+    while (checkpoint && code->checkpoints[checkpoint].pc == pc)
+        checkpoint--;
+    struct walk walk = walk_from(code, checkpoint);
+    while (walk_next(&walk) && walk.pc <= pc) {
+        if (walk.pc == pc)
+            return (uintptr_t)code->memory.executable + walk.machine;
+        walk_operands(&walk, UINT32_MAX, &unused_count, &unused);
+    }
+    return 0;
+}
+
+struct rt_error *rt_code_operand(const struct rt_code *code, uintptr_t machine, uint32_t index,
+                                 uint32_t *ret_count, struct rt_operand_place *ret) {
+    uint32_t offset, function;
+    if (!offset_of(code, machine, &offset, &function))
+        return rt_error_format(RT_USAGE, "machine pc 0x%zx is in no function's code", (size_t)machine);
+    uint32_t checkpoint = last_checkpoint(code, offset, false);
+    while (!code->checkpoints[checkpoint].empty) /* a function's first always is */
+        checkpoint--;
+    struct walk walk = walk_from(code, checkpoint);
+    struct rt_operand_place place = {0};
+    uint32_t count = 0;
+    while (walk_next(&walk) && walk.machine <= offset)
+        walk_operands(&walk, index, &count, &place);
+    *ret_count = count;
+    if (ret)
+        *ret = place;
+    return NULL;
+}

@@ -1,0 +1,82 @@
+/* Machine code memory: a memory file with a writable and an executable view, and growing byte buffers. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "runtime/code.h"
+
+static size_t whole_pages(size_t size) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
+
+struct rt_error *rt_code_memory_open(struct rt_code_memory *memory, size_t capacity) {
+    *memory = (struct rt_code_memory){.file = memfd_create("lockstep-code", MFD_CLOEXEC)};
+    if (memory->file < 0)
+        return rt_error_os(errno, "making memory for machine code");
+    capacity = whole_pages(capacity);
+    void *view = MAP_FAILED;
+    if (ftruncate(memory->file, (off_t)capacity) == 0)
+        view = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_SHARED, memory->file, 0);
+    if (view == MAP_FAILED) {
+        struct rt_error *error = rt_error_os(errno, "mapping %zu bytes for machine code", capacity);
+        rt_code_memory_close(memory);
+        return error;
+    }
+    memory->writable = view;
+    memory->capacity = capacity;
+    return NULL;
+}
+
+struct rt_error *rt_code_memory_grow(struct rt_code_memory *memory, size_t capacity) {
+    capacity = whole_pages(capacity);
+    void *view = MAP_FAILED;
+    if (ftruncate(memory->file, (off_t)capacity) == 0)
+        view = mremap(memory->writable, memory->capacity, capacity, MREMAP_MAYMOVE);
+    if (view == MAP_FAILED)
+        return rt_error_os(errno, "mapping %zu bytes for machine code", capacity);
+    memory->writable = view;
+    memory->capacity = capacity;
+    return NULL;
+}
+
+struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size) {
+    size = whole_pages(size ? size : 1);
+    void *view = MAP_FAILED;
+    if (ftruncate(memory->file, (off_t)size) == 0) {
+        if (size < memory->capacity)
+            munmap(memory->writable + size, memory->capacity - size);
+        memory->capacity = size;
+        view = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, memory->file, 0);
+    }
+    if (view == MAP_FAILED)
+        return rt_error_os(errno, "mapping %zu bytes of machine code executable", size);
+    memory->executable = view;
+    memory->size = size;
+    return NULL;
+}
+
+void rt_code_memory_close(struct rt_code_memory *memory) {
+    if (memory->writable)
+        munmap(memory->writable, memory->capacity);
+    if (memory->executable)
+        munmap((void *)(uintptr_t)memory->executable, memory->size);
+    if (memory->file >= 0)
+        close(memory->file);
+    *memory = (struct rt_code_memory){.file = -1};
+}
+
+bool rt_buffer_reserve(struct rt_buffer *buffer, size_t size) {
+    if (buffer->capacity - buffer->size >= size)
+        return true;
+    size_t capacity = buffer->capacity ? buffer->capacity * 2 : 4096;
+    while (capacity - buffer->size < size)
+        capacity *= 2;
+    uint8_t *grown = realloc(buffer->bytes, capacity);
+    if (!grown)
+        return false;
+    buffer->bytes = grown;
+    buffer->capacity = capacity;
+    return true;
+}

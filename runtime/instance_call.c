@@ -1,0 +1,222 @@
+/* Calls between C and guests: into compiled code, to host functions, and to builtins. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/instance.h"
+#include "runtime/target.h"
+
+/* Values up to this many need no allocation. */
+#define FEW_VALUES 16
+
+static union rt_value value_of_slot(enum rt_type type, uint64_t slot) {
+    union rt_value value = {.i64 = slot};
+    if (type == RT_I32 || type == RT_F32)
+        value.i64 = (uint32_t)slot; /* the slot's other half may hold anything */
+    return value;
+}
+
+static uint64_t slot_of_value(enum rt_type type, const union rt_value *value) {
+    return type == RT_I32 || type == RT_F32 ? value->i32 : value->i64;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+/* ---- Into compiled code ---- */
+
+static struct rt_error *take_reason(struct rt_store *store) {
+    struct rt_error *error = store->pending_error;
+    store->pending_error = NULL;
+    return error ? error : rt_trap_take(store);
+}
+
+static struct rt_error *enter(struct rt_func *func, const union rt_value *args, union rt_value *results,
+                              uint64_t *slots) {
+    struct rt_store *store = func->store;
+    struct rt_func_type type = func->type;
+    for (uint32_t i = 0; i < type.param_count; i++)
+        slots[i] = slot_of_value((enum rt_type)type.params[i], &args[i]);
+    struct rt_entry entry = {.outer = store->entry};
+    store->entry = &entry;
+    bool unwound = rt_target_host()->enter(&entry, func->code, func->instance, slots,
+                                           larger(type.param_count, type.result_count));
+    if (unwound) { /* while the entry still is there: the reason names where */
+        struct rt_error *error = take_reason(store);
+        store->entry = entry.outer;
+        return error;
+    }
+    store->entry = entry.outer;
+    for (uint32_t i = 0; i < type.result_count; i++) {
+        enum rt_type result = (enum rt_type)type.results[i];
+        uint64_t first = rt_class_of(result) == RT_VECTOR ? entry.vector_result : entry.general_result;
+        results[i] = value_of_slot(result, i ? slots[i] : first);
+    }
+    return NULL;
+}
+
+struct rt_error *rt_func_call(struct rt_func *func, const union rt_value *args, union rt_value *results) {
+    if (func->host) {
+        struct rt_caller caller = {.store = func->store};
+        return rt_host_invoke(func, &caller, args, results);
+    }
+    struct rt_error *error = rt_trap_prepare_thread(); /* this thread may be new */
+    if (error)
+        return error;
+    uint32_t count = larger(func->type.param_count, func->type.result_count);
+    uint64_t few[FEW_VALUES], *slots = few;
+    if (count > FEW_VALUES && !(slots = calloc(count, sizeof(*slots))))
+        return rt_error_out_of_memory();
+    error = enter(func, args, results, slots);
+    if (slots != few)
+        free(slots);
+    return error;
+}
+
+/* ---- Out of it ---- */
+
+struct rt_error *rt_host_invoke(struct rt_func *func, struct rt_caller *caller, const union rt_value *args,
+                                union rt_value *results) {
+    struct rt_hooks *hooks = &func->store->hooks;
+    if (hooks->host_call)
+        hooks->host_call(hooks->user, caller, func, args);
+    struct rt_error *error = func->host(func->user, caller, args, results);
+    if (hooks->host_return)
+        hooks->host_return(hooks->user, caller, func, results, error);
+    return error;
+}
+
+/* Where the guest is while C runs on its behalf; the walk of activations starts there. */
+static void leave_guest(struct rt_store *store, const uintptr_t *frame) {
+    store->entry->exit_frame = frame[0];
+    store->entry->exit_return = frame[1];
+}
+
+static void return_to_guest(struct rt_store *store) {
+    store->entry->exit_frame = store->entry->exit_return = 0;
+}
+
+bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
+    struct rt_store *store = func->store;
+    struct rt_func_type type = func->type;
+    uint64_t *slots = (uint64_t *)(frame + 2);
+    union rt_value few[2 * FEW_VALUES] = {0}, *values = few;
+    size_t count = (size_t)type.param_count + type.result_count;
+    if (count > 2 * FEW_VALUES && !(values = calloc(count, sizeof(*values)))) {
+        store->pending_error = rt_error_out_of_memory();
+        return true;
+    }
+    union rt_value *results = values + type.param_count;
+    for (uint32_t i = 0; i < type.param_count; i++)
+        values[i] = value_of_slot((enum rt_type)type.params[i], slots[i]);
+
+    leave_guest(store, frame);
+    /* The word below a guest's frame is its instance. */
+    struct rt_caller caller = {.store = store, .instance = ((struct rt_instance **)frame[0])[-1]};
+    struct rt_error *error = rt_host_invoke(func, &caller, values, results);
+    return_to_guest(store);
+
+    for (uint32_t i = 0; i < type.result_count && !error; i++)
+        slots[i] = slot_of_value((enum rt_type)type.results[i], &results[i]);
+    if (values != few)
+        free(values);
+    store->pending_error = error;
+    return error;
+}
+
+/* ---- Builtins ---- */
+
+static uint32_t grow_memory(struct rt_memory *memory, uint32_t pages) {
+    uint64_t old;
+    struct rt_error *error = rt_memory_grow(memory, pages, &old);
+    if (error) {
+        rt_error_destroy(error);
+        return UINT32_MAX;
+    }
+    return (uint32_t)old;
+}
+
+static bool init_memory(struct rt_instance *instance, uint32_t to, uint32_t from, uint32_t count,
+                        uint32_t data) {
+    const struct rt_data_segment *segment = &instance->module->datas[data];
+    return rt_memory_init(instance->memory, segment->bytes, instance->data_dropped[data] ? 0 : segment->size,
+                          to, from, count);
+}
+
+static bool copy_memory(struct rt_memory *memory, uint64_t to, uint64_t from, uint64_t count) {
+    size_t size = rt_memory_size(memory);
+    if (to + count > size || from + count > size)
+        return false;
+    memmove(memory->base + to, memory->base + from, count);
+    return true;
+}
+
+static bool fill_memory(struct rt_memory *memory, uint64_t to, uint32_t value, uint64_t count) {
+    if (to + count > rt_memory_size(memory))
+        return false;
+    memset(memory->base + to, (uint8_t)value, count);
+    return true;
+}
+
+static bool get_element(const struct rt_table *table, uint32_t index, uint64_t *ret) {
+    *ret = (uintptr_t)rt_table_get(table, index);
+    return index < table->size;
+}
+
+static void drop_elements(struct rt_element_items *elements) {
+    free(elements->items);
+    *elements = (struct rt_element_items){0};
+}
+
+static void *reference(uint64_t slot) {
+    return (void *)(uintptr_t)slot;
+}
+
+bool rt_builtin_call(struct rt_instance *instance, uint32_t builtin, uintptr_t *frame) {
+    uint64_t *slots = (uint64_t *)(frame + 2);
+    /* Operands and immediates that are i32; slots beyond a builtin's own are read but not used. */
+    uint32_t a = (uint32_t)slots[0];
+    bool good = true;
+    leave_guest(instance->store, frame);
+    switch ((enum rt_builtin)builtin) {
+    case RT_BUILTIN_MEMORY_GROW: slots[0] = grow_memory(instance->memory, a); break;
+    case RT_BUILTIN_MEMORY_INIT:
+        good = init_memory(instance, a, (uint32_t)slots[1], (uint32_t)slots[2], (uint32_t)slots[3]);
+        break;
+    case RT_BUILTIN_DATA_DROP: instance->data_dropped[a] = true; break;
+    case RT_BUILTIN_MEMORY_COPY:
+        good = copy_memory(instance->memory, a, (uint32_t)slots[1], (uint32_t)slots[2]);
+        break;
+    case RT_BUILTIN_MEMORY_FILL:
+        good = fill_memory(instance->memory, a, (uint32_t)slots[1], (uint32_t)slots[2]);
+        break;
+    case RT_BUILTIN_TABLE_GET:
+        good = get_element(rt_instance_table(instance, (uint32_t)slots[1]), a, &slots[0]);
+        break;
+    case RT_BUILTIN_TABLE_SET:
+        good = rt_table_fill(rt_instance_table(instance, (uint32_t)slots[2]), a, reference(slots[1]), 1);
+        break;
+    case RT_BUILTIN_TABLE_INIT:
+        good =
+            rt_table_init(rt_instance_table(instance, (uint32_t)slots[4]),
+                          &instance->elements[(uint32_t)slots[3]], a, (uint32_t)slots[1], (uint32_t)slots[2]);
+        break;
+    case RT_BUILTIN_ELEM_DROP: drop_elements(&instance->elements[a]); break;
+    case RT_BUILTIN_TABLE_COPY:
+        good = rt_table_copy(rt_instance_table(instance, (uint32_t)slots[3]),
+                             rt_instance_table(instance, (uint32_t)slots[4]), a, (uint32_t)slots[1],
+                             (uint32_t)slots[2]);
+        break;
+    case RT_BUILTIN_TABLE_GROW:
+        slots[0] = rt_table_grow(rt_instance_table(instance, (uint32_t)slots[2]), (uint32_t)slots[1],
+                                 reference(slots[0]));
+        break;
+    case RT_BUILTIN_TABLE_FILL:
+        good = rt_table_fill(rt_instance_table(instance, (uint32_t)slots[3]), a, reference(slots[1]),
+                             (uint32_t)slots[2]);
+        break;
+    case RT_BUILTIN_COUNT: break;
+    }
+    return_to_guest(instance->store);
+    return !good;
+}

@@ -1,0 +1,291 @@
+/* The stepper: a programmatic debugger for native images and Wasm modules alike. This is its public header.
+ *
+ * A debuggee runs on a stack of its own inside this process. A probe or a fault makes it call into the
+ * stepper as if it had called a function; the stepper switches back to the driver, which sees an event and
+ * looks around: frames, scopes, variables, memory. `st_session_next` switches to the debuggee again.
+ *
+ * Addresses: a *pc* is an address as the debuggee's DWARF has it (native: link-time virtual address; Wasm:
+ * Wasm pc). A *debuggee address* names data: native, a real address of this process; Wasm, an offset into
+ * linear memory. */
+#ifndef LOCKSTEP_STEPPER_H
+#define LOCKSTEP_STEPPER_H
+
+#include "runtime/runtime.h"
+
+/* ---- Debug information: a read-only model of one image's DWARF (versions 4 and 5) ---- */
+
+struct st_debug;
+
+struct st_range {
+    uint64_t low, high; /* pcs, [low, high) */
+};
+
+enum st_type_kind {
+    ST_TYPE_VOID,
+    ST_TYPE_BASE, /* encoding is one of DW_ATE_* */
+    ST_TYPE_POINTER,
+    ST_TYPE_STRUCT, /* classes too */
+    ST_TYPE_UNION,
+    ST_TYPE_ARRAY, /* one dimension; an array of arrays nests */
+    ST_TYPE_ENUM,
+    ST_TYPE_FUNCTION,
+    ST_TYPE_TYPEDEF, /* from here on: `target` is what it stands for */
+    ST_TYPE_CONST,
+    ST_TYPE_VOLATILE,
+    ST_TYPE_RESTRICT,
+    ST_TYPE_ATOMIC,
+    ST_TYPE_OTHER, /* a tag that C has not */
+};
+
+struct st_member {
+    const char *name; /* NULL when anonymous */
+    const struct st_type *type;
+    uint64_t bit_offset; /* from the start of the structure */
+    uint32_t bit_size;   /* of a bit-field, else 0 */
+    uint32_t line;
+};
+
+struct st_enumerator {
+    const char *name;
+    int64_t value;
+};
+
+struct st_type {
+    enum st_type_kind kind;
+    uint8_t encoding;             /* of a base type, DW_ATE_* */
+    bool is_complete;             /* false: a declaration, or an array without bounds */
+    const char *name;             /* NULL when it has none */
+    uint64_t size;                /* bytes; of a typedef or a qualified type: its target's */
+    uint64_t count;               /* elements of an array */
+    const struct st_type *target; /* pointee, element, underlying or return type; NULL is void */
+    const struct st_member *members;
+    const struct st_enumerator *enumerators;
+    size_t member_count; /* members or enumerators */
+    uint64_t die;        /* offset in .debug_info */
+};
+
+/* Without typedefs and qualifiers; NULL (void) stays NULL. */
+const struct st_type *st_type_strip(const struct st_type *type);
+
+/* One DWARF expression, valid in a range. */
+struct st_expression {
+    struct st_range range; /* {0, UINT64_MAX} when it always holds */
+    const uint8_t *bytes;
+    size_t size; /* 0: optimised out */
+    const struct st_unit *unit;
+};
+
+struct st_location {
+    enum { ST_LOCATION_NONE, ST_LOCATION_EXPRESSIONS, ST_LOCATION_CONSTANT, ST_LOCATION_BROKEN } kind;
+    const struct st_expression *expressions; /* one, or a location list's entries */
+    size_t count;
+    const uint8_t *constant; /* DW_AT_const_value, in the variable's own size, little endian */
+    size_t constant_size;
+    const char *reason; /* of ST_LOCATION_BROKEN: why the attribute cannot be read */
+};
+
+struct st_variable {
+    const char *name; /* never NULL; "" when it has none */
+    uint32_t file;    /* index for st_debug_file */
+    uint32_t line;    /* declaration line */
+    bool is_parameter, is_artificial, is_external;
+    bool is_static; /* storage at a fixed address: a global, or a static local */
+    bool is_dropped; /* it was static, and the linker left it out: its address is a tombstone; it has no location */
+    const struct st_type *type;
+    struct st_location location;
+    uint64_t die;
+};
+
+struct st_scope {
+    enum { ST_SCOPE_FUNCTION, ST_SCOPE_BLOCK, ST_SCOPE_INLINED } kind;
+    const struct st_scope *parent;
+    const struct st_function *function; /* the one that holds it; for ST_SCOPE_INLINED see `inlined` */
+    const char *inlined;                /* name of an inlined function, else NULL */
+    uint32_t call_file, call_line;      /* of an inlined function */
+    const struct st_range *ranges;
+    size_t range_count;
+    const struct st_variable *variables; /* in declaration order, parameters first */
+    size_t variable_count;
+    const struct st_scope *children;
+    size_t child_count;
+    uint64_t die;
+};
+
+struct st_function {
+    const char *name;         /* never NULL */
+    const char *linkage_name; /* or NULL */
+    uint32_t file, line;      /* declaration */
+    bool is_external;
+    struct st_scope scope; /* its ranges are the function's */
+    uint64_t low;          /* entry pc */
+    uint64_t body; /* first pc after the prologue: the prologue_end row, else the second line's first row,
+                      else low */
+    struct st_location frame_base;
+    const struct st_type *type; /* return type; NULL is void */
+    uint64_t die;
+    size_t index; /* in st_debug_functions */
+};
+
+struct st_row {
+    uint64_t pc;
+    uint32_t file, line, column;
+    bool is_stmt, prologue_end, epilogue_begin, end_sequence;
+};
+
+/* Reads an ELF image's DWARF. RT_USAGE "... has no debug information: compile it with -g" when there is none.
+ */
+RT_MUST_USE struct rt_error *st_debug_open_elf(const char *path, struct st_debug **ret);
+/* Reads a module's DWARF from its custom sections; the module must outlive it. Functions that the linker
+ * dropped (their pc is 0 or a tombstone of all ones) are left out. */
+RT_MUST_USE struct rt_error *st_debug_open_wasm(const struct rt_module *module, struct st_debug **ret);
+void st_debug_close(struct st_debug *debug);
+
+/* Functions with code, ascending by low. */
+const struct st_function *st_debug_functions(const struct st_debug *debug, size_t *count);
+const struct st_function *st_debug_function_at(const struct st_debug *debug, uint64_t pc);
+const struct st_function *st_debug_function_named(const struct st_debug *debug, const char *name);
+/* All line rows, ascending by pc (rows of one pc in the table's order), without sequences of dropped
+ * functions. */
+const struct st_row *st_debug_rows(const struct st_debug *debug, size_t *count);
+/* The row in force at pc; NULL when no sequence covers it. */
+const struct st_row *st_debug_row_at(const struct st_debug *debug, uint64_t pc);
+/* Unit-level variables with a location or constant, and dropped ones, in order of their units. */
+const struct st_variable *st_debug_globals(const struct st_debug *debug, size_t *count);
+/* Path of a file as the line table has it, made absolute by its directory and the unit's; never NULL. */
+const char *st_debug_file(const struct st_debug *debug, uint32_t file);
+/* The innermost scope of `function` at pc (an inlined one counts); never NULL: the function's own scope at
+ * least. */
+const struct st_scope *st_scope_at(const struct st_function *function, uint64_t pc);
+/* An expression in words, as "DW_OP_fbreg -20" or "DW_OP_WASM_location local 2, DW_OP_stack_value". In the
+ * arena. */
+const char *st_expression_print(const struct st_expression *expression, struct rt_arena *arena);
+
+/* ---- Sessions ---- */
+
+struct st_session;
+struct st_image;
+
+enum st_event_kind {
+    ST_STEP,       /* an enabled probe of kind ST_STEP was reached, not yet executed */
+    ST_BREAKPOINT, /* the same of kind ST_BREAKPOINT */
+    ST_TRAP, /* Wasm: a trap; native: a fault. The whole state is as it was; `next` goes on with the unwinding
+              */
+    ST_HOST_CALL,   /* about to call a host function (with options.host_calls) */
+    ST_HOST_RETURN, /* it returned */
+    ST_INTERRUPT,   /* it ran options.quantum without an event */
+    ST_EXIT,        /* it ended; `next` must not be called again */
+};
+
+struct st_event {
+    enum st_event_kind kind;
+    uint64_t pc;            /* where, when in the debuggee's own code, else 0 */
+    uintptr_t machine;      /* machine pc */
+    uint32_t cookie;        /* the probe's */
+    int status;             /* ST_EXIT: the exit status */
+    int trap;               /* ST_TRAP: enum rt_trap for Wasm, a signal's number for native */
+    uint64_t address;       /* ST_TRAP: the faulting debuggee address */
+    const char *name;       /* host calls: the function; ST_TRAP: the trap in words */
+    struct rt_error *error; /* ST_EXIT by a trap or an error; the session owns it */
+};
+
+/* A native shared object, loaded and with its DWARF read. */
+RT_MUST_USE struct rt_error *st_image_open(const char *path, struct st_image **ret);
+void st_image_close(struct st_image *image);
+const struct st_debug *st_image_debug(const struct st_image *image);
+/* What is added to a pc or DW_OP_addr to make a real address. */
+uintptr_t st_image_bias(const struct st_image *image);
+
+struct st_session_options {
+    size_t stack_size; /* bytes; 0 is 8 MiB */
+    int argc;          /* native main's arguments; 0 gives it the image's name alone */
+    const char *const *argv;
+    bool host_calls;  /* deliver ST_HOST_CALL and ST_HOST_RETURN */
+    unsigned quantum; /* milliseconds; 0: never interrupt */
+};
+
+/* Calls the image's `main` on a stack of its own. Calls to exit, _exit, _Exit, abort and quick_exit end the
+ * session with that status (abort: ST_TRAP SIGABRT first), never the process. */
+RT_MUST_USE struct rt_error *st_session_create_native(struct st_image *image,
+                                                      const struct st_session_options *options,
+                                                      struct st_session **ret);
+/* Runs a WASI command (rt_wasi_run) on a stack of its own; takes over the store's hooks and stack limit.
+ * `debug` may be NULL: then stops have no functions. */
+RT_MUST_USE struct rt_error *st_session_create_wasm(struct rt_instance *instance,
+                                                    const struct st_debug *debug,
+                                                    const struct st_session_options *options,
+                                                    struct st_session **ret);
+/* A session that has not ended is abandoned: its stack goes away without unwinding. */
+void st_session_destroy(struct st_session *session);
+
+struct st_probe {
+    uint64_t pc;
+    uint32_t cookie;
+    enum st_event_kind kind; /* ST_STEP or ST_BREAKPOINT */
+    /* set by st_session_set_probes */
+    enum { ST_PROBE_NONE, ST_PROBE_TRAP, ST_PROBE_JUMP, ST_PROBE_CALL } made; /* NONE: no code at that pc */
+};
+/* Replaces the set of enabled probes, all at once (ascending by pc, one a pc). In compiled code a pc must
+ * have been a site; `made` tells what each became. May be called at any stop and before the first `next`. */
+RT_MUST_USE struct rt_error *st_session_set_probes(struct st_session *session, struct st_probe *probes,
+                                                   size_t count);
+/* Native only: use trap bytes even where a jump would fit (for the benchmark and tests). Before set_probes.
+ */
+void st_session_prefer_traps(struct st_session *session, bool prefer);
+
+/* Runs the debuggee to its next event. Sessions nest: a host function of one debuggee may drive another
+ * session. */
+RT_MUST_USE struct rt_error *st_session_next(struct st_session *session, struct st_event *ret);
+/* At a stop: go on at another machine pc (inside the debuggee's own code). */
+RT_MUST_USE struct rt_error *st_session_set_machine_pc(struct st_session *session, uintptr_t machine);
+
+/* ---- Looking around, at a stop ---- */
+
+struct st_frame {
+    uint64_t pc;  /* of the stop; of a caller: inside its call instruction */
+    uint64_t cfa; /* names the frame while it lives: native, the DWARF CFA; Wasm, the machine frame */
+    const struct st_function *function; /* NULL: code without debug information */
+    /* private to the stepper */
+    struct rt_activation activation;
+    uint64_t registers[17]; /* DWARF numbers; 16 is the return address */
+    uint32_t known;         /* bit i: registers[i] is known */
+};
+
+/* The call stack, innermost first. Native: by call-frame information, out to `main`. Wasm: the engine's
+ * activations, out to the outermost. The array lives until the next `next`; frames that did not change are
+ * not unwound again. */
+RT_MUST_USE struct rt_error *st_session_frames(struct st_session *session, const struct st_frame **ret,
+                                               size_t *ret_count);
+/* The innermost frame alone (pc, function, cfa): what a stop's location needs. */
+RT_MUST_USE struct rt_error *st_session_frame(struct st_session *session, const struct st_frame **ret);
+
+/* Where a variable is. Bytes that a piece leaves out are not `valid`. */
+struct st_place {
+    enum { ST_PLACE_MEMORY, ST_PLACE_VALUE, ST_PLACE_OPTIMIZED_OUT, ST_PLACE_IRRETRIEVABLE } kind;
+    uint64_t address;  /* ST_PLACE_MEMORY: debuggee address */
+    uint8_t bytes[64]; /* ST_PLACE_VALUE: the object's bytes (a register, an implicit value, pieces) */
+    uint64_t valid;    /* bit i: bytes[i] is known */
+    size_t size;
+    const char *reason; /* ST_PLACE_IRRETRIEVABLE: why, in words; static or in the session's arena */
+    const struct st_expression *expression; /* the one in force, or NULL */
+};
+
+/* Evaluates a variable's location in a frame (DWARF 5, sections 2.5 and 2.6). Never reads wild memory and
+ * never fails: what cannot be evaluated is irretrievable, and says why. */
+void st_locate(struct st_session *session, const struct st_frame *frame, const struct st_variable *variable,
+               struct st_place *ret);
+
+/* `size` bytes of debuggee memory at a debuggee address, in place (valid until `next`), or NULL when not all
+ * of it is the debuggee's: its linear memory; its image's segments, its stack, and what the kernel says is
+ * readable. */
+const void *st_session_memory(struct st_session *session, uint64_t address, size_t size);
+/* The same for writing: linear memory; the image's writable segments and the stack. */
+void *st_session_writable(struct st_session *session, uint64_t address, size_t size);
+/* Sizes of pointers, in bytes. */
+unsigned st_session_address_size(const struct st_session *session);
+/* True when a native address lies on the session's own stack (for a Wasm session: false). */
+bool st_session_on_stack(const struct st_session *session, uint64_t address);
+/* A debuggee address as its DWARF's DW_OP_addr would have it (native: without the image's bias). */
+uint64_t st_session_static_address(const struct st_session *session, uint64_t address);
+const struct st_debug *st_session_debug(const struct st_session *session);
+
+#endif

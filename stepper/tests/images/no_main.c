@@ -1,0 +1,6 @@
+/* An image that is no program. */
+int value(void);
+
+int value(void) {
+    return 1;
+}

@@ -1,0 +1,203 @@
+/* The injected call keeps every register, the flags, the red zone and the vector state, whichever way it is
+ * entered, across ten thousand stops. */
+#include "stepper/image.h"
+#include "stepper/session.h"
+#include "stepper/tests/session_test.h"
+
+#include <errno.h>
+#include <immintrin.h>
+
+enum { ROUNDS = 2000 };
+
+/* Overwrites what a stub that forgets something would leave behind. */
+static void disturb(int mode) {
+    errno = EDOM;
+    _MM_SET_EXCEPTION_STATE(_MM_EXCEPT_DIV_ZERO | _MM_EXCEPT_DENORM);
+    volatile long double x = 1.25L; /* x87 */
+    x = x * x;
+    __asm__ volatile("pcmpeqd %%xmm0, %%xmm0\n movdqa %%xmm0, %%xmm7\n movdqa %%xmm0, %%xmm15\n" ::
+                         : "xmm0", "xmm7", "xmm15");
+    if (mode >= 1) {
+        __asm__ volatile("vpxor %%xmm0, %%xmm0, %%xmm0\n vpcmpeqd %%xmm3, %%xmm3, %%xmm3\n"
+                         "vinsertf128 $1, %%xmm3, %%ymm3, %%ymm3\n vmovaps %%ymm3, %%ymm12\n vzeroupper\n" ::
+                             : "xmm0", "xmm3", "xmm12");
+    }
+    if (mode == 2) {
+        __asm__ volatile("vpxord %%zmm17, %%zmm17, %%zmm17\n vpxord %%zmm1, %%zmm1, %%zmm1\n"
+                         "kxorw %%k1, %%k1, %%k1\n kxorw %%k7, %%k7, %%k7\n" ::
+                             : "xmm1");
+    }
+}
+
+/* The addresses of the function's instructions, ascending. */
+static size_t instructions_of(struct st_image *image, const char *name, uint64_t *pcs, size_t room) {
+    const struct st_function *function = st_debug_function_named(st_image_debug(image), name);
+    assert_non_null(function);
+    size_t count = 0;
+    for (uint64_t pc = function->scope.ranges[0].low; pc < function->scope.ranges[0].high;) {
+        struct st_instruction instruction;
+        assert_true(st_instruction_decode((void *)(st_image_bias(image) + pc),
+                                          (size_t)(function->scope.ranges[0].high - pc), pc, &instruction));
+        assert_true(count < room);
+        pcs[count++] = pc;
+        pc += instruction.length;
+    }
+    return count;
+}
+
+/* The loop is closed by the function's first backward branch; its start is what that one jumps to. */
+static void find_loop(struct st_image *image, const uint64_t *pcs, size_t count, size_t *low, size_t *high) {
+    for (*high = 0; *high < count; ++*high) {
+        struct st_instruction instruction;
+        assert_true(
+            st_instruction_decode((void *)(st_image_bias(image) + pcs[*high]), 15, pcs[*high], &instruction));
+        if (instruction.flow == ST_FLOW_BRANCH && instruction.target < pcs[*high]) {
+            for (*low = 0; pcs[*low] != instruction.target; ++*low) {
+            }
+            return;
+        }
+    }
+    fail_msg("the function has no loop");
+}
+
+/* Every instruction of the loop is stopped at (`stride` 1), or some, for which jumps fit. */
+static void pass(int mode, size_t stride, bool prefer_traps, unsigned expected_form) {
+    static uint64_t pcs[1024];
+    struct st_image *image = open_image("registers");
+    size_t count = instructions_of(image, "pass", pcs, 1024), low, high;
+    find_loop(image, pcs, count, &low, &high);
+    struct st_probe probes[64];
+    size_t probe_count = 0;
+    for (size_t i = low; i <= high; i += stride) {
+        assert_true(probe_count < 64);
+        probes[probe_count] = (struct st_probe){.pc = pcs[i], .cookie = (uint32_t)i, .kind = ST_STEP};
+        probe_count++;
+    }
+    const char mode_text[] = {(char)('0' + mode), 0};
+    struct st_session *session = start(image, mode_text, "2000", 0);
+    st_session_prefer_traps(session, prefer_traps);
+    check(st_session_set_probes(session, probes, probe_count));
+    size_t formed = 0;
+    for (size_t i = 0; i < probe_count; i++) {
+        formed += probes[i].made == expected_form;
+    }
+    assert_true(formed > 0);
+
+    size_t stops = 0, turn = 0;
+    struct st_event event;
+    while ((event = next(session)).kind == ST_STEP) {
+        assert_int_equal(event.cookie, probes[turn].cookie);
+        assert_int_equal(event.pc, probes[turn].pc);
+        assert_int_equal(event.machine, probes[turn].pc + st_image_bias(image));
+        turn = (turn + 1) % probe_count;
+        stops++;
+        disturb(mode);
+    }
+    assert_int_equal(event.kind, ST_EXIT);
+    assert_int_equal(*(int *)global(session, "result", sizeof(int)), 0);
+    assert_int_equal(event.status, 0);
+    assert_int_equal(stops, probe_count * ROUNDS);
+    assert_true(stops >= 10000);
+    st_session_destroy(session);
+    st_image_close(image);
+}
+
+static void test_sse(void **state) {
+    (void)state;
+    pass(0, 1, true, ST_PROBE_TRAP);
+    pass(0, 3, false, ST_PROBE_JUMP);
+}
+
+static void test_avx(void **state) {
+    (void)state;
+    if (!__builtin_cpu_supports("avx")) {
+        skip();
+    }
+    pass(1, 1, true, ST_PROBE_TRAP);
+    pass(1, 3, false, ST_PROBE_JUMP);
+}
+
+static void test_avx512(void **state) {
+    (void)state;
+    if (!__builtin_cpu_supports("avx512bw")) {
+        skip();
+    }
+    pass(2, 1, true, ST_PROBE_TRAP);
+    pass(2, 3, false, ST_PROBE_JUMP);
+}
+
+/* The plain XSAVE is what a processor without XSAVEC gets. */
+static void test_without_xsavec(void **state) {
+    (void)state;
+    struct st_image *image = open_image("registers");
+    struct st_session *session = start(image, NULL, NULL, 0); /* asks the processor */
+    st_session_destroy(session);
+    st_image_close(image);
+    if (!st_vector_compact) {
+        skip();
+    }
+    static uint64_t pcs[1024];
+    int mode = __builtin_cpu_supports("avx512bw") ? 2 : __builtin_cpu_supports("avx") ? 1 : 0;
+    const char mode_text[] = {(char)('0' + mode), 0};
+    image = open_image("registers");
+    size_t low, high, count = instructions_of(image, "pass", pcs, 1024);
+    find_loop(image, pcs, count, &low, &high);
+    struct st_probe probe = {.pc = pcs[high - 1], .kind = ST_BREAKPOINT};
+    session = start(image, mode_text, "2000", 0);
+    check(st_session_set_probes(session, &probe, 1));
+    st_vector_compact = 0;
+    struct st_event event;
+    while ((event = next(session)).kind == ST_BREAKPOINT) {
+        disturb(mode);
+    }
+    st_vector_compact = 1;
+    assert_int_equal(event.kind, ST_EXIT);
+    assert_int_equal(event.status, 0);
+    st_session_destroy(session);
+    st_image_close(image);
+}
+
+/* What the driver is shown is what the debuggee had. */
+static void test_shows_registers(void **state) {
+    (void)state;
+    struct loaded { /* the head of the image's struct state */
+        uint64_t general[16];
+        uint8_t vector[32][64];
+    };
+    static uint64_t pcs[1024];
+    struct st_image *image = open_image("registers");
+    size_t low, high, count = instructions_of(image, "pass", pcs, 1024);
+    find_loop(image, pcs, count, &low, &high);
+    for (int traps = 0; traps < 2; traps++) {
+        struct st_probe probe = {.pc = pcs[low], .kind = ST_STEP};
+        struct st_session *session = start(image, "0", "3", 0);
+        st_session_prefer_traps(session, traps);
+        check(st_session_set_probes(session, &probe, 1));
+        assert_int_equal(next(session).kind, ST_STEP);
+        const struct loaded *loaded = global(session, "before", sizeof(*loaded));
+        const struct rt_registers *registers = &session->saved->registers;
+        for (int i = 0; i < 16; i++) {
+            if (i != 4) {
+                assert_int_equal(registers->general[i], loaded->general[i]);
+            }
+            assert_memory_equal(registers->vector[i], loaded->vector[i], 16);
+        }
+        assert_int_equal(registers->pc, probe.pc + st_image_bias(image));
+        const struct st_frame *frame;
+        check(st_session_frame(session, &frame));
+        assert_string_equal(frame->function->name, "pass");
+        st_session_destroy(session);
+    }
+    st_image_close(image);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sse),
+        cmocka_unit_test(test_avx),
+        cmocka_unit_test(test_avx512),
+        cmocka_unit_test(test_without_xsavec),
+        cmocka_unit_test(test_shows_registers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,53 @@
+/* What the injection stub needs to know of this processor's vector state: how big it is and which instruction
+ * saves it (Intel SDM, volume 1, chapter 13). */
+#include "stepper/x86_64/inject.h"
+
+#include <cpuid.h>
+#include <string.h>
+
+uint64_t st_vector_size, st_vector_mask;
+uint8_t st_vector_compact;
+
+enum {
+    CPUID_OSXSAVE = 1 << 27, /* leaf 1, ecx */
+    CPUID_XSAVEC = 1 << 1,   /* leaf 0xd, sub-leaf 1, eax */
+    COMPONENT_SSE = 1 << 1,
+    COMPONENT_PKRU = 1 << 9, /* the process's memory policy, not a register of the program's */
+};
+
+static uint64_t read_xcr0(void) {
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+struct rt_error *st_vector_init(void) {
+    uint32_t eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & CPUID_OSXSAVE)) {
+        return rt_error_format(RT_UNSUPPORTED,
+                               "not supported: a processor, or a system, without XSAVE; stepping must save "
+                               "the whole vector state");
+    }
+    __cpuid_count(0xd, 0, eax, ebx, ecx, edx);
+    uint32_t size = ebx;
+    __cpuid_count(0xd, 1, eax, ebx, ecx, edx);
+    /* The compacted form can be the bigger one: it counts supervisor states, which it may not hold. */
+    if ((eax & CPUID_XSAVEC) && ebx > size) {
+        size = ebx;
+    }
+    st_vector_size = (size + 63u) & ~(uint64_t)63;
+    st_vector_mask = read_xcr0() & ~(uint64_t)COMPONENT_PKRU;
+    /* XSAVEOPT is left out: it skips what did not change since the last XRSTOR from the same address, and
+     * another debuggee's stack may lie there by now. */
+    st_vector_compact = (eax & CPUID_XSAVEC) != 0;
+    return NULL;
+}
+
+void st_vector_settle(uint8_t (*vector)[16]) {
+    uint8_t *area = (uint8_t *)vector - ST_XSAVE_SSE;
+    uint64_t present;
+    memcpy(&present, area + ST_XSAVE_HEADER, sizeof(present));
+    if (!(present & COMPONENT_SSE)) {
+        memset(vector, 0, sizeof(*vector) * 16);
+    }
+}
