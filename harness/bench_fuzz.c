@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct values {
-    uint64_t programs, first, jobs, stops, time_limit;
+    uint64_t programs, first, jobs, stops, visits, time_limit;
     const char *cc, *native_cc, *opt, *known;
     bool json;
 };
@@ -21,6 +21,7 @@ static const struct values defaults = {.programs = 100,
                                        .cc = HX_DEFAULT_CC,
                                        .opt = "-O0",
                                        .stops = HX_DEFAULT_STOPS,
+                                       .visits = HX_DEFAULT_VISITS,
                                        .time_limit = HX_DEFAULT_TIME_LIMIT};
 
 static const struct hx_option options[] = {
@@ -122,6 +123,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         const struct hx_campaign campaign = {
             .setup = {.tools = &tools,
                       .max_stops = values->stops,
+                      .max_visits = values->visits,
                       .time_limit = (unsigned)values->time_limit,
                       .is_unoptimised = strcmp(values->opt, "-O0") == 0},
             .known = &known,

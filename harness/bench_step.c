@@ -12,7 +12,7 @@
 enum { MAX_PROGRAMS = 1000, MIN_STOPS = 200 };
 
 struct values {
-    uint64_t programs, first, stops, time_limit, gdb_stops, gdb_seconds;
+    uint64_t programs, first, stops, visits, time_limit, gdb_stops, gdb_seconds;
     const char *cc, *native_cc, *opt, *known;
     bool json;
 };
@@ -139,6 +139,7 @@ static struct rt_error *run_with(const struct values *values, const struct hx_to
                                  const struct hx_temp *temp, struct rt_arena *arena) {
     const struct hx_setup setup = {.tools = tools,
                                    .max_stops = values->stops,
+                                   .max_visits = values->visits,
                                    .time_limit = (unsigned)values->time_limit,
                                    .is_unoptimised = strcmp(values->opt, "-O0") == 0};
     struct hx_probe_times probes;

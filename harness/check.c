@@ -126,6 +126,7 @@ static struct rt_error *take_report(const struct or_report *report, unsigned tim
     result->stops = report->stops;
     result->values = report->values;
     result->unchanged = report->unchanged;
+    result->repeats = report->repeats;
     result->findings_left_out = report->findings_left_out;
     for (size_t i = 0; i < report->finding_count; i++)
         if (!hx_result_add(result, or_kind_name(report->findings[i].kind), &report->findings[i]))
@@ -157,7 +158,9 @@ struct rt_error *hx_check_pair(const struct hx_setup *setup, const char *native,
     struct guest_output guest = {.result_fd = result_fd};
     const struct hx_pair_options load = {.write = keep_output, .write_user = &guest};
     const struct or_options options = {.max_stops = setup->max_stops,
+                                       .max_visits = setup->max_visits,
                                        .max_time = setup->time_limit,
+                                       .max_idle = setup->time_limit / 4,
                                        .is_unoptimised = setup->is_unoptimised,
                                        .progress = progress,
                                        .in_child = silence,

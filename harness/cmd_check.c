@@ -14,12 +14,15 @@
 
 struct values {
     const char *native, *wasm, *cc, *native_cc, *opt, *known;
-    uint64_t stops, time_limit;
+    uint64_t stops, visits, time_limit;
     bool json;
 };
 
-static const struct values defaults = {
-    .cc = HX_DEFAULT_CC, .opt = "-O0", .stops = HX_DEFAULT_STOPS, .time_limit = HX_DEFAULT_TIME_LIMIT};
+static const struct values defaults = {.cc = HX_DEFAULT_CC,
+                                       .opt = "-O0",
+                                       .stops = HX_DEFAULT_STOPS,
+                                       .visits = HX_DEFAULT_VISITS,
+                                       .time_limit = HX_DEFAULT_TIME_LIMIT};
 
 static const struct hx_option options[] = {
     {"--native", "FILE.so", HX_OPTION_TEXT, offsetof(struct values, native),
@@ -111,6 +114,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     const struct hx_tools_choice choice = {
         .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
     struct hx_setup setup = {.max_stops = values->stops,
+                             .max_visits = values->visits,
                              .time_limit = (unsigned)values->time_limit,
                              .is_unoptimised = strcmp(values->opt, "-O0") == 0};
     struct hx_tools tools = {0};

@@ -14,13 +14,16 @@ enum { MAX_JOBS = 1024 };
 
 struct values {
     struct hx_seeds seeds;
-    uint64_t time, jobs, stops, time_limit;
+    uint64_t time, jobs, stops, visits, time_limit;
     const char *out, *cc, *native_cc, *opt, *known, *csmith;
     bool json;
 };
 
-static const struct values defaults = {
-    .cc = HX_DEFAULT_CC, .opt = "-O0", .stops = HX_DEFAULT_STOPS, .time_limit = HX_DEFAULT_TIME_LIMIT};
+static const struct values defaults = {.cc = HX_DEFAULT_CC,
+                                       .opt = "-O0",
+                                       .stops = HX_DEFAULT_STOPS,
+                                       .visits = HX_DEFAULT_VISITS,
+                                       .time_limit = HX_DEFAULT_TIME_LIMIT};
 
 static const struct hx_option options[] = {
     {"--seeds", "A-B", HX_OPTION_SEEDS, offsetof(struct values, seeds),
@@ -50,6 +53,7 @@ static struct rt_error *campaign_of(const struct values *values, const struct hx
         .setup = {.tools = tools,
                   .csmith_words = values->csmith,
                   .max_stops = values->stops,
+                  .max_visits = values->visits,
                   .time_limit = (unsigned)values->time_limit,
                   .is_unoptimised = strcmp(tools->optimisation, "-O0") == 0},
         .known = known,

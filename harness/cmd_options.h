@@ -15,6 +15,8 @@
 #define HX_LIMIT_OPTIONS(type)                                                                               \
     {"--stops", "N", HX_OPTION_NUMBER, offsetof(type, stops),                                                \
      "compare at most N stops of a program, 0 for all (20000)"},                                             \
+        {"--visits", "N", HX_OPTION_NUMBER, offsetof(type, visits),                                          \
+         "compare a statement N times, then pass over it; 0 for always (100)"},                              \
         {"--time-limit", "TIME", HX_OPTION_DURATION, offsetof(type, time_limit),                             \
          "step a program at most this long (1s)"},                                                           \
         {"--known", "DIR", HX_OPTION_TEXT, offsetof(type, known),                                            \

@@ -82,8 +82,9 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
         hx_buffer_text(out, " --native-cc ");
         quote(tools->native.name, out);
     }
-    hx_buffer_print(out, " --opt %s --stops %llu --time-limit %ums \"$@\"\n", tools->optimisation,
-                    (unsigned long long)job->setup->max_stops, job->setup->time_limit);
+    hx_buffer_print(out, " --opt %s --stops %llu --visits %llu --time-limit %ums \"$@\"\n",
+                    tools->optimisation, (unsigned long long)job->setup->max_stops,
+                    (unsigned long long)job->setup->max_visits, job->setup->time_limit);
 }
 
 static void finding_document(const struct hx_job *job, const struct hx_result *result,

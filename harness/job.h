@@ -7,6 +7,7 @@
 #include "harness/tools.h"
 
 #define HX_DEFAULT_STOPS      20000
+#define HX_DEFAULT_VISITS     100
 #define HX_DEFAULT_TIME_LIMIT 1000
 
 /* What all programs of a command share. */
@@ -14,6 +15,7 @@ struct hx_setup {
     const struct hx_tools *tools; /* NULL when nothing is compiled */
     const char *csmith_words;     /* extra words for Csmith, or NULL */
     uint64_t max_stops;           /* compared stops a program */
+    uint64_t max_visits;          /* how often one statement is compared */
     unsigned time_limit;          /* milliseconds of stepping a program */
     bool is_unoptimised;          /* the code is not optimised: see or_options */
 };

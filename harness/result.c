@@ -115,6 +115,7 @@ static void result_body(struct codec *codec, struct hx_result *result) {
     number(codec, &verdict);
     string(codec, &result->reason);
     number(codec, &result->stops);
+    number(codec, &result->repeats);
     number(codec, &result->values);
     number(codec, &result->unchanged);
     for (int i = 0; i < HX_STAGE_COUNT; i++)

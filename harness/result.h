@@ -28,7 +28,7 @@ struct hx_result {
     const char *file; /* of a program that has no seed */
     enum hx_verdict verdict;
     const char *reason; /* why it was skipped, crashed or not done in time; else NULL */
-    uint64_t stops, values, unchanged;
+    uint64_t stops, values, unchanged, repeats;
     double seconds[HX_STAGE_COUNT];
     double compare_seconds; /* the part of HX_STEP after loading */
     uint64_t worker_kib;    /* the worker's largest resident set; 0 when it did not tell */

@@ -19,6 +19,7 @@ static struct or_seen *stops_of(struct or_ahead *ahead, int side) {
 
 static void look_ahead(struct or_comparison *comparison, struct or_ahead *ahead) {
     comparison->options.progress = NULL; /* the parent's */
+    comparison->is_child = true;
     if (comparison->options.in_child)
         comparison->options.in_child(comparison->options.user);
     for (int i = 0; i < 2; i++) {

@@ -5,18 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct rt_error *enable_probes(struct or_comparison *comparison, int i) {
-    struct or_side *side = &comparison->sides[i];
-    side->points = comparison->match.points[i];
-    side->probe_count = comparison->match.point_count[i];
-    side->probes = calloc(side->probe_count + 1, sizeof(*side->probes));
-    if (!side->probes)
-        return rt_error_out_of_memory();
-    for (size_t p = 0; p < side->probe_count; p++)
-        side->probes[p] = (struct st_probe){.pc = side->points[p].pc, .cookie = (uint32_t)p, .kind = ST_STEP};
-    return st_session_set_probes(side->session, side->probes, side->probe_count);
-}
-
 /* Counts statement lines and anchors of the functions that both sides have. */
 static void count_lines(struct or_comparison *comparison) {
     struct or_report *report = &comparison->report->public;
@@ -86,6 +74,9 @@ static struct rt_error *compare_stop(struct or_comparison *comparison) {
         return error;
     struct or_report *report = &comparison->report->public;
     report->stops++;
+    struct or_key *key = &comparison->match.keys[comparison->sides[0].point->key];
+    if (++key->visits == comparison->options.max_visits)
+        key->is_exhausted = true;
     if (comparison->scratch.used)
         rt_arena_clear(&comparison->scratch);
     struct or_progress *progress = comparison->options.progress;
@@ -155,6 +146,7 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
     const struct st_debug *debug[2];
     for (int i = 0; i < 2; i++) {
         debug[i] = st_session_debug(witnesses[i].session);
+        comparison->match.sessions[i] = witnesses[i].session;
         comparison->sides[i] = (struct or_side){.name = witnesses[i].name,
                                                 .session = witnesses[i].session,
                                                 .debug = debug[i],
@@ -169,8 +161,10 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
                                 "the two programs have no statement in common: no function and line of %s is "
                                 "in %s's line table; are they built from the same source with -g?",
                                 witnesses[0].name, witnesses[1].name);
-    for (int i = 0; i < 2 && !error; i++)
-        error = enable_probes(comparison, i);
+    for (int i = 0; i < 2 && !error; i++) {
+        comparison->sides[i].points = comparison->match.points[i];
+        error = or_side_set_probes(comparison, &comparison->sides[i]);
+    }
     if (!error)
         error = run(comparison);
     if (!error)

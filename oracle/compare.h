@@ -16,7 +16,9 @@ enum { OR_NATIVE = 0, OR_WASM = 1, OR_MAX_INLINE = 8 };
 struct or_key {
     const char *function, *file; /* logical function (inlined ones count), file without its folder */
     uint32_t line;
-    bool in[2]; /* which side has it */
+    bool in[2];        /* which side has it */
+    bool is_exhausted; /* it has been compared as often as wanted: hits no longer count */
+    uint32_t visits;   /* how often it has been compared */
 };
 
 /* A pc where a side may have to stop. */
@@ -33,6 +35,7 @@ struct or_point {
 #define OR_NO_KEY UINT32_MAX
 
 struct or_match {
+    struct st_session *sessions[2];
     struct or_key *keys;
     size_t key_count;
     struct or_point *points[2]; /* ascending by pc */
@@ -45,14 +48,8 @@ struct or_lone {
     int side; /* that has the row */
     struct or_point point;
     uint32_t key;
-    uint64_t bytes; /* of code under the row */
+    bool is_idle; /* its code only jumps or moves values about */
 };
-
-/* Code that is no statement takes at most this many bytes: a native jump (the closing brace of a loop, which
- * Wasm's structured control flow does not need), or a Wasm local.get and local.set (the join after a
- * conditional operator, where native code reloads a spilled register under the row before). Rows of these
- * without a partner are counted, no more. */
-enum { OR_NO_STATEMENT = 6 };
 
 /* `pair_rows`: the code is unoptimised, see struct or_options. */
 struct rt_error *or_match_build(struct or_match *match, const struct st_debug *const debug[2], bool pair_rows,
@@ -84,6 +81,8 @@ struct or_side {
     const struct or_point *points;
     struct st_probe *probes;
     size_t probe_count;
+    uint64_t idle_hits;           /* of exhausted anchors since the probes were set */
+    uint64_t started;             /* when it was let run last, monotonic nanoseconds */
     struct or_live_frame *frames; /* outermost first */
     size_t depth, capacity;
     uint64_t serial;
@@ -98,6 +97,8 @@ struct or_side {
 
 struct or_comparison;
 
+/* Sets probes at all points that still matter. */
+struct rt_error *or_side_set_probes(struct or_comparison *comparison, struct or_side *side);
 /* Runs a side to its next stop; sets point and frame, or has_ended, or is_late. */
 struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_side *side);
 /* Takes all probes away and runs to the end. */
@@ -298,7 +299,8 @@ struct or_comparison {
     struct or_watch watch;
     struct or_full_report *report;
     struct rt_arena scratch; /* emptied at every stop that prints something */
-    uint64_t deadline;       /* monotonic nanoseconds; 0: none */
+    bool is_child; /* it looks ahead, in a forked child: code is shared with the parent, and stays as it is */
+    uint64_t deadline; /* monotonic nanoseconds; 0: none */
 };
 
 uint64_t or_now(void);

@@ -65,7 +65,10 @@ struct or_progress {
 
 struct or_options {
     uint64_t max_stops;  /* compared stops; 0: no limit */
+    uint64_t max_visits; /* an anchor is compared so often, and then passed over; 0: no limit */
     unsigned max_time;   /* milliseconds; 0: no limit */
+    unsigned max_idle;   /* milliseconds that a side may run without a stop to compare, ten times as long when
+                          * the other has ended; 0: no limit */
     size_t max_findings; /* 0: 100 */
     uint32_t lookahead;  /* stops to look ahead after a location difference; 0: 512 */
     /* The code is unoptimised. Then locals have storage of their own, and get a fixed pattern at a function's
@@ -81,6 +84,7 @@ struct or_options {
 struct or_report {
     enum or_verdict verdict;
     uint64_t stops;     /* compared stops */
+    uint64_t repeats;   /* hits of anchors that had been compared max_visits times, on both sides together */
     uint64_t values;    /* scalars decoded and compared on both sides */
     uint64_t unchanged; /* scalars vouched for: their bytes changed on neither side since they last agreed */
     uint64_t

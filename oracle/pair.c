@@ -1,9 +1,9 @@
 /* Pairs the statement rows of a function on both sides, in order.
  *
- * From one source, unoptimised, both targets get a function's statements in the same order; where one line
- * table says "line 308 again" and the other does not (the join after a conditional operator, the jump that
- * ends a loop), the row has no partner. It is no anchor then, and is reported as a line that the other side
- * lacks. */
+ * From one source, unoptimised, both targets get a function's statements in the same order. Where one line
+ * table says "line 308 again" over code that only jumps or moves values about (the join behind a conditional
+ * operator, the jump that ends a loop) and the other does not, the row is no statement, and no anchor. A row
+ * that does something and whose line the other side lacks is reported. */
 #include "oracle/compare.h"
 
 #include <stdlib.h>
@@ -52,14 +52,15 @@ static struct rt_error *function_runs(const struct or_match *match, int side,
     return NULL;
 }
 
-/* Bytes of code under a row and those behind it that go on with its line. */
-static uint64_t bytes_of_line(const struct st_row *row) {
-    const struct st_row *end = row;
+/* A row, with those behind it that go on with its line, over code that only jumps or moves locals. */
+static bool is_idle(const struct or_match *match, int side, const struct run *run) {
+    const struct st_row *row = match->points[side][run->first].row, *end = row;
     while (!end->end_sequence && end->line == row->line)
         end++;
-    return end->pc - row->pc;
+    return st_session_is_idle_code(match->sessions[side], row->pc, end->pc);
 }
 
+/* Counts a run as one without a partner. */
 static struct rt_error *leave_alone(struct or_match *match, int side, const struct run *run,
                                     struct rt_arena *arena) {
     if ((match->lone_count & (match->lone_count - 1)) == 0) { /* full at each power of two */
@@ -71,23 +72,23 @@ static struct rt_error *leave_alone(struct or_match *match, int side, const stru
             memcpy(lone, match->lone, match->lone_count * sizeof(*lone));
         match->lone = lone;
     }
-    const struct or_point *point = &match->points[side][run->first];
-    match->lone[match->lone_count++] = (struct or_lone){side, *point, run->key, bytes_of_line(point->row)};
-    for (uint32_t i = run->first; i < run->first + run->count; i++)
+    match->lone[match->lone_count++] =
+        (struct or_lone){side, match->points[side][run->first], run->key, is_idle(match, side, run)};
+    bool is_anchor = match->keys[run->key].in[!side] && !match->lone[match->lone_count - 1].is_idle;
+    for (uint32_t i = run->first; i < run->first + run->count && !is_anchor; i++)
         match->points[side][i].key = OR_NO_KEY;
     return NULL;
 }
 
-/* Leaves the rows alone that are no statement and whose line the other side has nowhere, so that what they
- * divide becomes one run again. */
-static struct rt_error *drop_trifles(struct or_match *match, int side, struct runs *runs,
-                                     struct rt_arena *arena) {
+/* Takes out the idle rows whose line the other side has nowhere, so that what they divide is one run again.
+ */
+static struct rt_error *drop_idle(struct or_match *match, int side, struct runs *runs,
+                                  struct rt_arena *arena) {
     size_t kept = 0;
     for (size_t i = 0; i < runs->count; i++) {
         const struct run run = runs->items[i];
-        const struct or_point *points = match->points[side];
         struct run *last = kept ? &runs->items[kept - 1] : NULL;
-        if (!match->keys[run.key].in[!side] && bytes_of_line(points[run.first].row) <= OR_NO_STATEMENT) {
+        if (!match->keys[run.key].in[!side] && is_idle(match, side, &run)) {
             struct rt_error *error = leave_alone(match, side, &run, arena);
             if (error)
                 return error;
@@ -156,8 +157,8 @@ struct rt_error *or_pair_rows(struct or_match *match, const struct st_debug *con
             continue;
         struct rt_error *error = function_runs(match, 0, &functions[i], arena, &runs[0]);
         if (error || (error = function_runs(match, 1, partner, arena, &runs[1])) ||
-            (error = drop_trifles(match, 0, &runs[0], arena)) ||
-            (error = drop_trifles(match, 1, &runs[1], arena)) ||
+            (error = drop_idle(match, 0, &runs[0], arena)) ||
+            (error = drop_idle(match, 1, &runs[1], arena)) ||
             (error = pair_function(match, &runs[0], &runs[1], arena)))
             return error;
     }

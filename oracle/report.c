@@ -125,10 +125,9 @@ void or_report_lone_rows(struct or_comparison *comparison) {
         const struct or_key *key = &comparison->match.keys[lone->key];
         bool is_again = key->in[!lone->side];
         report->lone_rows[lone->side]++;
-        if (lone->bytes <= OR_NO_STATEMENT)
+        if (lone->is_idle || is_again)
             continue;
-        const char *shape = rt_arena_printf(arena, "%s/%s", comparison->sides[!lone->side].name,
-                                            is_again ? "again" : "nowhere");
+        const char *shape = rt_arena_printf(arena, "%s/nowhere", comparison->sides[!lone->side].name);
         struct or_testimony place = {
             .function = key->function,
             .file = st_debug_file(comparison->sides[lone->side].debug, lone->point.row->file),
@@ -137,8 +136,7 @@ void or_report_lone_rows(struct or_comparison *comparison) {
             .pc = lone->point.pc};
         struct or_finding *finding =
             add_at(comparison, OR_LINE_MISSING, &place, NULL, shape,
-                   is_again ? "one line table returns to this line at a place where the other does not"
-                            : "this line is a statement in one line table and not in the other");
+                   "this line is a statement in one line table and not in the other");
         for (int side = 0; finding && side < 2; side++) {
             struct or_testimony *testimony = &finding->witnesses[side];
             *testimony = place;

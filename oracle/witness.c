@@ -6,6 +6,12 @@
 #include <string.h>
 #include <time.h>
 
+enum {
+    PATIENCE = 10,        /* times as long may a side run when the other has ended */
+    CLOCK_INTERVAL = 256, /* events between two looks at the clock */
+    TIRING = 2000,        /* hits of exhausted anchors after which their probes are taken away */
+};
+
 uint64_t or_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -84,8 +90,53 @@ static void note_end(struct or_comparison *comparison, struct or_side *side, con
         side->error = rt_arena_printf(&comparison->report->arena, "%s", event->error->message);
 }
 
-static bool deadline_passed(const struct or_comparison *comparison) {
-    return comparison->deadline && or_now() > comparison->deadline;
+/* True when the run is over its time, or the side has run for too long without anything to compare. */
+static bool is_over_time(const struct or_comparison *comparison, const struct or_side *side) {
+    const struct or_side *other = &comparison->sides[side == &comparison->sides[0]];
+    uint64_t now = or_now(), idle = comparison->options.max_idle * UINT64_C(1000000);
+    if (other->has_ended)
+        idle *= PATIENCE;
+    return (comparison->deadline && now > comparison->deadline) || (idle && now - side->started > idle);
+}
+
+struct rt_error *or_side_set_probes(struct or_comparison *comparison, struct or_side *side) {
+    size_t count = comparison->match.point_count[side - comparison->sides];
+    if (!side->probes && !(side->probes = calloc(count + 1, sizeof(*side->probes))))
+        return rt_error_out_of_memory();
+    side->probe_count = 0;
+    side->idle_hits = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct or_point *point = &side->points[i];
+        bool is_wanted = point->key != OR_NO_KEY && !comparison->match.keys[point->key].is_exhausted;
+        if (is_wanted || point->is_entry || point->is_body)
+            side->probes[side->probe_count++] =
+                (struct st_probe){.pc = point->pc, .cookie = (uint32_t)i, .kind = ST_STEP};
+    }
+    return st_session_set_probes(side->session, side->probes, side->probe_count);
+}
+
+/* What a hit of a probe means. Sets *ret_is_stop when it is a stop to compare. */
+static struct rt_error *take_hit(struct or_comparison *comparison, struct or_side *side,
+                                 const struct or_point *point, bool *ret_is_stop) {
+    bool is_exhausted = point->key != OR_NO_KEY && comparison->match.keys[point->key].is_exhausted;
+    struct rt_error *error = NULL;
+    if (is_exhausted) {
+        comparison->report->public.repeats++;
+        side->idle_hits++;
+        if (!point->is_entry && !point->is_body)
+            return NULL;
+    }
+    if ((error = st_session_frame(side->session, &side->frame)) ||
+        (error = track_frames(side, point, side->frame->cfa)))
+        return error;
+    struct or_live_frame *frame = &side->frames[side->depth - 1];
+    if (point->is_body && !frame->is_filled) {
+        frame->is_filled = true;
+        if (side->fill_locals)
+            fill_scope(side, &point->function->scope);
+    }
+    *ret_is_stop = point->key != OR_NO_KEY && !is_exhausted && is_new_stop(frame, point);
+    return NULL;
 }
 
 struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_side *side) {
@@ -94,44 +145,31 @@ struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_sid
     if (progress)
         progress->running = (uint32_t)index;
     struct rt_error *error = NULL;
-    while (!side->has_ended) {
+    bool is_stop = false;
+    side->started = or_now();
+    for (uint32_t events = 1; !side->has_ended && !side->is_late && !is_stop && !error; events++) {
         struct st_event event;
         if ((error = st_session_next(side->session, &event)))
-            return error;
-        if (event.kind == ST_EXIT) {
-            note_end(comparison, side, &event);
             break;
-        }
-        if (event.kind == ST_TRAP && !side->error)
+        if (event.kind == ST_EXIT)
+            note_end(comparison, side, &event);
+        else if (event.kind == ST_TRAP && !side->error)
             side->error =
                 rt_arena_printf(&comparison->report->arena, "%s", event.name ? event.name : "a trap");
-        if (event.kind != ST_STEP) {
-            if (event.kind == ST_INTERRUPT && deadline_passed(comparison)) {
-                side->is_late = true;
-                break;
-            }
-            continue;
-        }
-        const struct or_point *point = &side->points[event.cookie];
-        if ((error = st_session_frame(side->session, &side->frame)) ||
-            (error = track_frames(side, point, side->frame->cfa)))
-            return error;
-        struct or_live_frame *frame = &side->frames[side->depth - 1];
-        if (point->is_body && !frame->is_filled) {
-            frame->is_filled = true;
-            if (side->fill_locals)
-                fill_scope(side, &point->function->scope);
-        }
-        if (point->key != OR_NO_KEY && is_new_stop(frame, point)) {
-            side->point = point;
-            if (progress)
-                progress->pc[index] = point->pc;
-            break;
-        }
+        else if (event.kind == ST_STEP)
+            error = take_hit(comparison, side, side->point = &side->points[event.cookie], &is_stop);
+        if (!is_stop && (event.kind == ST_INTERRUPT || events % CLOCK_INTERVAL == 0))
+            side->is_late = !side->has_ended && is_over_time(comparison, side);
+        if (!error && side->idle_hits > TIRING && !comparison->is_child)
+            error = or_side_set_probes(comparison, side);
     }
-    if (progress)
+    if (progress) {
+        progress->pc[index] = is_stop ? side->point->pc : progress->pc[index];
         progress->running = 2;
-    return NULL;
+    }
+    if (!is_stop)
+        side->point = NULL;
+    return error;
 }
 
 struct rt_error *or_side_finish(struct or_comparison *comparison, struct or_side *side) {

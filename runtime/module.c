@@ -116,6 +116,12 @@ bool rt_module_custom_at(const struct rt_module *module, size_t index, const cha
     return true;
 }
 
+const uint8_t *rt_module_code(const struct rt_module *module, size_t *size) {
+    uint32_t defined = module->function_count - module->imported_functions;
+    *size = defined ? module->bodies[defined - 1].end : 0;
+    return defined ? module->bytes + module->code_offset : NULL;
+}
+
 uint64_t rt_module_code_offset(const struct rt_module *module) {
     return module->code_offset;
 }

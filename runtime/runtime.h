@@ -69,6 +69,9 @@ bool rt_module_custom(const struct rt_module *module, const char *name, const ui
  * by us. */
 bool rt_module_custom_at(const struct rt_module *module, size_t index, const char **name,
                          const uint8_t **bytes, size_t *size);
+/* The code section's contents, from Wasm pc 0 on; NULL and 0 when there is none. They live as long as the
+ * module. */
+const uint8_t *rt_module_code(const struct rt_module *module, size_t *size);
 /* File offset of the code section's contents: file offset = this + Wasm pc. 0 when there is no code section.
  */
 uint64_t rt_module_code_offset(const struct rt_module *module);

@@ -174,6 +174,7 @@ static struct rt_error *copy_arguments(struct st_session *session) {
         }
     }
     session->argument_count = count;
+    session->options.argv = NULL; /* the caller's may go away */
     return NULL;
 }
 

@@ -89,8 +89,9 @@ struct st_variable {
     uint32_t file;    /* index for st_debug_file */
     uint32_t line;    /* declaration line */
     bool is_parameter, is_artificial, is_external;
-    bool is_static; /* storage at a fixed address: a global, or a static local */
-    bool is_dropped; /* it was static, and the linker left it out: its address is a tombstone; it has no location */
+    bool is_static;  /* storage at a fixed address: a global, or a static local */
+    bool is_dropped; /* it was static, and the linker left it out: its address is a tombstone; it has no
+                        location */
     const struct st_type *type;
     struct st_location location;
     uint64_t die;
@@ -170,7 +171,7 @@ enum st_event_kind {
     ST_BREAKPOINT, /* the same of kind ST_BREAKPOINT */
     ST_TRAP, /* Wasm: a trap; native: a fault. The whole state is as it was; `next` goes on with the unwinding
               */
-    ST_HOST_CALL,   /* about to call a host function (with options.host_calls) */
+    ST_HOST_CALL,   /* about to call a host function (Wasm, with options.host_calls) */
     ST_HOST_RETURN, /* it returned */
     ST_INTERRUPT,   /* it ran options.quantum without an event */
     ST_EXIT,        /* it ended; `next` must not be called again */
@@ -204,17 +205,23 @@ struct st_session_options {
 };
 
 /* Calls the image's `main` on a stack of its own. Calls to exit, _exit, _Exit, abort and quick_exit end the
- * session with that status (abort: ST_TRAP SIGABRT first), never the process. */
+ * session with that status (abort: ST_TRAP SIGABRT first), never the process; so does a fault, with 128 + the
+ * signal's number after its ST_TRAP. An image has one session at a time. Host calls are not delivered: an
+ * image calls its libraries directly. Signal handlers are taken over here (again, if somebody took them
+ * since); a debuggee that installs its own for a fault's signal gets the stepper's faults, too. A session is
+ * driven by the thread that first calls `next`. */
 RT_MUST_USE struct rt_error *st_session_create_native(struct st_image *image,
                                                       const struct st_session_options *options,
                                                       struct st_session **ret);
 /* Runs a WASI command (rt_wasi_run) on a stack of its own; takes over the store's hooks and stack limit.
- * `debug` may be NULL: then stops have no functions. */
+ * `debug` may be NULL: then stops have no functions. ST_EXIT has the guest's status; 134 after a trap and 1 after
+ * another error. Store and code must outlive the session. */
 RT_MUST_USE struct rt_error *st_session_create_wasm(struct rt_instance *instance,
                                                     const struct st_debug *debug,
                                                     const struct st_session_options *options,
                                                     struct st_session **ret);
-/* A session that has not ended is abandoned: its stack goes away without unwinding. */
+/* A session that has not ended is abandoned: its stack goes away without unwinding. The store of an abandoned
+ * guest can only be destroyed. */
 void st_session_destroy(struct st_session *session);
 
 struct st_probe {
@@ -222,7 +229,8 @@ struct st_probe {
     uint32_t cookie;
     enum st_event_kind kind; /* ST_STEP or ST_BREAKPOINT */
     /* set by st_session_set_probes */
-    enum { ST_PROBE_NONE, ST_PROBE_TRAP, ST_PROBE_JUMP, ST_PROBE_CALL } made; /* NONE: no code at that pc */
+    enum { ST_PROBE_NONE, ST_PROBE_TRAP, ST_PROBE_JUMP, ST_PROBE_CALL } made;
+    /* NONE: no code at that pc, or an instruction that cannot run elsewhere (a far call, XBEGIN) */
 };
 /* Replaces the set of enabled probes, all at once (ascending by pc, one a pc). In compiled code a pc must
  * have been a site; `made` tells what each became. May be called at any stop and before the first `next`. */
@@ -231,6 +239,11 @@ RT_MUST_USE struct rt_error *st_session_set_probes(struct st_session *session, s
 /* Native only: use trap bytes even where a jump would fit (for the benchmark and tests). Before set_probes.
  */
 void st_session_prefer_traps(struct st_session *session, bool prefer);
+
+/* True when the code from `low` up to `high` (pcs) does nothing that a debugger's user could see: it jumps,
+ * or moves what is in Wasm locals. False for all other code and for what cannot be decoded. To be asked
+ * before probes are set: it reads the code as it stands. */
+bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t high);
 
 /* Runs the debuggee to its next event. Sessions nest: a host function of one debuggee may drive another
  * session. */

@@ -147,6 +147,43 @@ static void test_sets_change_at_stops(void **state) {
     st_image_close(code.image);
 }
 
+/* Statements too short for a jump jump to an island behind a longer neighbour: hardly any needs a trap. */
+static void test_short_statements(void **state) {
+    (void)state;
+    struct st_image *image = open_image("program");
+    size_t count;
+    struct st_probe *probes = all_rows(st_image_debug(image), &count);
+    struct st_session *session = start(image, "fibonacci", NULL, 0);
+    check(st_session_set_probes(session, probes, count));
+    size_t jumps = 0, islands = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct st_site *site = st_site_find(image, (uintptr_t)probes[i].pc + st_image_bias(image));
+        jumps += probes[i].made == ST_PROBE_JUMP;
+        islands += site->now.island != 0;
+    }
+    assert_true(jumps * 10 > count * 9);
+    assert_true(islands > 0);
+    struct st_event event;
+    size_t stops = 0;
+    while ((event = next(session)).kind == ST_STEP) {
+        /* Hosts and their guests come and go. */
+        struct st_probe some[PROBES_MAX];
+        size_t some_count = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (i % 3 != stops % 4) {
+                some[some_count++] = probes[i];
+            }
+        }
+        check(st_session_set_probes(session, some, some_count));
+        stops++;
+    }
+    assert_int_equal(event.status, 8);
+    assert_true(stops > 100);
+    st_session_destroy(session);
+    free(probes);
+    st_image_close(image);
+}
+
 /* What is no instruction of a function gets no probe, and nothing is patched. */
 static void test_places_without_code(void **state) {
     (void)state;

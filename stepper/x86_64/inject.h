@@ -9,8 +9,9 @@
 #define ST_ORIGIN_JUMP   2 /* the trampoline of a native jump probe called it */
 #define ST_ORIGIN_ABORT  3 /* a native image called abort */
 #define ST_ORIGIN_ASSERT 4 /* a native image called __assert_fail */
-#define ST_ORIGIN_FAULT  5 /* not by the stub: the stack had no room for it, a handler copied the registers  \
-                            */
+#define ST_ORIGIN_FAULT                                                                                      \
+    5 /* not by the stub: the stack had no room for it, a handler copied the registers                       \
+       */
 
 /* Offsets in struct st_saved. */
 #define ST_SAVED_ORIGIN  0

@@ -25,8 +25,9 @@ int result;
 
 #define EACH_GENERAL(X)                                                                                      \
     X(rax, 0)                                                                                                \
-    X(rcx, 1) X(rdx, 2) X(rbx, 3) X(rbp, 5) X(rsi, 6) X(rdi, 7) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11)      \
-        X(r12, 12) X(r13, 13) X(r14, 14) X(r15, 15)
+    X(rcx, 1)                                                                                                \
+    X(rdx, 2) X(rbx, 3) X(rbp, 5) X(rsi, 6) X(rdi, 7) X(r8, 8) X(r9, 9) X(r10, 10) X(r11, 11) X(r12, 12)     \
+        X(r13, 13) X(r14, 14) X(r15, 15)
 #define EACH_LOW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 #define EACH_HIGH(X)                                                                                         \
     X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
