@@ -10,6 +10,8 @@ static void count_lines(struct or_comparison *comparison) {
     struct or_report *report = &comparison->report->public;
     const struct or_match *match = &comparison->match;
     for (size_t i = 0; i < match->key_count; i++) {
+        if (!match->keys[i].line)
+            continue;
         report->lines[0] += match->keys[i].in[0];
         report->lines[1] += match->keys[i].in[1];
         report->anchors += match->keys[i].in[0] && match->keys[i].in[1];
@@ -77,6 +79,9 @@ static struct rt_error *compare_stop(struct or_comparison *comparison) {
     struct or_key *key = &comparison->match.keys[comparison->sides[0].point->key];
     if (++key->visits == comparison->options.max_visits)
         key->is_exhausted = true;
+    /* Both sides stand at one place now, and stop counting from here on alike. */
+    while (comparison->tired_count)
+        comparison->match.keys[comparison->tired[--comparison->tired_count]].is_exhausted = true;
     if (comparison->scratch.used)
         rt_arena_clear(&comparison->scratch);
     struct or_progress *progress = comparison->options.progress;

@@ -17,14 +17,15 @@ struct or_key {
     const char *function, *file; /* logical function (inlined ones count), file without its folder */
     uint32_t line;
     bool in[2];        /* which side has it */
-    bool is_exhausted; /* it has been compared as often as wanted: hits no longer count */
-    uint32_t visits;   /* how often it has been compared */
+    bool is_exhausted; /* compared (a function: entered) as often as wanted: hits no longer count */
+    uint32_t visits;   /* how often that was so far; a function's are counted on the first side */
 };
 
 /* A pc where a side may have to stop. */
 struct or_point {
     uint64_t pc;
     uint32_t key;                       /* of an anchor; OR_NO_KEY when it is none */
+    uint32_t group;                     /* the key of its function as a whole (line 0) */
     bool is_entry;                      /* a function's first pc */
     bool is_body;                       /* the first pc after its prologue */
     const struct st_row *row;           /* of an anchor */
@@ -300,6 +301,8 @@ struct or_comparison {
     struct or_full_report *report;
     struct rt_arena scratch; /* emptied at every stop that prints something */
     bool is_child; /* it looks ahead, in a forked child: code is shared with the parent, and stays as it is */
+    uint32_t tired[8]; /* groups that have become exhausted since the last compared stop */
+    size_t tired_count;
     uint64_t deadline; /* monotonic nanoseconds; 0: none */
 };
 

@@ -126,16 +126,24 @@ static struct rt_error *collect_points(const struct st_debug *debug, int side, s
         }
         points[count++] = point;
     }
-    qsort(points, count, sizeof(*points), compare_points);
+    for (size_t i = 0; table && i < count; i++) {
+        const struct st_function *f = points[i].function;
+        struct or_key key = {.function = f->name, .file = or_base_name(st_debug_file(debug, f->file))};
+        points[i].group = key_intern(table, key, side);
+    }
+    if (count)
+        qsort(points, count, sizeof(*points), compare_points);
     *ret = points;
     *ret_count = unite_points(points, count);
     return NULL;
 }
 
-static size_t rows_of(const struct st_debug *debug) {
-    size_t count;
-    st_debug_rows(debug, &count);
-    return count;
+/* The most keys that a side can add. */
+static size_t size_of(const struct st_debug *debug) {
+    size_t rows, functions;
+    st_debug_rows(debug, &rows);
+    st_debug_functions(debug, &functions);
+    return rows + functions;
 }
 
 /* Drops the points of functions that have no anchor: nothing would be compared there. */
@@ -167,7 +175,7 @@ static size_t keep_anchored(struct or_match *match, struct or_point *points, siz
 
 struct rt_error *or_match_build(struct or_match *match, const struct st_debug *const debug[2], bool pair_rows,
                                 struct rt_arena *arena) {
-    size_t most = rows_of(debug[0]) + rows_of(debug[1]), slots = 16;
+    size_t most = size_of(debug[0]) + size_of(debug[1]), slots = 16;
     while (slots < 2 * most)
         slots *= 2;
     struct key_table table = {.keys = rt_arena_array(arena, most, sizeof(struct or_key)),

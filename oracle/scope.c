@@ -389,6 +389,26 @@ static struct rt_error *present_pair(struct or_comparison *comparison, struct or
     return NULL;
 }
 
+/* A local that one side could not fill at its function's first stop, as its location does not hold from there
+ * on, and that the other side shows full of filling: nothing has been assigned to it yet, and the former
+ * shows garbage. */
+static bool is_unassigned(const struct or_comparison *comparison, const struct or_variable *variable,
+                          const uint8_t *const object[2]) {
+    if (!comparison->sides[0].fill_locals || variable->side[0]->is_parameter)
+        return false;
+    for (int side = 0; side < 2; side++) {
+        const struct st_location *location = &variable->side[!side]->location;
+        bool may_be_unfilled =
+            location->count > 1 || (location->count == 1 && (location->expressions[0].range.low != 0));
+        uint64_t size = variable->layout->size[side], filled = 0;
+        while (may_be_unfilled && filled < size && object[side][filled] == OR_FILL_BYTE)
+            filled++;
+        if (size && filled == size)
+            return true;
+    }
+    return false;
+}
+
 struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
     const struct or_scope_plan *plan;
     struct or_frame_pair *pair;
@@ -401,6 +421,10 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
         const uint8_t *object[2];
         if (!or_place_variable(comparison, variable, place, object))
             continue;
+        if (is_unassigned(comparison, variable, object)) {
+            comparison->report->public.opaque += variable->layout->leaf_count;
+            continue;
+        }
         uint64_t address[2];
         for (int side = 0; side < 2; side++)
             address[side] = place[side].kind == ST_PLACE_MEMORY ? place[side].address : OR_NO_ADDRESS;

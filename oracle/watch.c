@@ -74,7 +74,8 @@ static struct rt_error *list_statics(const struct st_debug *debug, struct rt_are
         add_scope(ret, debug, &functions[i].scope, functions[i].name);
     if (ret->out_of_memory)
         return rt_error_out_of_memory();
-    qsort(ret->items, ret->count, sizeof(*ret->items), compare_named);
+    if (ret->count)
+        qsort(ret->items, ret->count, sizeof(*ret->items), compare_named);
     return NULL;
 }
 
@@ -83,7 +84,7 @@ static struct rt_error *list_statics(const struct st_debug *debug, struct rt_are
 static bool is_common_file(const struct or_comparison *comparison, const char *file) {
     for (size_t i = 0; i < comparison->match.key_count; i++) {
         const struct or_key *key = &comparison->match.keys[i];
-        if (key->in[0] && key->in[1] && !strcmp(key->file, file))
+        if (key->line && key->in[0] && key->in[1] && !strcmp(key->file, file))
             return true;
     }
     return false;
@@ -179,7 +180,8 @@ static struct rt_error *lay_out(struct or_comparison *comparison, int side) {
         order[i] = (uint32_t)i;
     sort_side = side;
     sort_items = watch->items;
-    qsort(order, watch->item_count, sizeof(*order), compare_addresses);
+    if (watch->item_count)
+        qsort(order, watch->item_count, sizeof(*order), compare_addresses);
     size_t count = 0;
     for (size_t i = 0; i < watch->item_count; i++) {
         const struct or_watched *item = &watch->items[order[i]];

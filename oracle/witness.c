@@ -9,7 +9,9 @@
 enum {
     PATIENCE = 10,        /* times as long may a side run when the other has ended */
     CLOCK_INTERVAL = 256, /* events between two looks at the clock */
-    TIRING = 2000,        /* hits of exhausted anchors after which their probes are taken away */
+    ENTRIES_A_VISIT =
+        5,         /* a function is entered this many times as often as a statement is compared, at most */
+    TIRING = 2000, /* hits of exhausted anchors after which their probes are taken away */
 };
 
 uint64_t or_now(void) {
@@ -107,28 +109,41 @@ struct rt_error *or_side_set_probes(struct or_comparison *comparison, struct or_
     side->idle_hits = 0;
     for (size_t i = 0; i < count; i++) {
         const struct or_point *point = &side->points[i];
-        bool is_wanted = point->key != OR_NO_KEY && !comparison->match.keys[point->key].is_exhausted;
-        if (is_wanted || point->is_entry || point->is_body)
+        const struct or_key *keys = comparison->match.keys;
+        bool is_wanted = point->key != OR_NO_KEY && !keys[point->key].is_exhausted;
+        if (!keys[point->group].is_exhausted && (is_wanted || point->is_entry || point->is_body))
             side->probes[side->probe_count++] =
                 (struct st_probe){.pc = point->pc, .cookie = (uint32_t)i, .kind = ST_STEP};
     }
     return st_session_set_probes(side->session, side->probes, side->probe_count);
 }
 
+/* Counts an entry of a function. After many, with nothing new in sight, the function is passed over
+ * altogether: from the next compared stop on, so that both sides leave it out from the same point. */
+static void count_entry(struct or_comparison *comparison, const struct or_side *side, uint32_t group) {
+    uint64_t limit = comparison->options.max_visits * ENTRIES_A_VISIT;
+    size_t room = sizeof(comparison->tired) / sizeof(comparison->tired[0]);
+    if (limit && side == &comparison->sides[0] && ++comparison->match.keys[group].visits >= limit &&
+        comparison->tired_count < room)
+        comparison->tired[comparison->tired_count++] = group;
+}
+
 /* What a hit of a probe means. Sets *ret_is_stop when it is a stop to compare. */
 static struct rt_error *take_hit(struct or_comparison *comparison, struct or_side *side,
                                  const struct or_point *point, bool *ret_is_stop) {
-    bool is_exhausted = point->key != OR_NO_KEY && comparison->match.keys[point->key].is_exhausted;
-    struct rt_error *error = NULL;
-    if (is_exhausted) {
+    const struct or_key *keys = comparison->match.keys;
+    bool is_exhausted = point->key != OR_NO_KEY && keys[point->key].is_exhausted;
+    bool is_frames = point->is_entry || point->is_body; /* it tells of frames too */
+    if (keys[point->group].is_exhausted || (is_exhausted && !is_frames)) {
         comparison->report->public.repeats++;
         side->idle_hits++;
-        if (!point->is_entry && !point->is_body)
-            return NULL;
+        return NULL;
     }
-    if ((error = st_session_frame(side->session, &side->frame)) ||
-        (error = track_frames(side, point, side->frame->cfa)))
+    struct rt_error *error = st_session_frame(side->session, &side->frame);
+    if (error || (error = track_frames(side, point, side->frame->cfa)))
         return error;
+    if (point->is_entry)
+        count_entry(comparison, side, point->group);
     struct or_live_frame *frame = &side->frames[side->depth - 1];
     if (point->is_body && !frame->is_filled) {
         frame->is_filled = true;

@@ -86,9 +86,8 @@ static struct rt_error *check_local(const struct rt_activation *activation, uint
 /* Whether a declared local is not in the frame yet: it is zero then. */
 static bool is_not_there(const struct rt_activation *activation, uint32_t local) {
     const struct rt_module *module = activation->instance->module;
-    struct rt_code_position position;
     return local >= module->types[module->function_types[activation->function]].param_count &&
-           rt_code_find(activation->instance->code, lookup_pc(activation), &position) && position.in_prologue;
+           rt_code_in_prologue(activation->instance->code, lookup_pc(activation));
 }
 
 struct rt_error *rt_activation_local(const struct rt_activation *activation, uint32_t local,

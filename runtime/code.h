@@ -111,6 +111,8 @@ struct rt_code_position {
     bool in_prologue;
 };
 bool rt_code_find(const struct rt_code *code, uintptr_t machine, struct rt_code_position *ret);
+/* Whether a machine pc comes before a function's declared locals are in its frame. Cheap. */
+bool rt_code_in_prologue(const struct rt_code *code, uintptr_t machine);
 /* The number of operands known at a machine pc; with `index` below it, that operand's place in *ret (may be
  * NULL). */
 struct rt_error *rt_code_operand(const struct rt_code *code, uintptr_t machine, uint32_t index,

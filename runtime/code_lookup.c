@@ -139,6 +139,11 @@ bool rt_code_find(const struct rt_code *code, uintptr_t machine, struct rt_code_
     return true;
 }
 
+bool rt_code_in_prologue(const struct rt_code *code, uintptr_t machine) {
+    uint32_t offset, function;
+    return offset_of(code, machine, &offset, &function) && offset < code->functions[function].body;
+}
+
 bool rt_code_pc(const struct rt_code *code, uintptr_t machine, uint32_t *function, uint32_t *pc) {
     struct rt_code_position position;
     if (!rt_code_find(code, machine, &position))

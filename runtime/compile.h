@@ -124,7 +124,7 @@ struct rt_compiler {
     uint32_t listed_the_same; /* of which so many are unchanged */
     uint32_t checkpoint_capacity;
 
-    size_t next_site; /* in options.sites */
+    size_t next_site;  /* in options.sites */
     bool site_in_loop; /* the loop instruction that is being compiled is a site */
     size_t site_capacity;
 };

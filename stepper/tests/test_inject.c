@@ -61,7 +61,7 @@ static void find_loop(struct st_image *image, const uint64_t *pcs, size_t count,
 }
 
 /* Every instruction of the loop is stopped at (`stride` 1), or some, for which jumps fit. */
-static void pass(int mode, size_t stride, bool prefer_traps, unsigned expected_form) {
+static void pass(int mode, bool x87, size_t stride, bool prefer_traps, unsigned expected_form) {
     static uint64_t pcs[1024];
     struct st_image *image = open_image("registers");
     size_t count = instructions_of(image, "pass", pcs, 1024), low, high;
@@ -73,7 +73,7 @@ static void pass(int mode, size_t stride, bool prefer_traps, unsigned expected_f
         probes[probe_count] = (struct st_probe){.pc = pcs[i], .cookie = (uint32_t)i, .kind = ST_STEP};
         probe_count++;
     }
-    const char mode_text[] = {(char)('0' + mode), 0};
+    const char mode_text[] = {(char)('0' + mode), x87 ? 'x' : 0, 0};
     struct st_session *session = start(image, mode_text, "2000", 0);
     st_session_prefer_traps(session, prefer_traps);
     check(st_session_set_probes(session, probes, probe_count));
@@ -102,58 +102,67 @@ static void pass(int mode, size_t stride, bool prefer_traps, unsigned expected_f
     st_image_close(image);
 }
 
+/* Both ways of saving, for each width. */
+static void pass_all(int mode) {
+    for (int x87 = 0; x87 < 2; x87++) {
+        pass(mode, x87, 1, true, ST_PROBE_TRAP);
+        pass(mode, x87, 3, false, ST_PROBE_JUMP);
+    }
+}
+
+static int widest(void) {
+    return __builtin_cpu_supports("avx512bw") ? 2 : __builtin_cpu_supports("avx") ? 1 : 0;
+}
+
 static void test_sse(void **state) {
     (void)state;
-    pass(0, 1, true, ST_PROBE_TRAP);
-    pass(0, 3, false, ST_PROBE_JUMP);
+    pass_all(0);
 }
 
 static void test_avx(void **state) {
     (void)state;
-    if (!__builtin_cpu_supports("avx")) {
+    if (widest() < 1) {
         skip();
     }
-    pass(1, 1, true, ST_PROBE_TRAP);
-    pass(1, 3, false, ST_PROBE_JUMP);
+    pass_all(1);
 }
 
 static void test_avx512(void **state) {
     (void)state;
-    if (!__builtin_cpu_supports("avx512bw")) {
+    if (widest() < 2) {
         skip();
     }
-    pass(2, 1, true, ST_PROBE_TRAP);
-    pass(2, 3, false, ST_PROBE_JUMP);
+    pass_all(2);
 }
 
-/* The plain XSAVE is what a processor without XSAVEC gets. */
-static void test_without_xsavec(void **state) {
+/* What a processor gets that cannot tell which registers are in use, or has no XSAVEC. */
+static void test_older_processors(void **state) {
     (void)state;
-    struct st_image *image = open_image("registers");
-    struct st_session *session = start(image, NULL, NULL, 0); /* asks the processor */
-    st_session_destroy(session);
-    st_image_close(image);
-    if (!st_vector_compact) {
-        skip();
-    }
+    static const struct {
+        uint8_t compact, moves;
+    } cases[] = {{1, 0}, {0, 1}, {0, 0}};
     static uint64_t pcs[1024];
-    int mode = __builtin_cpu_supports("avx512bw") ? 2 : __builtin_cpu_supports("avx") ? 1 : 0;
-    const char mode_text[] = {(char)('0' + mode), 0};
-    image = open_image("registers");
+    const char mode_text[] = {(char)('0' + widest()), 'x', 0};
+    struct st_image *image = open_image("registers");
     size_t low, high, count = instructions_of(image, "pass", pcs, 1024);
     find_loop(image, pcs, count, &low, &high);
     struct st_probe probe = {.pc = pcs[high - 1], .kind = ST_BREAKPOINT};
-    session = start(image, mode_text, "2000", 0);
-    check(st_session_set_probes(session, &probe, 1));
-    st_vector_compact = 0;
-    struct st_event event;
-    while ((event = next(session)).kind == ST_BREAKPOINT) {
-        disturb(mode);
+    for (size_t i = 0; i < 3; i++) {
+        struct st_session *session = start(image, mode_text, "2000", 0); /* asks the processor */
+        check(st_session_set_probes(session, &probe, 1));
+        uint8_t compact = st_vector_compact, moves = st_vector_moves;
+        st_vector_compact = compact && cases[i].compact;
+        st_vector_moves = moves && cases[i].moves;
+        struct st_event event;
+        while ((event = next(session)).kind == ST_BREAKPOINT) {
+            disturb(widest());
+        }
+        st_vector_compact = compact;
+        st_vector_moves = moves;
+        assert_int_equal(event.kind, ST_EXIT);
+        assert_int_equal(event.status, 0);
+        st_session_destroy(session);
     }
-    st_vector_compact = 1;
-    assert_int_equal(event.kind, ST_EXIT);
-    assert_int_equal(event.status, 0);
-    st_session_destroy(session);
     st_image_close(image);
 }
 
@@ -196,7 +205,7 @@ int main(void) {
         cmocka_unit_test(test_sse),
         cmocka_unit_test(test_avx),
         cmocka_unit_test(test_avx512),
-        cmocka_unit_test(test_without_xsavec),
+        cmocka_unit_test(test_older_processors),
         cmocka_unit_test(test_shows_registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

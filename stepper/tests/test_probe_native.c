@@ -370,10 +370,15 @@ static void test_two_sessions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_instructions),     cmocka_unit_test(test_each_instruction),
-        cmocka_unit_test(test_sets_change_at_stops), cmocka_unit_test(test_places_without_code),
-        cmocka_unit_test(test_leaves_no_trace),      cmocka_unit_test(test_is_fast),
-        cmocka_unit_test(test_foreign_signals),      cmocka_unit_test(test_passes_outside_of_its_session),
+        cmocka_unit_test(test_all_instructions),
+        cmocka_unit_test(test_each_instruction),
+        cmocka_unit_test(test_sets_change_at_stops),
+        cmocka_unit_test(test_short_statements),
+        cmocka_unit_test(test_places_without_code),
+        cmocka_unit_test(test_leaves_no_trace),
+        cmocka_unit_test(test_is_fast),
+        cmocka_unit_test(test_foreign_signals),
+        cmocka_unit_test(test_passes_outside_of_its_session),
         cmocka_unit_test(test_two_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,11 @@
  *   S - 288   rax rcx rdx rbx rsp rbp rsi rdi r8 ... r15, ascending
  *   S - 296   origin; %rbx holds this address, the struct st_saved, across the call
  *   ...       the XSAVE area, aligned to 64
- */
+ *
+ * XRSTOR takes as long as all the rest of a stop. So, where XGETBV tells that x87 and whatever else this file
+ * does not know are in their initial state, the vector registers are moved one by one: those in use are saved
+ * and loaded, the others are cleared, which is their initial state. Else XSAVEC, or XSAVE, does it all.
+ * %r12 tells across the call which way was taken. */
 #include "stepper/x86_64/inject.h"
 
 /* CFA is S throughout; the frame is marked as a signal frame because the interrupted instruction need not be
@@ -64,6 +68,11 @@
     .cfi_endproc
     .size \name, . - \name
 .endm
+
+#define WAY_XSAVE  0
+#define WAY_SSE    1
+#define WAY_AVX    2
+#define WAY_AVX512 3
 
     .text
 
@@ -114,33 +123,64 @@ inject:
     andq $-64, %rsp
     leaq ST_XSAVE_SSE(%rsp), %rax
     movq %rax, ST_SAVED_VECTOR(%rbx)
-    xorl %eax, %eax /* XRSTOR wants the header's reserved bytes to be zero */
-    .irp word, 0, 1, 2, 3, 4, 5, 6, 7
-    movq %rax, ST_XSAVE_HEADER + 8 * \word(%rsp)
-    .endr
-    movl st_vector_mask(%rip), %eax
-    movl st_vector_mask + 4(%rip), %edx
-    cmpb $0, st_vector_compact(%rip)
-    je 5f
-    xsavec64 (%rsp)
 
-    /* C code expects an empty x87 stack and no exception pending there. */
-2:  testb $1, ST_XSAVE_HEADER(%rsp)
-    jz 3f
-    movb ST_XSAVE_STATUS(%rsp), %cl
-    andb $0x80, %cl
-    orb ST_XSAVE_TAGS(%rsp), %cl
-    jnz 7f
-3:  testb $4, %al /* AVX: SSE code is slow, on some processors, while the upper halves are in use */
-    jz 4f
-    vzeroupper
-4:  movq %rbx, %rdi
+    cmpb $0, st_vector_moves(%rip)
+    je .Lxsave
+    movl $1, %ecx
+    xgetbv /* what is in use */
+    movl %eax, %ecx
+    andl st_vector_mask(%rip), %eax
+    andl st_vector_mask + 4(%rip), %edx
+    andl $~(ST_STATE_SSE | ST_STATE_AVX | ST_STATE_AVX512), %eax
+    orl %edx, %eax
+    jnz .Lxsave
+
+    movq $ST_STATE_SSE, ST_XSAVE_HEADER(%rsp) /* for st_vector_settle */
+    stmxcsr ST_XSAVE_MXCSR(%rsp)
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    movups %xmm\n, ST_XSAVE_SSE + 16 * \n(%rsp)
+    .endr
+    movl $WAY_SSE, %r12d
+    testb $ST_STATE_AVX | ST_STATE_AVX512, %cl
+    jz .Lcall
+    movl $WAY_AVX, %r12d
+    testb $ST_STATE_AVX512, %cl
+    jnz .Lsave_avx512
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vmovups %ymm\n, ST_MOVED_WIDE + 64 * \n(%rsp)
+    .endr
+    vzeroupper /* SSE code is slow, on some processors, while the upper halves are in use */
+
+.Lcall:
+    movq %rbx, %rdi
     call st_injected
 
-    movl st_vector_mask(%rip), %eax
-    movl st_vector_mask + 4(%rip), %edx
-    movq ST_SAVED_VECTOR(%rbx), %rcx
-    xrstor64 -ST_XSAVE_SSE(%rcx)
+    movq ST_SAVED_VECTOR(%rbx), %rsi
+    subq $ST_XSAVE_SSE, %rsi
+    testl %r12d, %r12d
+    jz .Lxrstor
+    movl $1, %ecx
+    xgetbv
+    testb $ST_STATE_X87, %al
+    jnz .Lclear_x87
+.Lx87_is_clear:
+    ldmxcsr ST_XSAVE_MXCSR(%rsi)
+    cmpl $WAY_AVX, %r12d
+    ja .Lload_avx512
+    testb $ST_STATE_AVX512, st_vector_mask(%rip)
+    jnz .Lclear_avx512
+.Lavx512_is_clear:
+    cmpl $WAY_AVX, %r12d
+    je .Lload_avx
+    testb $ST_STATE_AVX, st_vector_mask(%rip)
+    jz .Lload_sse
+    vzeroupper
+.Lload_sse:
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    movups ST_XSAVE_SSE + 16 * \n(%rsi), %xmm\n
+    .endr
+
+.Lreturn:
     leaq ST_SAVED_GENERAL(%rbx), %rsp
     .cfi_remember_state
     .cfi_def_cfa rsp, ST_SAVED_STACK - ST_SAVED_GENERAL
@@ -165,13 +205,95 @@ inject:
     ret $ST_RED_ZONE
     .cfi_restore_state
 
-5:  xsave64 (%rsp)
-    jmp 2b
+.Lsave_avx512:
+    movl $WAY_AVX512, %r12d
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, \
+        28, 29, 30, 31
+    vmovups %zmm\n, ST_MOVED_WIDE + 64 * \n(%rsp)
+    .endr
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7
+    kmovq %k\n, ST_MOVED_MASKS + 8 * \n(%rsp)
+    .endr
+    vzeroupper
+    jmp .Lcall
+
+.Lload_avx512:
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, \
+        28, 29, 30, 31
+    vmovups ST_MOVED_WIDE + 64 * \n(%rsi), %zmm\n
+    .endr
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7
+    kmovq ST_MOVED_MASKS + 8 * \n(%rsi), %k\n
+    .endr
+    jmp .Lreturn
+
+.Lload_avx:
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vmovups ST_MOVED_WIDE + 64 * \n(%rsi), %ymm\n
+    .endr
+    jmp .Lreturn
+
+    /* They were in their initial state and may not be any more. The upper halves of the others go with the
+     * loads, or by vzeroupper. */
+.Lclear_avx512:
+    testb $ST_STATE_AVX512, %al
+    jz .Lavx512_is_clear
+    .irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    vpxord %zmm\n, %zmm\n, %zmm\n
+    .endr
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7
+    kxorq %k\n, %k\n, %k\n
+    .endr
+    jmp .Lavx512_is_clear
+
+    /* XRSTOR of a component that the header does not list puts it into its initial state. */
+.Lclear_x87:
+    movl %eax, %ecx
+    xorl %eax, %eax
+    .irp word, 0, 1, 2, 3, 4, 5, 6, 7
+    movq %rax, ST_XSAVE_HEADER + 8 * \word(%rsi)
+    .endr
+    xorl %edx, %edx
+    movl $ST_STATE_X87, %eax
+    xrstor64 (%rsi)
+    movl %ecx, %eax
+    jmp .Lx87_is_clear
+
+.Lxsave:
+    xorl %r12d, %r12d /* WAY_XSAVE */
+    xorl %eax, %eax /* XRSTOR wants the header's reserved bytes to be zero */
+    .irp word, 0, 1, 2, 3, 4, 5, 6, 7
+    movq %rax, ST_XSAVE_HEADER + 8 * \word(%rsp)
+    .endr
+    movl st_vector_mask(%rip), %eax
+    movl st_vector_mask + 4(%rip), %edx
+    cmpb $0, st_vector_compact(%rip)
+    je 2f
+    xsavec64 (%rsp)
+    jmp 3f
+2:  xsave64 (%rsp)
+    /* C code expects an empty x87 stack and no exception pending there. */
+3:  testb $ST_STATE_X87, ST_XSAVE_HEADER(%rsp)
+    jz 4f
+    movb ST_XSAVE_STATUS(%rsp), %cl
+    andb $0x80, %cl
+    orb ST_XSAVE_TAGS(%rsp), %cl
+    jz 4f
+    fninit
+4:  testb $ST_STATE_AVX, %al
+    jz .Lcall
+    vzeroupper
+    jmp .Lcall
+
+.Lxrstor:
+    movl st_vector_mask(%rip), %eax
+    movl st_vector_mask + 4(%rip), %edx
+    xrstor64 (%rsi)
+    jmp .Lreturn
+
 6:  pushq $0x2 /* the bit that is always set */
     popfq
     jmp 1b
-7:  fninit
-    jmp 3b
     .cfi_endproc
     .size inject, . - inject
 

@@ -29,8 +29,21 @@
 /* In the legacy region of an XSAVE area (Intel SDM, volume 1, section 13.4). */
 #define ST_XSAVE_STATUS 2
 #define ST_XSAVE_TAGS   4
+#define ST_XSAVE_MXCSR  24
 #define ST_XSAVE_SSE    160
 #define ST_XSAVE_HEADER 512
+
+/* State components, as in XCR0 (section 13.1). */
+#define ST_STATE_X87    0x01
+#define ST_STATE_SSE    0x02
+#define ST_STATE_AVX    0x04
+#define ST_STATE_AVX512 0xe0 /* mask registers, upper halves of zmm0 to 15, zmm16 to 31 */
+
+/* Where registers moved one by one go: SSE's to their place in the legacy region, whole wider ones behind the
+ * header. */
+#define ST_MOVED_WIDE  576
+#define ST_MOVED_MASKS (ST_MOVED_WIDE + 32 * 64)
+#define ST_MOVED_SIZE  (ST_MOVED_MASKS + 8 * 8)
 
 #ifndef __ASSEMBLER__
 
@@ -62,10 +75,11 @@ void st_inject_assert(void);
 /* What the stub calls: delivers the event and decides saved->resume. */
 void st_injected(struct st_saved *saved);
 
-/* The XSAVE area: its size (a multiple of 64), the state components to save (all of XCR0 that holds register
- * contents), and whether XSAVEC writes it. Set by st_vector_init, read by inject.S. */
+/* The area: its size (a multiple of 64), the state components to save (all of XCR0 that hold register
+ * contents), whether XSAVEC writes it, and whether registers may be moved one by one where the processor says
+ * that nothing else is in use. Set by st_vector_init, read by inject.S. */
 extern uint64_t st_vector_size, st_vector_mask;
-extern uint8_t st_vector_compact;
+extern uint8_t st_vector_compact, st_vector_moves;
 
 /* Asks the processor; RT_UNSUPPORTED without XSAVE. */
 RT_MUST_USE struct rt_error *st_vector_init(void);

@@ -6,13 +6,14 @@
 #include <string.h>
 
 uint64_t st_vector_size, st_vector_mask;
-uint8_t st_vector_compact;
+uint8_t st_vector_compact, st_vector_moves;
 
 enum {
-    CPUID_OSXSAVE = 1 << 27, /* leaf 1, ecx */
-    CPUID_XSAVEC = 1 << 1,   /* leaf 0xd, sub-leaf 1, eax */
-    COMPONENT_SSE = 1 << 1,
-    COMPONENT_PKRU = 1 << 9, /* the process's memory policy, not a register of the program's */
+    CPUID_OSXSAVE = 1 << 27,  /* leaf 1, ecx */
+    CPUID_XSAVEC = 1 << 1,    /* leaf 0xd, sub-leaf 1, eax */
+    CPUID_XINUSE = 1 << 2,    /* the same: XGETBV tells what is in use */
+    CPUID_AVX512BW = 1 << 30, /* leaf 7, ebx: 64-bit mask registers */
+    STATE_PKRU = 1 << 9,      /* the process's memory policy, not a register of the program's */
 };
 
 static uint64_t read_xcr0(void) {
@@ -35,11 +36,16 @@ struct rt_error *st_vector_init(void) {
     if ((eax & CPUID_XSAVEC) && ebx > size) {
         size = ebx;
     }
+    size = size > ST_MOVED_SIZE ? size : ST_MOVED_SIZE;
     st_vector_size = (size + 63u) & ~(uint64_t)63;
-    st_vector_mask = read_xcr0() & ~(uint64_t)COMPONENT_PKRU;
+    st_vector_mask = read_xcr0() & ~(uint64_t)STATE_PKRU;
     /* XSAVEOPT is left out: it skips what did not change since the last XRSTOR from the same address, and
      * another debuggee's stack may lie there by now. */
     st_vector_compact = (eax & CPUID_XSAVEC) != 0;
+    bool tells_use = (eax & CPUID_XINUSE) != 0;
+    uint64_t avx512 = st_vector_mask & ST_STATE_AVX512;
+    __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx);
+    st_vector_moves = tells_use && (avx512 == 0 || (avx512 == ST_STATE_AVX512 && (ebx & CPUID_AVX512BW)));
     return NULL;
 }
 
@@ -47,7 +53,7 @@ void st_vector_settle(uint8_t (*vector)[16]) {
     uint8_t *area = (uint8_t *)vector - ST_XSAVE_SSE;
     uint64_t present;
     memcpy(&present, area + ST_XSAVE_HEADER, sizeof(present));
-    if (!(present & COMPONENT_SSE)) {
+    if (!(present & ST_STATE_SSE)) {
         memset(vector, 0, sizeof(*vector) * 16);
     }
 }
