@@ -104,8 +104,10 @@ static struct rt_error *collect_points(const struct st_debug *debug, int side, s
     size_t count = 0;
     for (size_t i = 0; i < function_count; i++) {
         const struct st_function *f = &functions[i];
-        points[count++] = (struct or_point){.pc = f->low, .key = OR_NO_KEY, .is_entry = true, .function = f};
-        points[count++] = (struct or_point){.pc = f->body, .key = OR_NO_KEY, .is_body = true, .function = f};
+        uint64_t body = f->body > f->entry ? f->body : f->entry;
+        points[count++] =
+            (struct or_point){.pc = f->entry, .key = OR_NO_KEY, .is_entry = true, .function = f};
+        points[count++] = (struct or_point){.pc = body, .key = OR_NO_KEY, .is_body = true, .function = f};
     }
     const struct st_function *function = NULL;
     for (size_t i = 0; i < row_count; i++) {
@@ -116,7 +118,9 @@ static struct rt_error *collect_points(const struct st_debug *debug, int side, s
             function = st_debug_function_at(debug, row->pc);
         if (!is_statement(row, function))
             continue;
-        struct or_point point = {.pc = row->pc, .key = OR_NO_KEY, .row = row, .function = function};
+        /* Nothing runs before the first instruction: a row over a body's declarations stands for that one. */
+        uint64_t pc = row->pc > function->entry ? row->pc : function->entry;
+        struct or_point point = {.pc = pc, .key = OR_NO_KEY, .row = row, .function = function};
         if (table) {
             const struct st_scope *scope = st_scope_at(function, row->pc);
             struct or_key key = {.function = or_logical_function(scope),

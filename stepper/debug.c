@@ -105,6 +105,14 @@ static uint64_t find_body(const struct st_debug *debug, const struct st_function
     return second;
 }
 
+static uint64_t first_instruction(const struct st_debug *debug, uint64_t low) {
+    uint32_t index, start, code, end;
+    bool is_known = debug->module && low <= UINT32_MAX &&
+                    rt_module_function_at(debug->module, (uint32_t)low, &index) &&
+                    rt_module_function_range(debug->module, index, &start, &code, &end);
+    return is_known && code > low ? code : low;
+}
+
 static struct rt_error *index_functions(struct st_reader *reader) {
     struct st_debug *debug = reader->debug;
     size_t count = 0;
@@ -120,6 +128,7 @@ static struct rt_error *index_functions(struct st_reader *reader) {
             debug->ranges[debug->range_count++] =
                 (struct st_function_range){function->scope.ranges[j], function};
         debug->by_name[i] = function;
+        function->entry = first_instruction(debug, function->low);
         function->body = find_body(debug, function);
     }
     qsort(debug->ranges, debug->range_count, sizeof *debug->ranges, compare_ranges);

@@ -250,30 +250,47 @@ static void serialize(void) {
     (void)eax, (void)ebx, (void)ecx, (void)edx;
 }
 
-static void widen(const struct st_site *site, uintptr_t *low, uintptr_t *high) {
-    /* No patch is longer; an island lies within its host's. */
+struct code_span {
+    uintptr_t low, high;
+};
+
+static void widen(const struct st_site *site, struct code_span *span) {
+    /* No patch is longer; an island lies within its host's, before or behind the site. */
     uintptr_t end = site->address + ST_RUN_MAX + sizeof(((struct st_instruction *)0)->bytes);
-    end = end < site->image->text_high ? end : site->image->text_high;
-    if (!is_settled(site)) {
-        *low = site->address < *low ? site->address : *low;
-        *high = end > *high ? end : *high;
+    uintptr_t low = site->address, island = site->wanted.island;
+    if (island != 0) {
+        low = island < low ? island : low;
+        end = island + ST_JUMP_SIZE > end ? island + ST_JUMP_SIZE : end;
     }
+    end = end < site->image->text_high ? end : site->image->text_high;
+    span->low = low < span->low ? low : span->low;
+    span->high = end > span->high ? end : span->high;
 }
 
 /* Brings each site of the old and the new set to what is wanted of it, with the code's protection switched
  * twice. */
 static struct rt_error *apply(struct st_image *image, const struct site_set *set) {
-    uintptr_t low = UINTPTR_MAX, high = 0;
+    struct code_span span = {UINTPTR_MAX, 0};
     for (size_t i = 0; i < image->enabled_count; i++) {
-        widen(image->enabled[i], &low, &high);
+        if (!is_settled(image->enabled[i])) {
+            widen(image->enabled[i], &span);
+        }
     }
     for (size_t i = 0; i < set->count; i++) {
-        widen(set->sites[i], &low, &high);
+        if (!is_settled(set->sites[i])) {
+            widen(set->sites[i], &span);
+        }
     }
-    if (low >= high) {
+    if (span.low >= span.high) {
         return NULL;
     }
-    struct rt_error *error = protect(image, low, high, PROT_READ | PROT_WRITE);
+    /* Islands are written again: a host that changes puts its original bytes over them first. */
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->sites[i]->wanted.island != 0) {
+            widen(set->sites[i], &span);
+        }
+    }
+    struct rt_error *error = protect(image, span.low, span.high, PROT_READ | PROT_WRITE);
     if (error != NULL) {
         return error;
     }
@@ -289,14 +306,15 @@ static struct rt_error *apply(struct st_image *image, const struct site_set *set
     for (int islands = 0; islands < 2; islands++) {
         for (size_t i = 0; i < set->count; i++) {
             struct st_site *site = set->sites[i];
-            if (!is_settled(site) && (site->wanted.island != 0) == islands) {
+            bool has_island = site->wanted.island != 0;
+            if (has_island == islands && (has_island || !is_settled(site))) {
                 patch(site);
                 site->now = site->wanted;
             }
         }
     }
     serialize();
-    return protect(image, low, high, PROT_READ | PROT_EXEC);
+    return protect(image, span.low, span.high, PROT_READ | PROT_EXEC);
 }
 
 static void want_what_is(struct st_site *const *sites, size_t count) {

@@ -119,6 +119,7 @@ struct st_function {
     bool is_external;
     struct st_scope scope; /* its ranges are the function's */
     uint64_t low;          /* entry pc */
+    uint64_t entry;        /* first instruction: native, low; Wasm, behind the declarations of its locals */
     uint64_t body; /* first pc after the prologue: the prologue_end row, else the second line's first row,
                       else low */
     struct st_location frame_base;
@@ -214,8 +215,8 @@ RT_MUST_USE struct rt_error *st_session_create_native(struct st_image *image,
                                                       const struct st_session_options *options,
                                                       struct st_session **ret);
 /* Runs a WASI command (rt_wasi_run) on a stack of its own; takes over the store's hooks and stack limit.
- * `debug` may be NULL: then stops have no functions. ST_EXIT has the guest's status; 134 after a trap and 1 after
- * another error. Store and code must outlive the session. */
+ * `debug` may be NULL: then stops have no functions. ST_EXIT has the guest's status; 134 after a trap and 1
+ * after another error. Store and code must outlive the session. */
 RT_MUST_USE struct rt_error *st_session_create_wasm(struct rt_instance *instance,
                                                     const struct st_debug *debug,
                                                     const struct st_session_options *options,

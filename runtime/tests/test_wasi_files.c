@@ -250,7 +250,7 @@ static void listing(void **state) {
     int folder = guest_open_path(guest, 3, "many", 0, DIRECTORY,
                                  RIGHT(FD_READDIR) | RIGHT(PATH_OPEN) | RIGHT(PATH_CREATE_FILE));
     for (int i = 0; i < 100; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "file-%d", i);
         int fd = guest_open_path(guest, folder, name, 0, CREATE, 0);
         assert_int_equal(guest_call(guest, "fd_close", fd), RT_WASI_ESUCCESS);
