@@ -29,6 +29,7 @@ static void make(struct hx_result *result) {
     result->stops = 300;
     result->values = 4000;
     result->unchanged = 50000;
+    result->repeats = 900;
     result->seconds[HX_COMPILE] = 0.25;
     assert_non_null(hx_result_add(result, "value", &finding));
     assert_non_null(hx_result_add(result, "value", &finding));
@@ -95,7 +96,8 @@ static void test_json(void **state) {
     hx_result_json(&result, &text);
     assert_string_equal(
         hx_buffer_string(&text),
-        "{\"seed\":17,\"verdict\":\"differ\",\"stops\":300,\"values\":4000,\"unchanged\":50000,"
+        "{\"seed\":17,\"verdict\":\"differ\",\"stops\":300,\"values\":4000,\"unchanged\":50000,\"repeats\":"
+        "900,"
         "\"seconds\":{\"generate\":0.000,\"compile\":0.250,\"step\":0.000},\"findings\":[{\"kind\":\"value\","
         "\"signature\":\"value/bit-field\",\"function\":\"func_1\",\"file\":\"program.c\",\"line\":12,"
         "\"column\":3,\"depth\":2,\"variable\":\"g_5.f1\",\"witnesses\":[{\"name\":\"native\",\"value\":"
