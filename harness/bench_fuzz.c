@@ -125,6 +125,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
                       .max_stops = values->stops,
                       .max_visits = values->visits,
                       .time_limit = (unsigned)values->time_limit,
+                      .is_one_compiler = true,
                       .is_unoptimised = strcmp(values->opt, "-O0") == 0},
             .known = &known,
             .first_seed = values->first,

@@ -141,6 +141,7 @@ static struct rt_error *run_with(const struct values *values, const struct hx_to
                                    .max_stops = values->stops,
                                    .max_visits = values->visits,
                                    .time_limit = (unsigned)values->time_limit,
+                                   .is_one_compiler = true,
                                    .is_unoptimised = strcmp(values->opt, "-O0") == 0};
     struct hx_probe_times probes;
     double *ratios = rt_arena_array(arena, values->programs, sizeof *ratios);

@@ -162,6 +162,7 @@ struct rt_error *hx_check_pair(const struct hx_setup *setup, const char *native,
                                        .max_time = setup->time_limit,
                                        .max_idle = setup->time_limit / 4,
                                        .is_unoptimised = setup->is_unoptimised,
+                                       .is_one_compiler = setup->is_one_compiler,
                                        .progress = progress,
                                        .in_child = silence,
                                        .user = &guest};

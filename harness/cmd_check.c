@@ -116,6 +116,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct hx_setup setup = {.max_stops = values->stops,
                              .max_visits = values->visits,
                              .time_limit = (unsigned)values->time_limit,
+                             .is_one_compiler = !values->native_cc, /* of a pair that was built elsewhere */
                              .is_unoptimised = strcmp(values->opt, "-O0") == 0};
     struct hx_tools tools = {0};
     struct hx_temp temp = {0};
@@ -131,6 +132,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error && source.c_file) {
         error = hx_tools_find(&choice, &temp, &tools);
         setup.tools = &tools;
+        setup.is_one_compiler = !error && hx_tools_are_alike(&tools);
     }
     if (!error)
         error = check(values, &setup, &source, &temp, ret_status);

@@ -55,6 +55,7 @@ static struct rt_error *campaign_of(const struct values *values, const struct hx
                   .max_stops = values->stops,
                   .max_visits = values->visits,
                   .time_limit = (unsigned)values->time_limit,
+                  .is_one_compiler = hx_tools_are_alike(tools),
                   .is_unoptimised = strcmp(tools->optimisation, "-O0") == 0},
         .known = known,
         .first_seed = seeds.first,

@@ -96,6 +96,10 @@ bool hx_compiler_is_gcc(const struct hx_compiler *compiler) {
     return strncmp(compiler->name, "gcc", 3) == 0;
 }
 
+bool hx_tools_are_alike(const struct hx_tools *tools) {
+    return strcmp(tools->native.version, tools->wasm.version) == 0;
+}
+
 /* Finds the linker's line in the output of -###: the one that has the object as a word of its own. gcc's is
  * not taken: it names temporary files of a linker plugin. */
 static struct rt_error *find_link(struct hx_compiler *compiler, const char *output, const char *object,

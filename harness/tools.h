@@ -27,6 +27,9 @@ struct hx_compiler {
 
 /* By its name: "gcc", "gcc-12". */
 bool hx_compiler_is_gcc(const struct hx_compiler *compiler);
+struct hx_tools;
+/* One compiler of one version makes both sides. */
+bool hx_tools_are_alike(const struct hx_tools *tools);
 
 struct hx_tools {
     struct rt_arena arena;

@@ -157,7 +157,8 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
                                                 .debug = debug[i],
                                                 .fill_locals = options->is_unoptimised};
     }
-    if ((error = or_match_build(&comparison->match, debug, options->is_unoptimised, &report->arena)))
+    if ((error = or_match_build(&comparison->match, debug,
+                                options->is_unoptimised && options->is_one_compiler, &report->arena)))
         goto out;
     count_lines(comparison);
     or_report_lone_rows(comparison);

@@ -71,10 +71,13 @@ struct or_options {
                           * the other has ended; 0: no limit */
     size_t max_findings; /* 0: 100 */
     uint32_t lookahead;  /* stops to look ahead after a location difference; 0: 512 */
-    /* The code is unoptimised. Then locals have storage of their own, and get a fixed pattern at a function's
-     * first stop; and both compilers emit a function's statements in one order, so that its line rows are
-     * paired in that order: a row without a partner is no anchor but a finding of kind line_missing. */
+    /* The code is unoptimised: locals have storage of their own, and get a fixed pattern at a function's
+     * first stop. */
     bool is_unoptimised;
+    /* One compiler made both, so that unoptimised code has a function's statements in one order: its line
+     * rows are paired in that order, and a row that does something, on a line that the other side lacks, is a
+     * finding of kind line_missing. */
+    bool is_one_compiler;
     struct or_progress *progress; /* may be NULL */
     /* Runs in the forked child that looks ahead, before it steps: silence what must not be printed twice. */
     void (*in_child)(void *user);
