@@ -24,8 +24,13 @@ RT_MUST_USE struct rt_error *hx_bench_gdb(const struct hx_tools *tools, const ch
 /* Nanoseconds a stop, by how the probe is made; a negative number when it could not be made so. */
 struct hx_probe_times {
     double trap, jump, call;
+    /* Setting probes at all statements of a larger program and taking them away again: nanoseconds, and how
+     * many. */
+    double native_setting, wasm_setting;
+    size_t native_probes, wasm_probes;
 };
-/* Measures a tight loop with one probe through the stepper, without comparing anything. */
+/* Measures setting many probes, then a tight loop with one probe through the stepper, without comparing
+ * anything. */
 RT_MUST_USE struct rt_error *hx_bench_probes(const struct hx_tools *tools, const struct hx_temp *temp,
                                              struct hx_probe_times *ret);
 

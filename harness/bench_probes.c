@@ -1,4 +1,5 @@
-/* What one stop costs, by how its probe is made: a loop that reaches one probe again and again. */
+/* What one stop costs, by how its probe is made: a loop that reaches one probe again and again. And what it
+ * costs to set thousands of probes: in many small functions that never run. */
 #include "harness/bench.h"
 
 #include "harness/pair.h"
@@ -6,18 +7,19 @@
 #include "harness/program.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-enum { STOPS = 200000, TRAP_STOPS = 50000 };
+enum { STOPS = 200000, TRAP_STOPS = 50000, FUNCTIONS = 600, SETTINGS = 20 };
 
 static const char loop[] = "static volatile int counter;\n"
                            "static void tick(void) {\n"
                            "    counter = 7;\n"
                            "}\n"
+                           "extern int (*const functions[])(int);\n"
                            "int main(void) {\n"
                            "    for (int i = 0; i < 1000000; i++)\n"
                            "        tick();\n"
-                           "    return 0;\n"
+                           "    return counter == 7 ? 0 : functions[counter](1);\n"
                            "}\n";
 
 static bool discard(void *user, int fd, const void *bytes, size_t size) {
@@ -52,13 +54,54 @@ static struct rt_error *measure(struct st_session *session, int wanted, unsigned
     return error;
 }
 
+/* Sets and takes away probes at all statement rows; *ret in nanoseconds for both together. */
+static struct rt_error *measure_setting(struct st_session *session, size_t *ret_count, double *ret) {
+    size_t row_count, count = 0;
+    const struct st_row *rows = st_debug_rows(st_session_debug(session), &row_count);
+    struct st_probe *probes = calloc(row_count + 1, sizeof *probes);
+    struct rt_error *error = probes ? NULL : rt_error_out_of_memory();
+
+    for (size_t i = 0; i < row_count && !error; i++)
+        if (rows[i].is_stmt && !rows[i].end_sequence && (!count || probes[count - 1].pc < rows[i].pc))
+            probes[count++] = (struct st_probe){.pc = rows[i].pc, .kind = ST_STEP};
+    double started = 0;
+    for (int i = 0; i <= SETTINGS && !error; i++) {
+        if (i == 1) /* the first round decodes the code */
+            started = hx_seconds();
+        error = st_session_set_probes(session, probes, count);
+        if (!error)
+            error = st_session_set_probes(session, NULL, 0);
+    }
+    *ret = (hx_seconds() - started) * 1e9 / SETTINGS;
+    *ret_count = count;
+    free(probes);
+    return error;
+}
+
+static void write_source(struct hx_buffer *out) {
+    hx_buffer_text(out, loop);
+    for (int i = 0; i < FUNCTIONS; i++)
+        hx_buffer_print(out,
+                        "int f%d(int a) {\n    int b = a;\n    while (b > 3)\n        b -= 2;\n    b++;\n    "
+                        "return b;\n}\n",
+                        i);
+    hx_buffer_text(out, "int (*const functions[])(int) = {\n");
+    for (int i = 0; i < FUNCTIONS; i++)
+        hx_buffer_print(out, "    f%d,\n", i);
+    hx_buffer_text(out, "};\n");
+}
+
 static struct rt_error *measure_all(struct hx_pair *pair, struct hx_probe_times *ret) {
     static const char *const arguments[] = {"program"};
     const struct st_session_options options = {.argc = 1, .argv = arguments};
     struct st_session *trapped = NULL;
     struct rt_error *error;
 
-    error = measure(pair->sessions[1], ST_PROBE_CALL, STOPS, &ret->call);
+    error = measure_setting(pair->sessions[1], &ret->wasm_probes, &ret->wasm_setting);
+    if (!error)
+        error = measure_setting(pair->sessions[0], &ret->native_probes, &ret->native_setting);
+    if (!error)
+        error = measure(pair->sessions[1], ST_PROBE_CALL, STOPS, &ret->call);
     if (!error)
         error = measure(pair->sessions[0], ST_PROBE_JUMP, STOPS, &ret->jump);
     /* One image has one set of probes. */
@@ -79,16 +122,19 @@ struct rt_error *hx_bench_probes(const struct hx_tools *tools, const struct hx_t
     const struct hx_pair_options load = {.write = discard};
     struct hx_temp folder = {0};
     struct hx_pair pair = {0};
+    struct hx_buffer source = {0};
     char path[512], native[512], wasm[512];
 
-    *ret = (struct hx_probe_times){-1, -1, -1};
+    *ret = (struct hx_probe_times){.call = -1, .jump = -1, .trap = -1};
     struct rt_error *error = hx_temp_folder(temp, "probes", &folder);
     if (error)
         return error;
     snprintf(path, sizeof path, "%s/" HX_SOURCE, folder.path);
     snprintf(native, sizeof native, "%s/" HX_NATIVE, folder.path);
     snprintf(wasm, sizeof wasm, "%s/" HX_WASM, folder.path);
-    error = hx_file_write(path, loop, strlen(loop), 0600);
+    write_source(&source);
+    error = source.failed ? rt_error_out_of_memory() : hx_file_write(path, source.bytes, source.size, 0600);
+    hx_buffer_clear(&source);
     if (!error)
         error = hx_compile(tools, HX_SOURCE, folder.path);
     if (!error)

@@ -129,6 +129,20 @@ static void print_end(double median, size_t count, const struct hx_probe_times *
             printf("  %-20s could not be made\n", rows[i].words);
     }
     hx_json_close(&json, '}');
+    const struct {
+        const char *name;
+        size_t count;
+        double time;
+    } sides[] = {{"native", probes->native_probes, probes->native_setting},
+                 {"wasm", probes->wasm_probes, probes->wasm_setting}};
+    hx_json_open(&json, "milliseconds_to_set_and_clear", '{');
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        hx_json_seconds(&json, sides[i].name, sides[i].time / 1e6);
+        if (!as_json)
+            printf("%s: %zu probes set and taken away in %.2f ms\n", sides[i].name, sides[i].count,
+                   sides[i].time / 1e6);
+    }
+    hx_json_close(&json, '}');
     hx_json_close(&json, '}');
     if (as_json)
         puts(hx_buffer_string(&line));

@@ -1,0 +1,5 @@
+for (int i = 0; i < 2; i++) {
+    if (a == i)
+        break;
+    sum += i;
+}

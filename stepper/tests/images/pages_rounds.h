@@ -1,0 +1,10 @@
+#include ROUND
+#include ROUND
+#include ROUND
+#include ROUND
+#include ROUND
+#include ROUND
+#include ROUND
+#include ROUND
+#include ROUND
+#include ROUND
