@@ -54,6 +54,11 @@ static enum match match_target(const struct target *target, uint64_t wasm) {
     return target->copy->address[1] + offset == wasm ? MATCH_EQUAL : MATCH_OTHER;
 }
 
+/* In the variable, not one past its end. */
+static bool is_inside(const struct target *target, int side) {
+    return target->offset < target->variable->layout->size[side];
+}
+
 static bool holds(const struct or_variable *variable, const struct or_copy *copy, int side,
                   uint64_t address) {
     return address >= copy->address[side] && address - copy->address[side] <= variable->layout->size[side];
@@ -109,12 +114,15 @@ static enum or_outcome compare_pointers(struct or_comparison *comparison, const 
         enum match match = match_target(&targets[i], wasm);
         if (match == MATCH_EQUAL)
             return OR_EQUAL;
-        saw_other |= match == MATCH_OTHER;
+        saw_other |= match == MATCH_OTHER && is_inside(&targets[i], OR_NATIVE);
     }
-    /* Both must be known variables to be called different: storage without a name (a string literal, a frame
-     * that is gone) has no meaning that the two sides share. */
-    if (saw_other && find_targets(comparison, OR_WASM, wasm, targets))
-        return OR_WRONG;
+    /* Both must be in known variables to be called different: storage without a name (a string literal, a
+     * frame that is gone, a constant whose DIE has no address) has no meaning that the two sides share, and
+     * may follow upon any variable. */
+    count = saw_other ? find_targets(comparison, OR_WASM, wasm, targets) : 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_inside(&targets[i], OR_WASM))
+            return OR_WRONG;
     return OR_UNKNOWABLE;
 }
 

@@ -2,8 +2,9 @@
 #ifndef PLANTED_H
 #define PLANTED_H
 
-#define PLANTED(name)             PLANTED_(name)
-#define PLANTED_(value)           PLANTED_SECOND(PLANTED_COMMA_##value 1, 0, 0)
+#define PLANTED(name)             PLANTED_VALUE(name)
+#define PLANTED_VALUE(value)      PLANTED_CHOOSE(PLANTED_COMMA_##value)
+#define PLANTED_CHOOSE(comma)     PLANTED_SECOND(comma 1, 0, 0)
 #define PLANTED_SECOND(a, b, ...) b
 #define PLANTED_COMMA_1           0,
 

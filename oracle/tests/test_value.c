@@ -66,6 +66,7 @@ static void pointers(void **state) {
     assert_int_equal(compare(OR_POINTER, 8, 4, 0, 0x7008, 0x408), OR_EQUAL); /* ... both are meant so */
     assert_int_equal(compare(OR_POINTER, 8, 4, 0, 0x7000, 0), OR_WRONG); /* null is known to mean nothing */
     assert_int_equal(compare(OR_POINTER, 8, 4, 0, 0x9999, 0x999), OR_UNKNOWABLE);
+    assert_int_equal(compare(OR_POINTER, 8, 4, 0, 0x7010, 0x408), OR_UNKNOWABLE); /* what follows b, and a */
     assert_int_equal(compare(OR_POINTER, 8, 4, 0, UINT64_C(0xa5a5a5a5a5a5a5a5), 0xa5a5a5a5), OR_EQUAL);
     struct or_leaf leaf = {.class = OR_POINTER, .size = {8, 4}, .type = {&int32, &int32}};
     assert_string_equal(or_leaf_print(&comparison, &leaf, 1, 0x404), "&a + 4 (0x404)");
