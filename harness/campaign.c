@@ -93,12 +93,12 @@ static struct rt_error *start_jobs(struct loop *loop) {
     return NULL;
 }
 
-/* Keeps the unknown findings that no folder has yet. */
+/* Keeps the findings that no folder has yet. */
 static struct rt_error *keep_findings(struct loop *loop, const struct hx_job *job, struct hx_result *result) {
     const char *out = loop->campaign->out, *name;
 
     for (size_t i = 0; out && i < result->finding_count; i++) {
-        struct hx_sighting *sighting = hx_tally_signature(loop->tally, result->findings[i].body.signature);
+        struct hx_sighting *sighting = hx_tally_sighting(loop->tally, &result->findings[i]);
         if (!sighting || sighting->folder)
             continue;
         if (mkdir(out, 0777) != 0 && errno != EEXIST)
@@ -133,7 +133,9 @@ static struct rt_error *take_result(struct loop *loop, struct hx_job *job) {
 
     loop->running--;
     if (!error) {
-        hx_known_mark(loop->campaign->known, &result);
+        const struct hx_known_context context = {.folder = job->folder.path,
+                                                 .compiler = loop->campaign->setup.tools->wasm.version};
+        hx_known_mark(loop->campaign->known, &context, &result);
         error = hx_tally_add(loop->tally, &result);
     }
     if (!error)

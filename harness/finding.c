@@ -120,8 +120,9 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
 struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
                                   const struct hx_finding *finding, const char **ret_name) {
     static const char *const files[] = {HX_SOURCE, HX_NATIVE, HX_WASM};
-    const char *name = rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
-                                       (unsigned long long)hash(finding->body.signature));
+    const char *name = finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
+                                      : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
+                                                        (unsigned long long)hash(finding->body.signature));
     const char *folder = name ? rt_arena_printf(&result->arena, "%s/%s", out, name) : NULL;
     struct hx_buffer text = {0};
     struct rt_error *error = NULL;

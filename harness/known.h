@@ -5,10 +5,20 @@
 
 #include "harness/result.h"
 
+#include <regex.h>
+
+/* Patterns are lists of strings, each ended by a zero, the last by two; '*' in them stands for anything. */
 struct hx_known_defect {
-    const char *name;     /* of its file, without ".json" */
-    const char *reason;   /* one line: what is wrong, and in which tool */
-    const char *patterns; /* signatures, each ended by a zero, the last by two; '*' stands for anything */
+    const char *name;       /* of its file, without ".json" */
+    const char *reason;     /* one line: what is wrong, and in which tool */
+    const char *reproducer; /* path of a C file that shows it */
+    const char *signatures; /* patterns */
+    const char *compilers;  /* patterns */
+    /* What must be so, too; NULL: nothing is asked. */
+    const char *lacking;  /* the name of the only witness that cannot show what the finding is about */
+    regex_t *line;        /* matches in the source line of the finding */
+    regex_t *line_before; /* matches in the line before that one */
+    const char *source;   /* matches in the file's text, when VARIABLE in it is the finding's variable */
 };
 
 struct hx_known {
@@ -17,13 +27,21 @@ struct hx_known {
     size_t count;
 };
 
-/* Reads every *.json of the folder: an object with "signatures" (an array of strings, each may hold '*'),
- * "reason", "evidence" and "reproducer"; all four must be there. `folder` NULL: the one that belongs to this
- * build of lockstep, if there is one. */
+/* Where findings come from. */
+struct hx_known_context {
+    const char *folder; /* where a file whose name is not absolute is looked for; NULL: nowhere */
+    const char
+        *compiler; /* the first line of --version of the one that made the Wasm module; NULL: unknown */
+};
+
+/* Reads every *.json of the folder; corpus/known/README.md describes them. `folder` NULL: the one that
+ * belongs to this build of lockstep, if there is one. */
 RT_MUST_USE struct rt_error *hx_known_load(const char *folder, struct hx_known *ret);
 void hx_known_clear(struct hx_known *known);
-/* Sets `known` of each finding that the list names; returns how many it does not name. */
-size_t hx_known_mark(const struct hx_known *known, struct hx_result *result);
+/* Sets `known` of each finding that the list names; returns how many it does not name. A defect that asks for
+ * something of the source is not named where that cannot be read. */
+size_t hx_known_mark(const struct hx_known *known, const struct hx_known_context *context,
+                     struct hx_result *result);
 /* True when the pattern is all of `text`; '*' stands for any bytes, also none. */
 bool hx_known_match(const char *pattern, const char *text);
 

@@ -2,40 +2,16 @@
  */
 #include "harness/report.h"
 
-#include <limits.h>
-#include <stdio.h>
+#include "harness/source.h"
+
 #include <string.h>
-#include <unistd.h>
-
-enum { SOURCE_LIMIT = 16 << 20 };
-
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
 
 /* Prints a line of a file with its number; nothing when the file or the line is not there. */
 static void print_source(const char *file, uint32_t line, const char *folder, struct hx_buffer *out) {
-    char path[PATH_MAX];
     struct hx_buffer text = {0};
 
-    if (line == 0)
-        return;
-    snprintf(path, sizeof path, "%s", file);
-    /* The name of a generated program's source is relative to a folder that the compiler mapped away. */
-    if (file[0] != '/' && folder)
-        snprintf(path, sizeof path, "%s/%s", folder, base_name(file));
-    if (path[0] != '/' || access(path, R_OK) != 0)
-        return;
-    struct rt_error *error = hx_file_read(path, SOURCE_LIMIT, &text);
-    const char *next = hx_buffer_string(&text);
-    for (uint32_t i = 1; !error && i < line && next; i++) {
-        next = strchr(next, '\n');
-        next = next ? next + 1 : NULL;
-    }
-    if (!error && next && *next)
-        hx_buffer_print(out, "  %6u | %.*s\n", line, (int)strcspn(next, "\n"), next);
-    rt_error_destroy(error);
+    if (hx_source_line(file, line, folder, &text))
+        hx_buffer_print(out, "  %6u | %s\n", line, hx_buffer_string(&text));
     hx_buffer_clear(&text);
 }
 
@@ -60,7 +36,7 @@ void hx_report_finding(const struct hx_finding *finding, const char *folder, str
     if (body->function)
         hx_buffer_print(out, " in %s", body->function);
     if (body->file && body->line > 0)
-        hx_buffer_print(out, " at %s:%u", base_name(body->file), body->line);
+        hx_buffer_print(out, " at %s:%u", hx_base_name(body->file), body->line);
     if (body->column > 0)
         hx_buffer_print(out, ":%u", body->column);
     if (body->depth > 0)

@@ -20,16 +20,17 @@ void hx_tally_clear(struct hx_tally *tally) {
     *tally = (struct hx_tally){0};
 }
 
-static struct hx_sighting *find(struct hx_sightings *sightings, const char *text) {
+/* A known defect's name is one string for all findings that it is given to. */
+static struct hx_sighting *find(struct hx_sightings *sightings, const char *text, const char *known) {
     for (size_t i = 0; i < sightings->count; i++)
-        if (strcmp(sightings->items[i].text, text) == 0)
+        if (sightings->items[i].known == known && strcmp(sightings->items[i].text, text) == 0)
             return &sightings->items[i];
     return NULL;
 }
 
 static bool see(struct hx_tally *tally, struct hx_sightings *sightings, const char *text, const char *known,
                 uint64_t seed) {
-    struct hx_sighting *sighting = find(sightings, text);
+    struct hx_sighting *sighting = find(sightings, text, known);
 
     if (sighting) {
         sighting->count++;
@@ -90,8 +91,8 @@ struct rt_error *hx_tally_add(struct hx_tally *tally, const struct hx_result *re
     return NULL;
 }
 
-struct hx_sighting *hx_tally_signature(struct hx_tally *tally, const char *signature) {
-    return find(&tally->signatures, signature);
+struct hx_sighting *hx_tally_sighting(struct hx_tally *tally, const struct hx_finding *finding) {
+    return find(&tally->signatures, finding->body.signature, finding->known);
 }
 
 static int compare_numbers(const void *a, const void *b) {

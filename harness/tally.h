@@ -34,8 +34,9 @@ struct hx_tally {
 void hx_tally_init(struct hx_tally *tally);
 void hx_tally_clear(struct hx_tally *tally);
 RT_MUST_USE struct rt_error *hx_tally_add(struct hx_tally *tally, const struct hx_result *result);
-/* The sighting of a signature, or NULL. */
-struct hx_sighting *hx_tally_signature(struct hx_tally *tally, const char *signature);
+/* The sighting of a finding's signature, or NULL. A signature that some findings share with a known defect
+ * and others do not is two sightings. */
+struct hx_sighting *hx_tally_sighting(struct hx_tally *tally, const struct hx_finding *finding);
 /* Upper medians; 0 when nothing was compared. Sorts the arrays. */
 void hx_tally_medians(struct hx_tally *tally, uint64_t *ret_stops, uint64_t *ret_values);
 /* The summary for people. `seconds` is how long it took. */

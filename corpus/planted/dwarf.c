@@ -1,0 +1,133 @@
+/* The debug information of one side lies; the code is the same. The compiler's assembly is edited.
+ *
+ * EDIT FRAME_OFFSET wasm in_die(<second>, 's/(\t145\n\t\.int8\t)(\d+)/$1 . ($2 + 4)/e');
+ * PLANT FRAME_OFFSET value work second * 21
+ * EDIT FRAME_OFFSET_NATIVE native in_die(<second>, 's/(\t145\n\t\.byte\t)(\d+)/$1 . ($2 + 4)/e');
+ * PLANT FRAME_OFFSET_NATIVE value work second * 21
+ * EDIT OVER_PARAMETER wasm in_die(<local>, 's/(\t145\n\t\.int8\t)(\d+)/$1 . ($2 + 4)/e');
+ * PLANT OVER_PARAMETER value over local 51 52
+ * MISS OVER_PARAMETER garbage is written into fresh locals where the lie says that they are: taken for a miscompilation
+ * EDIT OVER_PARAMETER_NATIVE native in_die(<local>, 's/(\t145\n\t\.byte\t)(\d+)/$1 . ($2 + 4)/e');
+ * PLANT OVER_PARAMETER_NATIVE value over local 51 52
+ * MISS OVER_PARAMETER_NATIVE garbage is written into fresh locals where the lie says that they are: taken for a miscompilation
+ * EDIT OVER_RETURN_ADDRESS native in_die(<local>, 's/(\t145\n\t\.byte\t)(\d+)/${1}8/');
+ * PLANT OVER_RETURN_ADDRESS value over local 51 *
+ * MISS OVER_RETURN_ADDRESS garbage is written into fresh locals where the lie says that they are: taken for a miscompilation
+ * EDIT FRAME_BASE wasm in_die(<small>, 's/(\t237\n\t\.int8\t0\n\t\.int8\t)(\d+)/$1 . ($2 - 1)/e');
+ * PLANT FRAME_BASE value small alone 41 *
+ * EDIT FRAME_BASE_NOWHERE wasm in_die(<small>, 's/(\t237\n\t\.int8\t0\n\t\.int8\t)\d+/${1}99/');
+ * PLANT FRAME_BASE_NOWHERE irretrievable small alone (available) irretrievable
+ * EDIT FRAME_BASE_OPERAND wasm in_die(<small>, 's/\t237\n\t\.int8\t0\n\t\.int8\t\d+/\t237\n\t.int8\t2\n\t.int8\t0/');
+ * PLANT FRAME_BASE_OPERAND irretrievable small alone (available) irretrievable
+ * EDIT ADDRESS wasm in_die(<global>, 's/\tglobal\n/\tglobal+4\n/');
+ * PLANT ADDRESS value main global 12 13
+ * EDIT ADDRESS_OUTSIDE wasm in_die(<global>, 's/\tglobal\n/\tglobal+1000000000\n/');
+ * PLANT ADDRESS_OUTSIDE irretrievable main global (available) irretrievable
+ * EDIT OPTIMIZED_OUT wasm in_die(<second>, 's/\t145\n\t\.int8\t\d+/\t147\n\t.int8\t4/');
+ * PLANT OPTIMIZED_OUT optimized_out work second (available) optimized_out
+ * EDIT UNKNOWN_OPERATION wasm in_die(<second>, 's/\t145\n/\t255\n/');
+ * PLANT UNKNOWN_OPERATION irretrievable work second (available) irretrievable
+ * EDIT EMPTY_STACK wasm in_die(<second>, 's/\t145\n\t\.int8\t\d+/\t34\n\t.int8\t34/');
+ * PLANT EMPTY_STACK irretrievable work second (available) irretrievable
+ * EDIT WILD_ADDRESS wasm in_die(<second>, 's/\t145\n\t\.int8\t\d+/\t9\n\t.int8\t255/');
+ * PLANT WILD_ADDRESS irretrievable work second (available) irretrievable
+ * EDIT NAME wasm in_die(<second>, 's/\.Linfo_string\d+/.Linfo_string1/');
+ * PLANT NAME scope work second (inscope) absent
+ * PLANT NAME scope work * absent (inscope)
+ * EDIT DECLARATION_LINE wasm in_die(<second>, 's/\d+(\s+# DW_AT_decl_line)/99$1/');
+ * PLANT DECLARATION_LINE scope work second (inscope) absent
+ * EDIT ENCODING wasm s/\t5(\s+# DW_AT_encoding\n\t\.int8\t2\s)/\t7$1/;
+ * PLANT ENCODING type work narrow
+ * EDIT SIZE wasm s/(\t5\s+# DW_AT_encoding\n\t\.int8\t)2(\s)/${1}4$2/;
+ * PLANT SIZE type work narrow
+ * EDIT MEMBER wasm in_die(<high>, 's/\t4(\s+# DW_AT_data_member_location)/\t0$1/');
+ * PLANT MEMBER value work pair.high 32 31
+ * EDIT ELEMENTS wasm s/\t3(\s+# DW_AT_count)/\t4$1/;
+ * PLANT ELEMENTS type work array
+ * EDIT BLOCK wasm s/(# Abbrev \S+ \S+ DW_TAG_lexical_block\n[^\n]*\n\t\.int32\t)\S+/${1}1/;
+ * PLANT BLOCK scope work inner (inscope) absent
+ * EDIT FUNCTION_END wasm in_die(<work>, 's/\t\S+(\s+# DW_AT_high_pc)/\t60$1/');
+ * PLANT FUNCTION_END line_missing work - row* absent
+ * MORE FUNCTION_END line_missing
+ * EDIT NO_STATEMENT wasm s/(\.loc\t1 <plain> \d+)([^\n]*\n(?:(?!\.loc).)*\.loc\t1 \d+ \d+)/$1 is_stmt 0$2 is_stmt 1/s;
+ * PLANT NO_STATEMENT line_missing work - row* absent
+ * EDIT NO_STATEMENT_NATIVE native s/(\.loc\t\d <plain> \d+)([^\n]*\n(?:(?!\.loc).)*\.loc\t\d \d+ \d+)/$1 is_stmt 0$2 is_stmt 1/s;
+ * PLANT NO_STATEMENT_NATIVE line_missing work - row* absent
+ * EDIT NO_ROW wasm s/\t\.loc\t1 <plain> [^\n]*\n//;
+ * PLANT NO_ROW line_missing work - row* absent
+ * EDIT LINE_ZERO wasm s/\.loc\t1 <plain> /.loc\t1 0 /;
+ * PLANT LINE_ZERO line_missing work - row* absent
+ * EDIT OTHER_LINE wasm s/\.loc\t1 <plain> /.loc\t1 <blank> /;
+ * PLANT OTHER_LINE line_missing work - absent row*
+ * PLANT OTHER_LINE line_missing work - row* absent
+ * EDIT OTHER_FILE wasm s/\t\.loc\t1 <plain> /\t.file\t2 "other.c"\n\t.loc\t2 <plain> /;
+ * PLANT OTHER_FILE line_missing work - row* absent
+ * EDIT ROW_EARLY wasm s/(\ti32\.store\t\d+\n)(\t\.loc\t1 <after> [^\n]*\n)/$2$1/;
+ * PLANT ROW_EARLY value work plain 5 4
+ * EDIT ROW_EARLY_NATIVE native s/(\tmovl\t[^\n]*\n)(\t\.loc\t\d <after> [^\n]*\n)/$2$1/;
+ * PLANT ROW_EARLY_NATIVE location - - work:<plain> work:<after>
+ * PLANT ROW_EARLY_NATIVE value work plain 5 4
+ * EDIT PROLOGUE_END wasm s/(\.loc\t1 <work> 0)/$1 prologue_end/;
+ * PLANT PROLOGUE_END line_missing work - absent row*
+ * MORE PROLOGUE_END value
+ * EDIT CALLERS_LINE wasm s/(\tcall\twork\n)/\t.loc\t1 <blank> 9\n$1/;
+ * PLANT CALLERS_LINE stack work - work:<first><main:<main> work:<first><main:<blank>
+ * MORE CALLERS_LINE stack location line_missing
+ * EDIT FRAME_INFORMATION native s/\.cfi_def_cfa_register %rbp/.cfi_def_cfa %rbp, 24/g;
+ * PLANT FRAME_INFORMATION stack work - work:<first><main:<main> work:<first>
+ * MORE FRAME_INFORMATION stack
+ * MISS COLUMN columns are not compared
+ * EDIT COLUMN wasm s/\.loc\t1 <plain> \d+/.loc\t1 <plain> 77/;
+ * MISS ENUMERATOR the names of enumerators are not compared, only values
+ * EDIT ENUMERATOR wasm s/\t1(\s+# DW_AT_const_value)/\t5$1/;
+ * MISS FUNCTION_DROPPED a function that one side alone knows is passed over
+ * EDIT FUNCTION_DROPPED wasm in_die(<small>, 's/\t\S+(\s+# DW_AT_low_pc)/\t0$1/');
+ */
+#include <stdio.h>
+
+struct pair {
+    int low;
+    int high; /* LINE high */
+};
+enum colour { RED, GREEN };
+
+int before = 11;
+int global = 12; /* LINE global */
+int after = 13;
+
+static int small(void) { /* LINE small */
+    int alone = 41; /* SEEN small */
+    return alone; /* SEEN FRAME_BASE */
+}
+
+static int over(int parameter) { /* SEEN over */
+    int local = 51; /* LINE local */
+    return local + parameter; /* SEEN OVER_PARAMETER OVER_PARAMETER_NATIVE OVER_RETURN_ADDRESS */
+}
+
+static int work(void) { /* SEEN PROLOGUE_END */ /* LINE work */
+    int first = 21; /* SEEN work */ /* LINE first */
+    int second = 22; /* SEEN FRAME_OFFSET FRAME_OFFSET_NATIVE */ /* LINE second */
+    short narrow = 23;
+    struct pair pair = {31, 32}; /* SEEN FUNCTION_END */
+    int array[3] = {1, 2, 3}; /* SEEN MEMBER */
+    enum colour colour = GREEN;
+    int plain = 4;
+    /* SEEN OTHER_LINE */ /* LINE blank */
+    plain = 5; /* SEEN NO_STATEMENT NO_STATEMENT_NATIVE NO_ROW LINE_ZERO OTHER_LINE OTHER_FILE */ /* LINE plain */
+    first = 6; /* SEEN ROW_EARLY ROW_EARLY_NATIVE */ /* LINE after */
+    {
+        int inner = plain;
+        plain += inner; /* SEEN BLOCK */
+    }
+    return first + second + narrow + pair.high + array[2] + colour + plain + before + global + after;
+}
+
+int main(void) {
+    int sum = 0; /* SEEN main */
+    sum += work(); /* LINE main */
+    sum += small();
+    sum += over(52);
+    printf("%d\n", sum);
+    return 0;
+}
