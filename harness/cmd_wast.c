@@ -28,7 +28,7 @@ static const struct hx_option options[] = {
     {"--suite", "DIR", HX_OPTION_TEXT, offsetof(struct values, suite),
      "run every .wast file of DIR (without files, LOCKSTEP_WASM_TESTSUITE)"},
     {"--limit", "TIME", HX_OPTION_DURATION, offsetof(struct values, limit),
-     "a command without end for so long has failed, and its script ends (60s)"},
+     "a command without end for so long has failed, and its script ends; 0 for no limit (60s)"},
     {"--strict-words", NULL, HX_OPTION_FLAG, offsetof(struct values, strict_words),
      "a module's error in other words than the script's is a failure"},
     {"--verbose", NULL, HX_OPTION_FLAG, offsetof(struct values, verbose),

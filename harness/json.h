@@ -36,7 +36,7 @@ struct hx_json_value {
     enum hx_json_kind kind;
     bool boolean;
     double number;
-    const char *string;                /* NUL-terminated UTF-8; may hold zeros, then the size tells */
+    const char *string; /* NUL-terminated UTF-8; may hold zeros, then the size tells */
     size_t string_size;
     const char *key;                   /* of an object's member */
     const struct hx_json_value *first; /* of an array's or object's items */

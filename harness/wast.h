@@ -128,7 +128,7 @@ RT_MUST_USE struct rt_error *hx_wast_run(const struct hx_wast_script *script,
                                          struct hx_wast_report *report);
 
 /* The same in a process of its own: a script that crashes it, or has a command without end within `limit`
- * milliseconds, is a report with that command failed. RT_EXIT when the user interrupts. */
+ * milliseconds (0: no limit), is a report with that command failed. RT_EXIT when the user interrupts. */
 RT_MUST_USE struct rt_error *hx_wast_run_apart(const struct hx_wast_script *script,
                                                const struct rt_compile_options *options, uint64_t limit,
                                                struct hx_wast_report *ret);

@@ -53,7 +53,7 @@ static struct rt_error *watch(pid_t pid, int pid_fd, const struct hx_wast_report
             position = report->position;
             started = hx_now();
         }
-        *ret_timed_out = hx_now() - started >= limit;
+        *ret_timed_out = limit > 0 && hx_now() - started >= limit;
         if (*ret_timed_out || hx_interrupted()) {
             kill(pid, SIGKILL);
             return *ret_timed_out ? NULL : rt_error_format(RT_EXIT, "interrupted");
