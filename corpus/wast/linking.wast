@@ -60,6 +60,9 @@
 (assert_unlinkable (module (import "lib" "limit" (func))) "incompatible import type")
 (assert_unlinkable (module (import "lib" "nothing" (func))) "unknown import")
 (assert_unlinkable (module (import "nowhere" "a" (func))) "unknown import")
+;; A zero in a name does not end it.
+(assert_unlinkable (module (import "li\00c" "a" (func (result i32)))) "unknown import")
+(assert_unlinkable (module (import "lib" "a\00d" (func (result i32)))) "unknown import")
 
 ;; Instantiation that traps. What was written before stays, and functions of a module that failed can be called.
 (assert_trap
