@@ -215,6 +215,50 @@ static void bad_subscriptions(void **state) {
     guest_close(&guest);
 }
 
+/* All that is due comes in one call, in the order of the subscriptions. */
+static void several_at_once(void **state) {
+    (void)state;
+    struct guest guest;
+    guest_open(&guest, real, 0);
+    subscribe_clock(&guest, 0, RT_WASI_CLOCK_MONOTONIC, 0, 0);
+    subscribe_clock(&guest, 1, RT_WASI_CLOCK_MONOTONIC, 1000 * second, 0);
+    subscribe_clock(&guest, 2, RT_WASI_CLOCK_REALTIME, 1, ABSOLUTE);
+    subscribe_fd(&guest, 3, FD_READ, 0);
+    subscribe_clock(&guest, 4, RT_WASI_CLOCK_MONOTONIC, 1, 2); /* no such flag */
+    wait_for(&guest, 5, 4);
+    expect_event(&guest, 0, 100, RT_WASI_ESUCCESS, CLOCK);
+    expect_event(&guest, 1, 102, RT_WASI_ESUCCESS, CLOCK);
+    expect_event(&guest, 2, 103, RT_WASI_ESUCCESS, FD_READ);
+    expect_event(&guest, 3, 104, RT_WASI_EINVAL, CLOCK);
+    guest_close(&guest);
+}
+
+/* A file is always ready; what is left of it is told. A closed descriptor is its event's error. */
+static void files_are_ready(void **state) {
+    (void)state;
+    struct guest guest;
+    guest_open(&guest, real, GUEST_FOLDER);
+    int fd = guest_open_path(&guest, 3, "file", 0, 1, RT_WASI_RIGHTS_ALL);
+    assert_int_equal(fd, 4);
+    assert_int_equal(guest_write_text(&guest, fd, "0123456789"), 10);
+    assert_int_equal(guest_call(&guest, "fd_seek", fd, (uint64_t)4, 0, AT_RESULT), RT_WASI_ESUCCESS);
+    subscribe_fd(&guest, 0, FD_READ, 4);
+    subscribe_fd(&guest, 1, FD_WRITE, 4);
+    wait_for(&guest, 2, 2);
+    expect_event(&guest, 0, 100, RT_WASI_ESUCCESS, FD_READ);
+    expect_event(&guest, 1, 101, RT_WASI_ESUCCESS, FD_WRITE);
+    assert_int_equal(guest_get(&guest, AT_VECTORS + 16, 8), 6);
+    assert_int_equal(guest_call(&guest, "fd_seek", fd, (uint64_t)100, 0, AT_RESULT), RT_WASI_ESUCCESS);
+    subscribe_fd(&guest, 0, FD_READ, 4);
+    wait_for(&guest, 1, 1);
+    assert_int_equal(guest_get(&guest, AT_VECTORS + 16, 8), 0);
+    assert_int_equal(guest_call(&guest, "fd_close", fd), RT_WASI_ESUCCESS);
+    subscribe_fd(&guest, 0, FD_READ, 4);
+    wait_for(&guest, 1, 1);
+    expect_event(&guest, 0, 100, RT_WASI_EBADF, FD_READ);
+    guest_close(&guest);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_clocks),
@@ -225,6 +269,8 @@ int main(void) {
         cmocka_unit_test(descriptors),
         cmocka_unit_test(bad_subscriptions),
         cmocka_unit_test(snapshot_0_sleeping),
+        cmocka_unit_test(several_at_once),
+        cmocka_unit_test(files_are_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
