@@ -27,9 +27,10 @@ static void real_clocks(void **state) {
     assert_true(read_clock(&guest, RT_WASI_CLOCK_MONOTONIC) >= before);
     assert_true(read_clock(&guest, RT_WASI_CLOCK_PROCESS) > 0);
     assert_true(read_clock(&guest, RT_WASI_CLOCK_THREAD) > 0);
-    assert_int_equal(guest_call(&guest, "clock_res_get", RT_WASI_CLOCK_MONOTONIC, AT_RESULT),
-                     RT_WASI_ESUCCESS);
-    assert_in_range(guest_get(&guest, AT_RESULT, 8), 1, second);
+    for (unsigned clock = RT_WASI_CLOCK_REALTIME; clock <= RT_WASI_CLOCK_THREAD; clock++) {
+        assert_int_equal(guest_call(&guest, "clock_res_get", clock, AT_RESULT), RT_WASI_ESUCCESS);
+        assert_in_range(guest_get(&guest, AT_RESULT, 8), 1, second);
+    }
     assert_int_equal(guest_call(&guest, "clock_time_get", 4, (uint64_t)0, AT_RESULT), RT_WASI_EINVAL);
     assert_int_equal(guest_call(&guest, "clock_res_get", 4, AT_RESULT), RT_WASI_EINVAL);
     assert_int_equal(guest_call(&guest, "clock_time_get", 0, (uint64_t)0, GUEST_SIZE - 7), RT_WASI_EFAULT);
@@ -47,6 +48,23 @@ static void deterministic_clocks(void **state) {
     assert_int_equal(read_clock(&guest, RT_WASI_CLOCK_PROCESS), 2000000);
     assert_int_equal(guest_call(&guest, "clock_res_get", 0, AT_RESULT), RT_WASI_ESUCCESS);
     assert_int_equal(guest_get(&guest, AT_RESULT, 8), 1000000);
+    guest_close(&guest);
+}
+
+/* All of memory can be filled, and not one byte more is asked for. */
+static void random_memory(void **state) {
+    (void)state;
+    struct guest guest;
+    guest_open(&guest, real, 0);
+    assert_int_equal(guest_call(&guest, "random_get", 0, GUEST_SIZE + 1), RT_WASI_EFAULT);
+    assert_int_equal(guest_call(&guest, "random_get", 0, 0xffffffff), RT_WASI_EFAULT);
+    assert_int_equal(guest_call(&guest, "random_get", 0xfffffff0, 0x20), RT_WASI_EFAULT);
+    assert_int_equal(guest_get(&guest, 0, 8), 0);
+    assert_int_equal(guest_get(&guest, GUEST_SIZE - 8, 8), 0);
+    assert_int_equal(guest_call(&guest, "random_get", GUEST_SIZE, 0), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_call(&guest, "random_get", 0, GUEST_SIZE), RT_WASI_ESUCCESS);
+    assert_int_not_equal(guest_get(&guest, 0, 8), 0);
+    assert_int_not_equal(guest_get(&guest, GUEST_SIZE - 8, 8), 0);
     guest_close(&guest);
 }
 
@@ -264,6 +282,7 @@ int main(void) {
         cmocka_unit_test(real_clocks),
         cmocka_unit_test(deterministic_clocks),
         cmocka_unit_test(random_bytes),
+        cmocka_unit_test(random_memory),
         cmocka_unit_test(sleeping),
         cmocka_unit_test(deterministic_sleeping),
         cmocka_unit_test(descriptors),
