@@ -1,6 +1,7 @@
 /* Clocks, random bytes, and poll_oneoff, real and deterministic. */
 #include "runtime/tests/test_wasi.h"
 
+#include <sys/resource.h>
 #include <time.h>
 
 enum { CLOCK = 0, FD_READ = 1, FD_WRITE = 2, ABSOLUTE = 1, EVENT_SIZE = 32 };
@@ -251,6 +252,25 @@ static void several_at_once(void **state) {
     guest_close(&guest);
 }
 
+/* The host limits how many files are waited for, not how many clocks. */
+static void many_clocks(void **state) {
+    (void)state;
+    enum { CLOCKS = 200, FEW = 64 };
+    struct guest guest;
+    struct rlimit before, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){FEW, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    guest_open(&guest, real, 0);
+    for (uint32_t i = 0; i < CLOCKS; i++)
+        subscribe_clock(&guest, i, RT_WASI_CLOCK_MONOTONIC, i, 0);
+    assert_int_equal(guest_call(&guest, "poll_oneoff", AT_DATA, AT_VECTORS, CLOCKS, AT_RESULT + 0x20000),
+                     RT_WASI_ESUCCESS);
+    assert_in_range(guest_get(&guest, AT_RESULT + 0x20000, 4), 1, CLOCKS);
+    guest_close(&guest);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 /* A file is always ready; what is left of it is told. A closed descriptor is its event's error. */
 static void files_are_ready(void **state) {
     (void)state;
@@ -289,6 +309,7 @@ int main(void) {
         cmocka_unit_test(bad_subscriptions),
         cmocka_unit_test(snapshot_0_sleeping),
         cmocka_unit_test(several_at_once),
+        cmocka_unit_test(many_clocks),
         cmocka_unit_test(files_are_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
