@@ -1,4 +1,4 @@
-/* The engine's own view of a guest's stack: its activations, their locals and operands. */
+/* A guest's stack as compiled code has it: its activations, their locals and operands. */
 #include <string.h>
 
 #include "runtime/code.h"
@@ -10,7 +10,7 @@ static bool describe(const struct rt_entry *entry, uintptr_t frame, uintptr_t ma
                      const struct rt_registers *registers, struct rt_activation *ret) {
     struct rt_instance *instance = ((struct rt_instance **)frame)[-1];
     struct rt_code_position position;
-    if (!rt_code_find(instance->code, machine - is_return_address, &position))
+    if (!rt_code_find(rt_machine_code_of(instance->code), machine - is_return_address, &position))
         return false;
     *ret = (struct rt_activation){.instance = instance,
                                   .function = position.function,
@@ -38,8 +38,8 @@ static bool is_guest_code(const struct rt_store *store, uintptr_t pc) {
     return false;
 }
 
-bool rt_activation_first(struct rt_store *store, const struct rt_registers *registers,
-                         struct rt_activation *ret) {
+bool rt_compiled_first(struct rt_store *store, const struct rt_registers *registers,
+                       struct rt_activation *ret) {
     if (!store->entry)
         return false;
     if (!registers || !is_guest_code(store, registers->pc))
@@ -48,7 +48,7 @@ bool rt_activation_first(struct rt_store *store, const struct rt_registers *regi
                     registers, ret);
 }
 
-bool rt_activation_caller(const struct rt_activation *activation, struct rt_activation *ret) {
+bool rt_compiled_caller(const struct rt_activation *activation, struct rt_activation *ret) {
     const struct rt_entry *entry = activation->entry;
     const uintptr_t *frame = (const uintptr_t *)activation->frame;
     if (frame[0] == entry->frame) /* C called it; who called C? */
@@ -76,28 +76,16 @@ static union rt_value value_of(enum rt_type type, uint64_t bits) {
     return value;
 }
 
-static struct rt_error *check_local(const struct rt_activation *activation, uint32_t local) {
-    uint32_t count = rt_module_local_count(activation->instance->module, activation->function);
-    if (local < count)
-        return NULL;
-    return rt_error_format(RT_USAGE, "no local %u: function %u has %u", local, activation->function, count);
-}
-
 /* Whether a declared local is not in the frame yet: it is zero then. */
 static bool is_not_there(const struct rt_activation *activation, uint32_t local) {
     const struct rt_module *module = activation->instance->module;
     return local >= module->types[module->function_types[activation->function]].param_count &&
-           rt_code_in_prologue(activation->instance->code, lookup_pc(activation));
+           rt_code_in_prologue(rt_machine_code_of(activation->instance->code), lookup_pc(activation));
 }
 
-struct rt_error *rt_activation_local(const struct rt_activation *activation, uint32_t local,
-                                     enum rt_type *type, union rt_value *ret) {
-    struct rt_error *error = check_local(activation, local);
-    if (error)
-        return error;
-    *type = rt_module_local_type(activation->instance->module, activation->function, local);
-    *ret = value_of(*type, is_not_there(activation, local) ? 0 : *slot_of(activation, RT_PLACE_LOCAL, local));
-    return NULL;
+union rt_value rt_compiled_local(const struct rt_activation *activation, uint32_t local) {
+    enum rt_type type = rt_module_local_type(activation->instance->module, activation->function, local);
+    return value_of(type, is_not_there(activation, local) ? 0 : *slot_of(activation, RT_PLACE_LOCAL, local));
 }
 
 /* Whether an operand is but another name for the local: it would change as well. */
@@ -106,8 +94,8 @@ static struct rt_error *is_operand(const struct rt_activation *activation, uint3
     *ret = false;
     for (uint32_t i = 0; i < count && !*ret; i++) {
         struct rt_operand_place place = {0};
-        struct rt_error *error =
-            rt_code_operand(activation->instance->code, lookup_pc(activation), i, &count, &place);
+        struct rt_error *error = rt_code_operand(rt_machine_code_of(activation->instance->code),
+                                                 lookup_pc(activation), i, &count, &place);
         if (error)
             return error;
         *ret = i < count && place.where == RT_WHERE_LOCAL && place.value == local;
@@ -115,16 +103,13 @@ static struct rt_error *is_operand(const struct rt_activation *activation, uint3
     return NULL;
 }
 
-struct rt_error *rt_activation_set_local(const struct rt_activation *activation, uint32_t local,
-                                         union rt_value value) {
-    struct rt_error *error = check_local(activation, local);
-    if (error)
-        return error;
+struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, uint32_t local,
+                                       union rt_value value) {
     if (is_not_there(activation, local))
         return rt_error_format(RT_USAGE, "local %u of function %u does not exist before its body", local,
                                activation->function);
     bool also_operand = false;
-    error = is_operand(activation, local, &also_operand);
+    struct rt_error *error = is_operand(activation, local, &also_operand);
     if (error)
         return error;
     if (also_operand)
@@ -136,16 +121,17 @@ struct rt_error *rt_activation_set_local(const struct rt_activation *activation,
     return NULL;
 }
 
-struct rt_error *rt_activation_operand_count(const struct rt_activation *activation, uint32_t *ret) {
-    return rt_code_operand(activation->instance->code, lookup_pc(activation), UINT32_MAX, ret, NULL);
+struct rt_error *rt_compiled_operand_count(const struct rt_activation *activation, uint32_t *ret) {
+    return rt_code_operand(rt_machine_code_of(activation->instance->code), lookup_pc(activation), UINT32_MAX,
+                           ret, NULL);
 }
 
-struct rt_error *rt_activation_operand(const struct rt_activation *activation, uint32_t index,
-                                       enum rt_type *type, union rt_value *ret) {
+struct rt_error *rt_compiled_operand(const struct rt_activation *activation, uint32_t index,
+                                     enum rt_type *type, union rt_value *ret) {
     struct rt_operand_place place = {0};
     uint32_t count = 0;
-    struct rt_error *error =
-        rt_code_operand(activation->instance->code, lookup_pc(activation), index, &count, &place);
+    struct rt_error *error = rt_code_operand(rt_machine_code_of(activation->instance->code),
+                                             lookup_pc(activation), index, &count, &place);
     if (error)
         return error;
     if (index >= count)

@@ -74,19 +74,19 @@ static bool is_site(const struct rt_compiler *c, uint32_t pc) {
 }
 
 void rt_compile_site(struct rt_compiler *c) {
-    struct rt_code *code = c->code;
-    if (code->site_count == c->site_capacity) {
+    struct rt_machine_code *code = c->code;
+    if (code->base.site_count == c->site_capacity) {
         size_t wanted = c->site_capacity ? c->site_capacity * 2 : 64;
-        struct rt_site *grown = realloc(code->sites, wanted * sizeof(*grown));
+        struct rt_site *grown = realloc(code->base.sites, wanted * sizeof(*grown));
         if (!grown) {
             rt_compile_fail(c, rt_error_out_of_memory());
             return;
         }
-        code->sites = grown;
+        code->base.sites = grown;
         c->site_capacity = wanted;
     }
     rt_map_operands(c, c->height);
-    code->sites[code->site_count++] = (struct rt_site){c->pc, rt_here(c)};
+    code->base.sites[code->base.site_count++] = (struct rt_site){c->pc, rt_here(c)};
     c->target->site(c);
 }
 
@@ -268,6 +268,8 @@ static void compile_body(struct rt_compiler *c) {
         uint32_t opcode = (uint32_t)read_bytes(c, 1);
         if (opcode == 0xfc)
             opcode = 0x100 + (uint32_t)rt_read_uleb(&c->cursor);
+        else if (opcode == 0xfd)
+            opcode = 0x200 + (uint32_t)rt_read_uleb(&c->cursor);
         if (opcode >= RT_OP_LIMIT || !rt_opcodes[opcode].text) {
             rt_compile_fail(c, rt_error_format(RT_INVALID, "Wasm pc 0x%x: opcode 0x%x", c->pc, opcode));
             return;
@@ -287,6 +289,11 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
     const struct rt_module *module = c->module;
     c->function = module->imported_functions + index;
     c->body = &module->bodies[index];
+    if (c->body->has_vectors) {
+        rt_compile_fail(
+            c, rt_error_format(RT_UNSUPPORTED, "not supported: SIMD in compiled function %u", c->function));
+        return false;
+    }
     c->type = module->types[module->function_types[c->function]];
     c->cursor = rt_module_code_cursor(module, c->body);
     c->local_count = c->type.param_count + c->body->local_count;
@@ -348,7 +355,7 @@ static void fix_calls(struct rt_compiler *c) {
 }
 
 static void compile_module(struct rt_compiler *c) {
-    struct rt_code *code = c->code;
+    struct rt_machine_code *code = c->code;
     code->function_count = c->module->function_count - c->module->imported_functions;
     code->functions = calloc(code->function_count + (size_t)1, sizeof(*code->functions));
     if (!code->functions) {
@@ -364,27 +371,28 @@ static void compile_module(struct rt_compiler *c) {
     rt_compile_fail(c, rt_code_memory_seal(&code->memory, rt_here(c)));
     if (c->error)
         return;
-    for (size_t i = 0; i < code->site_count; i++)
-        code->sites[i].machine += (uintptr_t)code->memory.executable;
+    for (size_t i = 0; i < code->base.site_count; i++)
+        code->base.sites[i].machine += (uintptr_t)code->memory.executable;
     c->target->end_code(code);
 }
 
-struct rt_error *rt_code_create(const struct rt_module *module, const struct rt_compile_options *options,
-                                struct rt_code **ret) {
+struct rt_error *rt_compile_module(const struct rt_module *module, const struct rt_compile_options *options,
+                                   struct rt_code **ret) {
     const struct rt_target *target = rt_target_host();
+    if (!target)
+        return rt_error_format(RT_UNSUPPORTED, "not supported: machine code for this processor; the "
+                                               "interpreter runs on any");
     struct rt_error *error = target->check();
     if (error)
         return error;
-    struct rt_compiler c = {.module = module, .target = target};
-    if (options)
-        c.options = *options;
+    struct rt_compiler c = {.module = module, .target = target, .options = *options};
     if (!rt_instance_layout(module, &c.layout))
         return rt_error_format(RT_UNSUPPORTED,
                                "not supported: a module with index spaces of more than 256 MiB");
     c.code = calloc(1, sizeof(*c.code));
     if (!c.code)
         return rt_error_out_of_memory();
-    c.code->module = module;
+    c.code->base = (struct rt_code){.ops = &rt_engine_compiled, .module = module};
     c.code->memory.file = -1;
     c.error = rt_code_memory_open(&c.code->memory, 64 * 1024 + 4 * module->size);
     if (!c.error) {
@@ -401,9 +409,9 @@ struct rt_error *rt_code_create(const struct rt_module *module, const struct rt_
     free(c.trap_exits);
     free(c.fixups);
     if (c.error) {
-        rt_code_destroy(c.code);
+        rt_machine_code_destroy(c.code);
         return c.error;
     }
-    *ret = c.code;
+    *ret = &c.code->base;
     return NULL;
 }

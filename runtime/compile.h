@@ -76,7 +76,7 @@ struct rt_compiler {
     const struct rt_target *target;
     struct rt_instance_layout layout;
     struct rt_compile_options options;
-    struct rt_code *code;
+    struct rt_machine_code *code;
     struct rt_error *error; /* the first one; compilation stops */
 
     /* Machine code: [start, next) is written, and there is room until limit. */

@@ -7,6 +7,8 @@
 
 #include "runtime/module.h"
 
+struct rt_engine_ops;
+
 /* A memory reserves every address that an i32 index plus an i32 offset can reach, and a page for the access
  * itself: what lies past its size faults, so that compiled code need not check. */
 #define RT_PAGE_SIZE          65536u
@@ -16,7 +18,7 @@
 #define RT_MAX_TABLE_SIZE 10000000u
 
 struct rt_func {
-    const void *code;             /* machine code: a body's, or the architecture's host-call thunk */
+    const void *code;             /* the engine's: machine code, a body's or the host-call thunk */
     struct rt_instance *instance; /* its own; of a host function the store's `host` instance */
     uint32_t type_id;             /* equal types of a store have equal ids */
     uint32_t index;               /* in its instance's index space */
@@ -101,11 +103,13 @@ struct rt_pending_trap {
 };
 
 struct rt_store {
-    struct rt_entry *entry; /* innermost; first, for assembly */
+    struct rt_entry *entry; /* innermost, of compiled code; first, for assembly */
     uintptr_t stack_limit;
     struct rt_error *pending_error; /* a host function's, on its way to rt_func_call */
     struct rt_pending_trap pending_trap;
     struct rt_hooks hooks;
+    const struct rt_engine_ops *engine; /* of its instances; NULL while there is none */
+    void *engine_state;                 /* the engine's own */
 
     struct rt_instance host; /* stands in the instance register while a host function is called */
     struct rt_instance *instances;

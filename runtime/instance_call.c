@@ -1,8 +1,8 @@
-/* Calls between C and guests: into compiled code, to host functions, and to builtins. */
+/* Calls between C and compiled code: into compiled code, to host functions, and to builtins. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/instance.h"
+#include "runtime/code.h"
 #include "runtime/target.h"
 
 /* Values up to this many need no allocation. */
@@ -55,11 +55,7 @@ static struct rt_error *enter(struct rt_func *func, const union rt_value *args, 
     return NULL;
 }
 
-struct rt_error *rt_func_call(struct rt_func *func, const union rt_value *args, union rt_value *results) {
-    if (func->host) {
-        struct rt_caller caller = {.store = func->store};
-        return rt_host_invoke(func, &caller, args, results);
-    }
+struct rt_error *rt_compiled_call(struct rt_func *func, const union rt_value *args, union rt_value *results) {
     struct rt_error *error = rt_trap_prepare_thread(); /* this thread may be new */
     if (error)
         return error;
@@ -74,17 +70,6 @@ struct rt_error *rt_func_call(struct rt_func *func, const union rt_value *args, 
 }
 
 /* ---- Out of it ---- */
-
-struct rt_error *rt_host_invoke(struct rt_func *func, struct rt_caller *caller, const union rt_value *args,
-                                union rt_value *results) {
-    struct rt_hooks *hooks = &func->store->hooks;
-    if (hooks->host_call)
-        hooks->host_call(hooks->user, caller, func, args);
-    struct rt_error *error = func->host(func->user, caller, args, results);
-    if (hooks->host_return)
-        hooks->host_return(hooks->user, caller, func, results, error);
-    return error;
-}
 
 /* Where the guest is while C runs on its behalf; the walk of activations starts there. */
 static void leave_guest(struct rt_store *store, const uintptr_t *frame) {

@@ -29,7 +29,7 @@ struct rt_target {
     /* What stands before all functions: the probe thunk (code->probe_thunk, probe_stub, no_stub) and
      * constants. */
     void (*begin_code)(struct rt_compiler *c);
-    void (*end_code)(struct rt_code *code);
+    void (*end_code)(struct rt_machine_code *code);
     /* Prologue: frame, stack check, zeroed locals. end_function completes it and adds the trap exits. */
     void (*begin_function)(struct rt_compiler *c);
     void (*end_function)(struct rt_compiler *c);
@@ -108,9 +108,13 @@ struct rt_target {
 
 extern const struct rt_target rt_target_x86_64;
 
-/* The architecture of this process. */
+/* The architecture of this process; NULL where only the interpreter runs. */
 static inline const struct rt_target *rt_target_host(void) {
+#ifdef __x86_64__
     return &rt_target_x86_64;
+#else
+    return NULL;
+#endif
 }
 
 #endif

@@ -44,7 +44,7 @@ void rt_x86_end_function(struct rt_compiler *c) {
     uint32_t displacement = (uint32_t)-(int32_t)(8 * slots);
     memcpy(c->start + c->frame_field, &displacement, sizeof(displacement));
 
-    struct rt_code *code = c->code;
+    struct rt_machine_code *code = c->code;
     if (!rt_compile_array(c, &code->trap_sites, &c->trap_site_capacity,
                           code->trap_site_count + (size_t)c->trap_exit_count, sizeof(*code->trap_sites)))
         return;
