@@ -28,6 +28,13 @@ void rt_code_range(const struct rt_code *code, uintptr_t *low, uintptr_t *high) 
     *high = *low + code->memory.size;
 }
 
+void rt_code_sizes(const struct rt_code *code, size_t *machine, size_t *metadata) {
+    *machine = code->memory.size;
+    *metadata = code->function_count * sizeof *code->functions + code->map.size +
+                code->checkpoint_count * sizeof *code->checkpoints +
+                code->trap_site_count * sizeof *code->trap_sites + code->site_count * sizeof *code->sites;
+}
+
 const struct rt_site *rt_code_sites(const struct rt_code *code, size_t *count) {
     *count = code->site_count;
     return code->sites;

@@ -126,6 +126,7 @@ struct rt_module {
     const uint8_t *bytes; /* the arena's copy of the whole file */
     size_t size;
     uint64_t code_offset; /* file offset of the code section's contents: Wasm pc 0 */
+    struct rt_module_times times;
 
     const struct rt_func_type *types;
     uint32_t type_count;

@@ -59,6 +59,11 @@ struct rt_module;
 
 /* Decodes and validates; copies `bytes`. Errors name the byte offset in the file and the rule. */
 RT_MUST_USE struct rt_error *rt_module_create(const void *bytes, size_t size, struct rt_module **ret);
+/* Nanoseconds that making the module took: decoding with the copy of its bytes, and validation. */
+struct rt_module_times {
+    uint64_t decode, validate;
+};
+struct rt_module_times rt_module_times(const struct rt_module *module);
 /* Reads the file first. Not a file, too big, or not Wasm: one clear line. */
 RT_MUST_USE struct rt_error *rt_module_open(const char *path, struct rt_module **ret);
 void rt_module_destroy(struct rt_module *module);
@@ -129,6 +134,10 @@ void rt_code_destroy(struct rt_code *code);
 const struct rt_module *rt_code_module(const struct rt_code *code);
 /* The executable bytes: for symbolisers, dumps and the stepper's "is this pc mine?". */
 void rt_code_range(const struct rt_code *code, uintptr_t *low, uintptr_t *high);
+
+/* Bytes of machine code, and of all that is kept beside it for looking inside: the functions' places, the maps
+ * from machine pcs to Wasm pcs and operands, trap sites and probe sites. */
+void rt_code_sizes(const struct rt_code *code, size_t *machine, size_t *metadata);
 
 struct rt_site {
     uint32_t pc;       /* Wasm pc */
