@@ -17,7 +17,7 @@ const struct hx_bench_program hx_bench_programs[HX_BENCH_PROGRAMS] = {
     {.name = "zstd", .amount = 40},
     {.name = "sha256", .source = "sha256.c", .amount = 40, .bare = 1, .optimisation = "-O2"},
     {.name = "recursion", .source = "recursion.c", .amount = 200, .bare = 5, .optimisation = "-O2"},
-    {.name = "memory", .source = "memory.c", .amount = 24, .bare = 3, .optimisation = "-O2"},
+    {.name = "memory", .source = "memory.c", .amount = 9, .bare = 3, .optimisation = "-O2"},
     /* At -O0, as campaigns compile them: optimised, little of them is left. */
     {.name = "csmith",
      .source = "csmith.c",

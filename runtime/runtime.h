@@ -135,8 +135,8 @@ const struct rt_module *rt_code_module(const struct rt_code *code);
 /* The executable bytes: for symbolisers, dumps and the stepper's "is this pc mine?". */
 void rt_code_range(const struct rt_code *code, uintptr_t *low, uintptr_t *high);
 
-/* Bytes of machine code, and of all that is kept beside it for looking inside: the functions' places, the maps
- * from machine pcs to Wasm pcs and operands, trap sites and probe sites. */
+/* Bytes of machine code, and of all that is kept beside it for looking inside: the functions' places, the
+ * maps from machine pcs to Wasm pcs and operands, trap sites and probe sites. */
 void rt_code_sizes(const struct rt_code *code, size_t *machine, size_t *metadata);
 
 struct rt_site {
