@@ -14,6 +14,16 @@ static struct x86_memory address(struct rt_compiler *c, const struct rt_operand 
         rt_x86_mov_imm(c, SCRATCH, sum);
         return (struct x86_memory){MEMORY, SCRATCH, 0, 0};
     }
+    uint8_t cached = rt_cached_register(c, index);
+    if (offset <= INT32_MAX && cached != RT_NO_REGISTER)
+        return (struct x86_memory){MEMORY, cached, 0, (int32_t)offset};
+    if (offset <= INT32_MAX && index->kind == RT_IS_LOCAL && c->free[RT_GENERAL]) {
+        uint8_t reg = rt_take_register(c, RT_GENERAL);
+        rt_x86_load(c, reg, index);
+        rt_give_register(c, RT_GENERAL, reg);
+        rt_cache_local(c, index->index, reg); /* a base is rarely used once */
+        return (struct x86_memory){MEMORY, reg, 0, (int32_t)offset};
+    }
     if (offset <= INT32_MAX && index->kind != RT_IN_REGISTER) {
         rt_x86_load(c, SCRATCH, index);
         return (struct x86_memory){MEMORY, SCRATCH, 0, (int32_t)offset};
