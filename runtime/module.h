@@ -165,7 +165,14 @@ struct rt_module {
 /* The bytes of a body's instructions, their offset base the file's, for a cursor. */
 struct rt_cursor rt_module_code_cursor(const struct rt_module *module, const struct rt_body *body);
 /* Reads an opcode, prefix included; RT_UNSUPPORTED "not supported: ..." for SIMD, threads and the rest. */
-struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret);
+struct rt_error *rt_opcode_read_any(struct rt_cursor *cursor, uint32_t *ret);
+/* The same; a valid opcode of one byte costs no call. */
+static inline struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret) {
+    if (cursor->next == cursor->end || !rt_opcodes[*cursor->next].text)
+        return rt_opcode_read_any(cursor, ret);
+    *ret = *cursor->next++;
+    return NULL;
+}
 /* A block type (section 5.4.1): its parameter and result types. */
 struct rt_error *rt_block_type_read(const struct rt_module *module, struct rt_cursor *cursor,
                                     struct rt_func_type *ret);
