@@ -92,7 +92,7 @@ static void put_integer_statement(struct bytes *code, struct model *m, uint32_t 
         put_set(code, to);
         v[to] = v[a] / (v[b] | 1);
         break;
-    default: /* a = (a & 7) + 1; do { to += b } while (--a & 7) */
+    default:         /* a = (a & 7) + 1; do { to += b } while (--a & 7) */
         if (a == to) /* it would not end */
             a = (a + 1) % INTEGERS;
         put_get(code, a);
