@@ -313,6 +313,16 @@ static void test_set_local(void **state) {
     assert_int_equal(stops.count, 1);
     stops.look = NULL;
     stop(&running);
+
+    /* The local's value was in a register as well when it was changed. */
+    BUILD_FUNCTION(&builder, "g", "I:I", "I", GET(0), RT_OP_LOCAL_TEE, 1, RT_OP_LOCAL_SET, 0, GET(1), GET(0),
+                   RT_OP_I64_ADD);
+    running = run_probed(&builder, NULL, 0);
+    expect_good(rt_code_set_probes(running.code, (uint32_t[]){3}, 1, true));
+    stops.look = change_local;
+    assert_int_equal(call_probed(&running, "g", 10, 0), 110);
+    stops.look = NULL;
+    stop(&running);
 }
 
 int main(void) {
