@@ -234,5 +234,5 @@ int main(void) {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_zeros),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }
