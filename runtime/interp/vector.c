@@ -11,7 +11,8 @@ uint64_t *rt_vector_pop(struct rt_vector_call *call, uint64_t *top) {
         top -= *operand == 'v' ? 2 : 1;
     struct rt_vector *vector = call->operands;
     const uint64_t *slot = top;
-    for (const char *operand = signature; *operand != ':'; operand++) {
+    const char *operand = signature;
+    for (; *operand != ':'; operand++) {
         if (*operand == 'v') {
             memcpy(vector++, slot, sizeof(*vector));
             slot += 2;
@@ -19,11 +20,12 @@ uint64_t *rt_vector_pop(struct rt_vector_call *call, uint64_t *top) {
             call->scalar = *slot++;
         }
     }
+    call->result_type = operand[1];
     return top;
 }
 
 uint64_t *rt_vector_push(const struct rt_vector_call *call, uint64_t *top) {
-    switch (strchr(rt_opcodes[call->opcode].signature, ':')[1]) {
+    switch (call->result_type) {
     case '\0': return top;
     case 'v': memcpy(top, &call->result, sizeof(call->result)); return top + 2;
     default: *top = call->scalar_result; return top + 1;

@@ -20,6 +20,7 @@ struct rt_vector_call {
     bool canonical_nans;
     struct rt_vector operands[3]; /* those that are vectors, the deepest first; zero where there are fewer */
     uint64_t scalar;              /* the operand that is none */
+    char result_type;             /* as opcodes.def has it; 0: there is no result. Set by rt_vector_pop */
     struct rt_vector result;      /* zero at first; the result, when it is a vector */
     uint64_t scalar_result;       /* the result, when it is none */
 };
