@@ -344,8 +344,9 @@ struct rt_wasi_options {
         const char *host, *guest;
     } *dirs; /* preopened; guests see `guest` */
     size_t dir_count;
-    int stdin_fd, stdout_fd,
-        stderr_fd; /* not closed by the runtime; -1: an empty input, a discarded output */
+    /* Not closed by the runtime; -1: an empty input, a discarded output. A closed pipe raises SIGPIPE, and is
+     * EPIPE for the guest only where the embedder ignores that signal. */
+    int stdin_fd, stdout_fd, stderr_fd;
     /* When not NULL, what the guest writes to descriptors 1 and 2 goes here instead (false: EIO). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);
     void *write_user;
