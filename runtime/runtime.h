@@ -222,6 +222,9 @@ RT_MUST_USE struct rt_error *rt_instance_create(struct rt_store *store, struct r
 RT_MUST_USE struct rt_error *rt_instance_start(struct rt_instance *instance);
 /* False when there is no such export. */
 bool rt_instance_export(struct rt_instance *instance, const char *name, struct rt_extern *ret);
+/* The same for a name of `size` bytes, which may hold zeros. */
+bool rt_instance_export_sized(struct rt_instance *instance, const char *name, size_t size,
+                              struct rt_extern *ret);
 struct rt_code *rt_instance_code(struct rt_instance *instance);
 struct rt_store *rt_instance_store(struct rt_instance *instance);
 /* Index-space access, for debuggers and tests; NULL past the end. */
