@@ -299,8 +299,12 @@ make_code(const struct rt_module *module, const struct rt_compile_options *optio
 
 /* A group of tests, once on each engine; the number that failed. */
 #define RUN_ON_BOTH_ENGINES(tests)                                                                           \
-    ((tested_engine = RT_ENGINE_COMPILED, cmocka_run_group_tests_name("compiled", tests, NULL, NULL)) +      \
-     (tested_engine = RT_ENGINE_INTERP, cmocka_run_group_tests_name("interp", tests, NULL, NULL)))
+    ({                                                                                                       \
+        tested_engine = RT_ENGINE_COMPILED;                                                                  \
+        int failed = cmocka_run_group_tests_name("compiled", tests, NULL, NULL);                             \
+        tested_engine = RT_ENGINE_INTERP;                                                                    \
+        failed + cmocka_run_group_tests_name("interp", tests, NULL, NULL);                                   \
+    })
 
 /* Makes code for and instantiates what was built. */
 MAYBE_UNUSED static struct running run_with(struct builder *builder, const struct rt_compile_options *options,
