@@ -1,5 +1,5 @@
-/* What each SIMD instruction computes, from the tables vector_*.def, for tests that execute them: rows, and
- * the judgement of what an execution gave. */
+/* What SIMD instructions compute: rows that another engine has filled in, for the tests of either engine.
+ * Each instruction has some, with lanes that tell it from its neighbours. */
 #ifndef LOCKSTEP_RUNTIME_TESTS_VECTOR_ROWS_H
 #define LOCKSTEP_RUNTIME_TESTS_VECTOR_ROWS_H
 
@@ -55,20 +55,9 @@ static const struct row rows[] = {
 #define STORE(name, index, a, to) {.opcode = RT_OP_##name, .operands = {a}, .lane = index, .result = to},
 #include "runtime/tests/vector_float.def"
 #include "runtime/tests/vector_integer.def"
-#undef UNARY
-#undef BINARY
-#undef SHIFT
-#undef TEST
-#undef SPLAT
-#undef EXTRACT
-#undef REPLACE
-#undef LOAD
-#undef LOAD_LANE
-#undef STORE
 };
-enum { ROW_COUNT = sizeof rows / sizeof *rows };
 
-static struct vector from_hex(const char *text) {
+MAYBE_UNUSED static struct vector from_hex(const char *text) {
     struct vector vector;
     assert_int_equal(strlen(text), 2 * VECTOR_SIZE);
     for (unsigned i = 0; i < VECTOR_SIZE; i++) {
@@ -78,32 +67,13 @@ static struct vector from_hex(const char *text) {
     return vector;
 }
 
-static bool accesses_memory(uint32_t opcode) {
-    uint8_t immediate = rt_opcodes[opcode].immediate;
-    return immediate == RT_IMM_MEMARG || immediate == RT_IMM_MEMARG_LANE;
-}
-
-static bool is_store(uint32_t opcode) {
-    const char *signature = rt_opcodes[opcode].signature;
-    return signature[strlen(signature) - 1] == ':';
-}
-
-/* The memory that a row's instruction finds: a load's operand in the bytes that it reads, 0xee elsewhere. */
-static struct vector memory_before(const struct row *row, unsigned access) {
-    struct vector memory;
-    memset(memory.bytes, 0xee, VECTOR_SIZE);
-    if (!is_store(row->opcode))
-        memcpy(memory.bytes, from_hex(inputs[row->memory]).bytes, access);
-    return memory;
-}
-
 /* ---- Judging ---- */
 
 /* With canonical NaNs, a lane that is the canonical NaN must be it; without, it may be any quiet NaN where
  * the instruction is arithmetic. Lanes are told apart by their bytes of memory: the last of them has the
  * sign. */
-static bool is_result(const struct row *row, struct vector found, struct vector expected,
-                      bool canonical_nans) {
+MAYBE_UNUSED static bool is_result(const struct row *row, struct vector found, struct vector expected,
+                                   bool canonical_nans) {
     static const uint8_t canonical[2][8] = {{0, 0, 0xc0, 0x7f}, {0, 0, 0, 0, 0, 0, 0xf8, 0x7f}};
     bool is_single = strncmp(rt_opcodes[row->opcode].text, "f32x4", 5) == 0;
     bool is_double = strncmp(rt_opcodes[row->opcode].text, "f64x2", 5) == 0;
@@ -121,7 +91,7 @@ static bool is_result(const struct row *row, struct vector found, struct vector 
     return true;
 }
 
-static void print_vector(const char *what, struct vector vector) {
+MAYBE_UNUSED static void print_vector(const char *what, struct vector vector) {
     print_error("  %s ", what);
     for (unsigned i = 0; i < VECTOR_SIZE; i++)
         print_error("%02x", vector.bytes[i]);
@@ -129,7 +99,7 @@ static void print_vector(const char *what, struct vector vector) {
 }
 
 /* Fails, and names the instruction and its operands, unless `found` is the row's result. */
-static void judge(const struct row *row, struct vector found, bool canonical_nans) {
+MAYBE_UNUSED static void judge(const struct row *row, struct vector found, bool canonical_nans) {
     struct vector expected = {0};
     if (row->result)
         expected = from_hex(row->result);
@@ -145,6 +115,11 @@ static void judge(const struct row *row, struct vector found, bool canonical_nan
     print_vector("expected      ", expected);
     print_vector("found         ", found);
     fail();
+}
+
+MAYBE_UNUSED static bool accesses_memory(uint32_t opcode) {
+    uint8_t immediate = rt_opcodes[opcode].immediate;
+    return immediate == RT_IMM_MEMARG || immediate == RT_IMM_MEMARG_LANE;
 }
 
 #endif

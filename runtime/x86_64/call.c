@@ -9,16 +9,20 @@ static void zero_locals(struct rt_compiler *c) {
     uint32_t count = c->body->local_count;
     if (!count)
         return;
-    rt_x86_rr(c, X86_XOR, RAX, RAX);
-    struct rt_place last = {RT_PLACE_LOCAL, c->local_count - 1};
+    bool wide = c->shape.slot_words == 2;
+    if (wide && count <= ZERO_INLINE)
+        rt_x86_rr(c, X86_XORPS, VECTOR_SCRATCH, VECTOR_SCRATCH);
+    else
+        rt_x86_rr(c, X86_XOR, RAX, RAX);
+    struct rt_place last = {RT_PLACE_LOCAL, c->shape.local_count - 1};
     if (count <= ZERO_INLINE) {
-        for (uint32_t i = c->type.param_count; i < c->local_count; i++)
-            rt_x86_rm(c, X86_W | X86_MOV_STORE, RAX, rt_x86_place(c, (struct rt_place){RT_PLACE_LOCAL, i}),
-                      0);
+        for (uint32_t i = c->type.param_count; i < c->shape.local_count; i++)
+            rt_x86_rm(c, wide ? X86_MOVUPS_STORE : X86_W | X86_MOV_STORE, wide ? VECTOR_SCRATCH : RAX,
+                      rt_x86_place(c, (struct rt_place){RT_PLACE_LOCAL, i}), 0);
         return;
     }
     rt_x86_rm(c, X86_W | X86_LEA, RDI, rt_x86_place(c, last), 0);
-    rt_x86_mov_imm(c, RCX, count);
+    rt_x86_mov_imm(c, RCX, (uint64_t)count * c->shape.slot_words);
     x86_byte(c, 0xf3); /* rep stosq */
     x86_byte(c, 0x48);
     x86_byte(c, 0xab);
@@ -38,10 +42,17 @@ void rt_x86_begin_function(struct rt_compiler *c) {
     zero_locals(c);
 }
 
+static void align_code(struct rt_compiler *c) {
+    while (rt_here(c) % 16)
+        x86_byte(c, 0xcc);
+}
+
 void rt_x86_end_function(struct rt_compiler *c) {
-    uint32_t slots = c->body->local_count + c->body->max_operands + c->outgoing;
-    slots |= 1; /* with rbp, r14 and the return address the frame is a multiple of 16 */
-    uint32_t displacement = (uint32_t)-(int32_t)(8 * slots);
+    /* The instance takes a slot; one word of it is pushed already. */
+    uint32_t slots = 1 + c->body->local_count + c->body->max_operands;
+    uint32_t words = slots * c->shape.slot_words - 1 + c->outgoing;
+    words |= 1; /* with rbp, r14 and the return address the frame is a multiple of 16 */
+    uint32_t displacement = (uint32_t)-(int32_t)(8 * words);
     memcpy(c->start + c->frame_field, &displacement, sizeof(displacement));
 
     struct rt_machine_code *code = c->code;
@@ -56,8 +67,13 @@ void rt_x86_end_function(struct rt_compiler *c) {
         rt_x86_trap(c, exit->trap);
     }
     rt_compile_reserve(c, CALL_ROOM);
-    while (rt_here(c) % 16)
-        x86_byte(c, 0xcc);
+    align_code(c);
+    for (uint32_t i = 0; i < c->pool_count && !c->error; i++) {
+        rt_compile_reserve(c, CALL_ROOM);
+        rt_x86_set_field(c->start, c->pool[i].field, rt_here(c));
+        memcpy(c->next, c->pool[i].bytes, sizeof(c->pool[i].bytes));
+        c->next += sizeof(c->pool[i].bytes);
+    }
 }
 
 void rt_x86_call_defined(struct rt_compiler *c, uint32_t function) {
