@@ -64,6 +64,16 @@ uint8_t rt_x86_to_register(struct rt_compiler *c, const struct rt_operand *opera
 /* operation reg, operand, in the form for where the operand is; a constant goes through a scratch register.
  */
 void rt_x86_operate(struct rt_compiler *c, uint32_t operation, uint8_t reg, const struct rt_operand *operand);
+/* operation reg, [constant at the start of all code] */
+static inline void x86_with_constant(struct rt_compiler *c, uint32_t operation, uint8_t reg,
+                                     int32_t constant) {
+    rt_x86_rm(c, operation, reg, x86_at(RIP, constant), 0);
+}
+static inline void x86_swap_operands(struct rt_operand *a, struct rt_operand *b) {
+    struct rt_operand kept = *a;
+    *a = *b;
+    *b = kept;
+}
 static inline uint32_t x86_width(enum rt_type type) {
     return type == RT_I32 || type == RT_F32 ? 0 : X86_W;
 }

@@ -158,11 +158,6 @@ X86_VECTOR_LOWERING(rt_x86_vector_store_lane);
 
 /* ---- Helpers ---- */
 
-/* operation reg, [constant at the start of all code] */
-static inline void x86_with_constant(struct rt_compiler *c, uint32_t operation, uint8_t reg,
-                                     int32_t constant) {
-    rt_x86_rm(c, operation, reg, x86_at(RIP, constant), 0);
-}
 /* operation reg, rm, imm8 */
 static inline void x86_rr_imm(struct rt_compiler *c, uint32_t operation, uint8_t reg, uint8_t rm,
                               unsigned immediate) {
@@ -173,11 +168,6 @@ static inline void x86_rr_imm(struct rt_compiler *c, uint32_t operation, uint8_t
 static inline void x86_shift_packed(struct rt_compiler *c, unsigned lane, unsigned kind, uint8_t reg,
                                     unsigned count) {
     x86_rr_imm(c, PACKED(0x70 + lane), (uint8_t)kind, reg, count);
-}
-static inline void x86_swap_operands(struct rt_operand *a, struct rt_operand *b) {
-    struct rt_operand kept = *a;
-    *a = *b;
-    *b = kept;
 }
 
 #endif
