@@ -3,6 +3,7 @@
 
 #include "stepper/stepper.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ static const struct hx_option options[] = {
     {"--env", "NAME=VALUE", HX_OPTION_LIST, offsetof(struct values, env),
      "set a variable of the guest's environment"},
     {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct values, engine),
-     "compiled, the only one (compiled)"},
+     "run it compiled or in the interpreter: compiled or interp (compiled)"},
 };
 
 /* A guest's run and all that it needs. */
@@ -45,27 +46,64 @@ static void close_guest(struct guest *guest) {
     rt_module_destroy(guest->module);
 }
 
+static struct rt_error *split_dir(const char *text, struct rt_arena *arena, struct rt_wasi_dir *ret) {
+    const char *colons = strstr(text, "::");
+
+    ret->guest = colons ? colons + 2 : text;
+    ret->host = colons ? rt_arena_copy(arena, text, (size_t)(colons - text)) : text;
+    if (!ret->host)
+        return rt_error_out_of_memory();
+    if (!ret->host[0] || !ret->guest[0])
+        return rt_error_format(RT_USAGE, "--dir: '%s' is neither HOST nor HOST::GUEST", text);
+    return NULL;
+}
+
+/* The variables, the last of each name alone: a guest's C library takes the first that it finds. */
+static struct rt_error *environment(const struct hx_list *given, struct rt_arena *arena,
+                                    struct hx_list *ret) {
+    *ret = (struct hx_list){.items = rt_arena_array(arena, given->count, sizeof *ret->items)};
+    if (!ret->items)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < given->count; i++) {
+        const char *equals = strchr(given->items[i], '=');
+        size_t at = 0;
+
+        if (!equals || equals == given->items[i])
+            return rt_error_format(RT_USAGE, "--env: '%s' is not NAME=VALUE", given->items[i]);
+        while (at < ret->count &&
+               strncmp(ret->items[at], given->items[i], (size_t)(equals + 1 - given->items[i])))
+            at++;
+        ret->items[at] = given->items[i];
+        ret->count += at == ret->count;
+    }
+    return NULL;
+}
+
 static struct rt_error *wasi_options(const struct hx_arguments *arguments, const struct values *values,
                                      struct rt_arena *arena, struct rt_wasi_options *ret) {
     struct rt_wasi_dir *dirs = rt_arena_array(arena, values->dirs.count, sizeof *dirs);
+    struct hx_list env;
+    struct rt_error *error;
 
     if (!dirs)
         return rt_error_out_of_memory();
     for (size_t i = 0; i < values->dirs.count; i++) {
-        const char *host = values->dirs.items[i], *colons = strstr(host, "::");
-        dirs[i].guest = colons ? colons + 2 : host;
-        dirs[i].host = colons ? rt_arena_copy(arena, host, (size_t)(colons - host)) : host;
-        if (!dirs[i].host)
-            return rt_error_out_of_memory();
+        error = split_dir(values->dirs.items[i], arena, &dirs[i]);
+        if (error)
+            return error;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(dirs[k].guest, dirs[i].guest) == 0)
+                return rt_error_format(RT_USAGE, "--dir: the guest would see both %s and %s as %s",
+                                       dirs[k].host, dirs[i].host, dirs[i].guest);
     }
-    for (size_t i = 0; i < values->env.count; i++)
-        if (!strchr(values->env.items[i], '='))
-            return rt_error_format(RT_USAGE, "--env: '%s' is not NAME=VALUE", values->env.items[i]);
+    error = environment(&values->env, arena, &env);
+    if (error)
+        return error;
     /* The module's name and what follows "--" lie side by side. */
     *ret = (struct rt_wasi_options){.args = arguments->items,
                                     .arg_count = arguments->count,
-                                    .env = values->env.items,
-                                    .env_count = values->env.count,
+                                    .env = env.items,
+                                    .env_count = env.count,
                                     .dirs = dirs,
                                     .dir_count = values->dirs.count,
                                     .stdin_fd = STDIN_FILENO,
@@ -74,7 +112,8 @@ static struct rt_error *wasi_options(const struct hx_arguments *arguments, const
     return NULL;
 }
 
-static struct rt_error *open_guest(const char *path, const struct rt_wasi_options *wasi, struct guest *ret) {
+static struct rt_error *open_guest(const char *path, const struct rt_compile_options *compile,
+                                   const struct rt_wasi_options *wasi, struct guest *ret) {
     const struct st_session_options session = {0};
     struct rt_error *error = rt_module_open(path, &ret->module);
 
@@ -82,7 +121,7 @@ static struct rt_error *open_guest(const char *path, const struct rt_wasi_option
         return error;
     /* Debug information makes a backtrace better; a module without it runs as well. */
     rt_error_destroy(st_debug_open_wasm(ret->module, &ret->debug));
-    error = rt_code_create(ret->module, NULL, &ret->code);
+    error = rt_code_create(ret->module, compile, &ret->code);
     if (!error)
         error = rt_store_create(&ret->store);
     if (!error)
@@ -145,18 +184,21 @@ static struct rt_error *drive(struct guest *guest, int *ret_status) {
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     const struct values *values = all;
+    struct rt_compile_options compile = {0};
     struct rt_wasi_options wasi;
     struct guest guest = {0};
     struct rt_arena arena;
 
     if (arguments->before_dashes != 1)
         return rt_error_format(RT_USAGE, "needs one Wasm file; its arguments come after --");
-    if (strcmp(values->engine, "compiled") != 0)
-        return rt_error_format(RT_USAGE, "--engine: there is no engine '%s'; write compiled", values->engine);
+    struct rt_error *error = rt_engine_parse(values->engine, &compile.engine);
+    if (error)
+        return rt_error_context(error, "--engine");
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is EPIPE for the guest, which may want to say so */
     rt_arena_init(&arena, 0);
-    struct rt_error *error = wasi_options(arguments, values, &arena, &wasi);
+    error = wasi_options(arguments, values, &arena, &wasi);
     if (!error)
-        error = open_guest(arguments->items[0], &wasi, &guest);
+        error = open_guest(arguments->items[0], &compile, &wasi, &guest);
     if (!error)
         error = drive(&guest, ret_status);
     close_guest(&guest);
@@ -166,11 +208,13 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_run = {
     .name = "run",
-    .arguments = "FILE.wasm [--dir HOST[::GUEST]] [--env NAME=VALUE] [-- ARGS]",
+    .arguments = "FILE.wasm [--engine compiled|interp] [--dir HOST[::GUEST]] [--env NAME=VALUE] [-- ARGS]",
     .summary = "Runs a WASI command.",
     .details =
-        "The exit status is the guest's own. A guest that traps gives a message with the Wasm call stack\n"
-        "and exit status 134; a file that cannot be run gives exit status 2.",
+        "The exit status is the guest's own, modulo 256 as any process's. A guest that traps gives a "
+        "message\n"
+        "with the Wasm call stack and exit status 134; a file that cannot be run gives exit status 2.\n"
+        "Writing to a closed pipe is an error for the guest, EPIPE, and does not end it.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

@@ -2,30 +2,31 @@
 #include "runtime/x86_64/lower.h"
 
 #define CALL_ROOM 96
-/* More declared locals than this are zeroed by a loop. */
-#define ZERO_INLINE 12
+/* More words of declared locals than this are zeroed by a string instruction, whose start takes as long as
+ * some dozens of stores. */
+#define ZERO_INLINE 96
 
 static void zero_locals(struct rt_compiler *c) {
     uint32_t count = c->body->local_count;
     if (!count)
         return;
-    bool wide = c->shape.slot_words == 2;
-    if (wide && count <= ZERO_INLINE)
-        rt_x86_rr(c, X86_XORPS, VECTOR_SCRATCH, VECTOR_SCRATCH);
-    else
+    /* They lie side by side, the last one lowest. */
+    struct x86_memory last = rt_x86_place(c, (struct rt_place){RT_PLACE_LOCAL, c->shape.local_count - 1});
+    uint32_t words = count * c->shape.slot_words;
+    if (words > ZERO_INLINE) {
         rt_x86_rr(c, X86_XOR, RAX, RAX);
-    struct rt_place last = {RT_PLACE_LOCAL, c->shape.local_count - 1};
-    if (count <= ZERO_INLINE) {
-        for (uint32_t i = c->type.param_count; i < c->shape.local_count; i++)
-            rt_x86_rm(c, wide ? X86_MOVUPS_STORE : X86_W | X86_MOV_STORE, wide ? VECTOR_SCRATCH : RAX,
-                      rt_x86_place(c, (struct rt_place){RT_PLACE_LOCAL, i}), 0);
+        rt_x86_rm(c, X86_W | X86_LEA, RDI, last, 0);
+        rt_x86_mov_imm(c, RCX, words);
+        x86_byte(c, 0xf3); /* rep stosq */
+        x86_byte(c, 0x48);
+        x86_byte(c, 0xab);
         return;
     }
-    rt_x86_rm(c, X86_W | X86_LEA, RDI, rt_x86_place(c, last), 0);
-    rt_x86_mov_imm(c, RCX, (uint64_t)count * c->shape.slot_words);
-    x86_byte(c, 0xf3); /* rep stosq */
-    x86_byte(c, 0x48);
-    x86_byte(c, 0xab);
+    rt_x86_rr(c, X86_XORPS, 0, 0);
+    for (; words > 1; words -= 2, last.displacement += 16)
+        rt_x86_rm(c, X86_MOVUPS_STORE, 0, last, 0);
+    if (words)
+        rt_x86_rm(c, X86_MOVSD_STORE, 0, last, 0);
 }
 
 void rt_x86_begin_function(struct rt_compiler *c) {
