@@ -23,8 +23,7 @@ struct values {
 static const struct values defaults = {.engine = "compiled", .limit = DEFAULT_LIMIT};
 
 static const struct hx_option options[] = {
-    {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct values, engine),
-     "compiled or interp (compiled)"},
+    {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct values, engine), "compiled or interp (compiled)"},
     {"--suite", "DIR", HX_OPTION_TEXT, offsetof(struct values, suite),
      "run every .wast file of DIR (without files, LOCKSTEP_WASM_TESTSUITE)"},
     {"--limit", "TIME", HX_OPTION_DURATION, offsetof(struct values, limit),

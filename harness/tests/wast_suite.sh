@@ -9,4 +9,4 @@ if [[ -z $suite || ! -d $suite ]]; then
         "cmake -DLOCKSTEP_WASM_TESTSUITE=DIR"
     exit 77
 fi
-exec "$lockstep" wast --engine "$engine" --strict-words "$suite"/*.wast
+exec "$lockstep" wast --engine "$engine" --strict-words --suite "$suite"

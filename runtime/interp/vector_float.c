@@ -83,23 +83,6 @@ static double nearest(double a, double b) {
     return rint(a);
 }
 
-/* A NaN operand makes a NaN; -0 is less than +0. */
-static double minimum(double a, double b) {
-    if (isnan(a) || isnan(b))
-        return a + b;
-    if (a == b)
-        return signbit(a) ? a : b;
-    return a < b ? a : b;
-}
-
-static double maximum(double a, double b) {
-    if (isnan(a) || isnan(b))
-        return a + b;
-    if (a == b)
-        return signbit(a) ? b : a;
-    return a > b ? a : b;
-}
-
 static bool eq(double a, double b) {
     return a == b;
 }
@@ -141,8 +124,8 @@ static const struct operation operations[] = {
     ROWS(FLOOR, ARITHMETIC, downwards, NULL),
     ROWS(TRUNC, ARITHMETIC, towards_zero, NULL),
     ROWS(NEAREST, ARITHMETIC, nearest, NULL),
-    ROWS(MIN, ARITHMETIC, minimum, NULL),
-    ROWS(MAX, ARITHMETIC, maximum, NULL),
+    ROWS(MIN, ARITHMETIC, rt_minimum64, NULL),
+    ROWS(MAX, ARITHMETIC, rt_maximum64, NULL),
 
     ROWS(EQ, COMPARE, NULL, eq),
     ROWS(NE, COMPARE, NULL, ne),
@@ -201,13 +184,6 @@ static uint64_t to_bits(double value, unsigned size, bool canonical_nans) {
     return canonical_nans ? canonical : bits | canonical;
 }
 
-static uint64_t truncate(double value, bool is_signed) {
-    double least = is_signed ? INT32_MIN : 0, greatest = is_signed ? INT32_MAX : UINT32_MAX;
-    if (isnan(value))
-        return 0;
-    return (uint64_t)(int64_t)(value < least ? least : value > greatest ? greatest : value);
-}
-
 /* ---- Walking lanes ---- */
 
 static uint64_t lane_of(const struct rt_vector_call *call, const struct operation *operation, unsigned i) {
@@ -222,8 +198,8 @@ static uint64_t lane_of(const struct rt_vector_call *call, const struct operatio
     case ABS: return a & ~sign;
     case NEG: return a ^ sign;
     case RESIZE: return to_bits(x, size == 8 ? 4 : 8, call->canonical_nans);
-    case TRUNC_S: return truncate(x, true);
-    case TRUNC_U: return truncate(x, false);
+    case TRUNC_S: return (uint32_t)rt_saturate_i32(x);
+    case TRUNC_U: return rt_saturate_u32(x);
     default: return 0;
     }
 }

@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_RUNTIME_INTERP_VECTOR_LANES_H
 #define LOCKSTEP_RUNTIME_INTERP_VECTOR_LANES_H
 
+#include "runtime/interp/numeric.h"
 #include "runtime/interp/vector.h"
 #include "runtime/module.h"
 
@@ -35,11 +36,13 @@ bool rt_vector_float(struct rt_vector_call *call);
 
 /* The lane of `size` bytes at `index`, zero-extended. */
 static inline uint64_t rt_vector_lane(const struct rt_vector *vector, unsigned size, unsigned index) {
-    const uint8_t *bytes = vector->bytes + index * size;
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < size; i++)
-        bits |= (uint64_t)bytes[i] << 8 * i;
-    return bits;
+    const uint8_t *at = vector->bytes + index * size;
+    switch (size) {
+    case 1: return rt_memory_u8(at);
+    case 2: return rt_memory_u16(at);
+    case 4: return rt_memory_u32(at);
+    default: return rt_memory_u64(at);
+    }
 }
 
 /* A lane of `size` bytes, zero-extended, as 64 bits of the signed or unsigned number that it is. */
@@ -51,9 +54,13 @@ static inline uint64_t rt_vector_extend(uint64_t lane, unsigned size, bool is_si
 /* Writes the low `size` bytes of `bits`. */
 static inline void rt_vector_set_lane(struct rt_vector *vector, unsigned size, unsigned index,
                                       uint64_t bits) {
-    uint8_t *bytes = vector->bytes + index * size;
-    for (unsigned i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(bits >> 8 * i);
+    uint8_t *at = vector->bytes + index * size;
+    switch (size) {
+    case 1: rt_memory_set_u8(at, bits); break;
+    case 2: rt_memory_set_u16(at, bits); break;
+    case 4: rt_memory_set_u32(at, bits); break;
+    default: rt_memory_set_u64(at, bits); break;
+    }
 }
 
 #endif
