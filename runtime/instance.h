@@ -91,8 +91,8 @@ bool rt_instance_layout(const struct rt_module *module, struct rt_instance_layou
 
 /* One call from C into compiled code. The architecture's enter routine fills the first part. */
 struct rt_entry {
-    uintptr_t stack;                        /* stack pointer that unwinding returns to */
-    uintptr_t frame;                        /* frame pointer of the enter routine */
+    uintptr_t stack;                           /* stack pointer that unwinding returns to */
+    uintptr_t frame;                           /* frame pointer of the enter routine */
     uint64_t general_result, vector_result[2]; /* the first result is in one of them */
 
     struct rt_entry *outer;
