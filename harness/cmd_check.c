@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *known;
+    const char *native, *wasm, *cc, *native_cc, *opt, *engine, *known;
     uint64_t stops, visits, time_limit;
     bool json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
                                        .opt = "-O0",
+                                       .engine = "compiled",
                                        .stops = HX_DEFAULT_STOPS,
                                        .visits = HX_DEFAULT_VISITS,
                                        .time_limit = HX_DEFAULT_TIME_LIMIT};
@@ -30,6 +31,7 @@ static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
      "the same program as a WASI command with debug information"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
 };
@@ -128,7 +130,11 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     rt_arena_init(&arena, 0);
     hx_interrupt_catch();
-    error = source_of(arguments, values, &arena, &source);
+    error = rt_engine_parse(values->engine, &setup.engine);
+    if (error)
+        error = rt_error_context(error, "--engine");
+    if (!error)
+        error = source_of(arguments, values, &arena, &source);
     if (!error)
         error = hx_temp_create(&temp);
     if (!error && source.c_file) {

@@ -15,12 +15,13 @@ enum { MAX_JOBS = 1024 };
 struct values {
     struct hx_seeds seeds;
     uint64_t time, jobs, stops, visits, time_limit;
-    const char *out, *cc, *native_cc, *opt, *known, *csmith;
+    const char *out, *cc, *native_cc, *opt, *engine, *known, *csmith;
     bool json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
                                        .opt = "-O0",
+                                       .engine = "compiled",
                                        .stops = HX_DEFAULT_STOPS,
                                        .visits = HX_DEFAULT_VISITS,
                                        .time_limit = HX_DEFAULT_TIME_LIMIT};
@@ -34,6 +35,7 @@ static const struct hx_option options[] = {
     {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
      "keep each finding in a folder of its own in DIR (nothing is kept)"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
     {"--csmith", "WORDS", HX_OPTION_TEXT, offsetof(struct values, csmith),
      "more words for Csmith's command line"},
@@ -44,7 +46,11 @@ static const struct hx_option options[] = {
 static struct rt_error *campaign_of(const struct values *values, const struct hx_tools *tools,
                                     const struct hx_known *known, struct hx_campaign *ret) {
     struct hx_seeds seeds = values->seeds;
+    enum rt_engine engine;
 
+    struct rt_error *error = rt_engine_parse(values->engine, &engine);
+    if (error)
+        return rt_error_context(error, "--engine");
     if (values->jobs > MAX_JOBS)
         return rt_error_format(RT_USAGE, "--jobs: at most %d", MAX_JOBS);
     if (!seeds.is_set)
@@ -55,6 +61,7 @@ static struct rt_error *campaign_of(const struct values *values, const struct hx
                   .max_stops = values->stops,
                   .max_visits = values->visits,
                   .time_limit = (unsigned)values->time_limit,
+                  .engine = engine,
                   .is_one_compiler = hx_tools_are_alike(tools),
                   .is_unoptimised = strcmp(tools->optimisation, "-O0") == 0},
         .known = known,

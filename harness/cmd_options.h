@@ -12,6 +12,10 @@
          "compiler of the native side alone: gcc, clang-14, ..."},                                           \
         {"--opt", "LEVEL", HX_OPTION_TEXT, offsetof(type, opt), "optimisation level (-O0)"}
 
+#define HX_ENGINE_OPTION(type)                                                                               \
+    {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(type, engine),                                           \
+     "what runs the Wasm side: compiled or interp (compiled)"}
+
 #define HX_LIMIT_OPTIONS(type)                                                                               \
     {"--stops", "N", HX_OPTION_NUMBER, offsetof(type, stops),                                                \
      "compare at most N stops of a program, 0 for all (20000)"},                                             \

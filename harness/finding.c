@@ -82,6 +82,8 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
         hx_buffer_text(out, " --native-cc ");
         quote(tools->native.name, out);
     }
+    if (job->setup->engine != RT_ENGINE_COMPILED)
+        hx_buffer_print(out, " --engine %s", rt_engine_name(job->setup->engine));
     hx_buffer_print(out, " --opt %s --stops %llu --visits %llu --time-limit %ums \"$@\"\n",
                     tools->optimisation, (unsigned long long)job->setup->max_stops,
                     (unsigned long long)job->setup->max_visits, job->setup->time_limit);
@@ -100,6 +102,7 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
     hx_json_string(&json, "native", tools->native.version);
     hx_json_string(&json, "wasm", tools->wasm.version);
     hx_json_string(&json, "opt", tools->optimisation);
+    hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
     hx_finding_json(finding, "finding", &json);
     hx_json_close(&json, '}');
     hx_buffer_text(out, "\n");
@@ -110,8 +113,8 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
     const struct hx_tools *tools = job->setup->tools;
 
     hx_report_finding(finding, job->folder.path, out);
-    hx_buffer_print(out, "\nnative   %s\nwasm     %s\nlevel    %s\n", tools->native.version,
-                    tools->wasm.version, tools->optimisation);
+    hx_buffer_print(out, "\nnative   %s\nwasm     %s\nlevel    %s\nengine   %s\n", tools->native.version,
+                    tools->wasm.version, tools->optimisation, rt_engine_name(job->setup->engine));
     if (result->has_seed)
         hx_buffer_print(out, "seed     %llu\n", (unsigned long long)result->seed);
     hx_buffer_text(out, "again    ./reproduce\n");

@@ -17,6 +17,7 @@ struct hx_setup {
     uint64_t max_stops;           /* compared stops a program */
     uint64_t max_visits;          /* how often one statement is compared */
     unsigned time_limit;          /* milliseconds of stepping a program */
+    enum rt_engine engine;        /* of the Wasm side */
     bool is_one_compiler;         /* it made both sides */
     bool is_unoptimised;          /* the code is not optimised: see or_options */
 };

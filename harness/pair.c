@@ -29,10 +29,10 @@ static struct rt_error *load_native(const char *path, struct hx_pair *pair) {
     return st_session_create_native(pair->image, &options, &pair->sessions[0]);
 }
 
-static struct rt_error *compile(struct hx_pair *pair) {
+static struct rt_error *compile(enum rt_engine engine, struct hx_pair *pair) {
     struct rt_arena arena;
     const uint64_t *pcs;
-    struct rt_compile_options options = {0};
+    struct rt_compile_options options = {.engine = engine};
 
     rt_arena_init(&arena, 0);
     struct rt_error *error = or_sites(pair->debug, &arena, &pcs, &options.site_count);
@@ -67,7 +67,7 @@ static struct rt_error *load_wasm(const char *path, const struct hx_pair_options
         error = st_debug_open_wasm(pair->module, &pair->debug);
     if (error)
         return rt_error_context(error, "%s", path);
-    error = compile(pair);
+    error = compile(options->engine, pair);
     if (!error)
         error = rt_store_create(&pair->store);
     if (!error)

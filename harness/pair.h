@@ -16,6 +16,7 @@ struct hx_pair {
 };
 
 struct hx_pair_options {
+    enum rt_engine engine; /* of the Wasm side */
     /* What the Wasm guest prints (see rt_wasi_options). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);
     void *write_user;

@@ -125,6 +125,8 @@ static void test_usage(void **state) {
     expect_error("fuzz --known /nowhere", "cannot read the known defects in /nowhere");
     expect_error("check", "needs one C file");
     expect_error("check --native good.so", "a pair is --native");
+    expect_error("check --engine magic good.c", "--engine: there is no engine 'magic'");
+    expect_error("fuzz --engine magic", "--engine: there is no engine 'magic'");
     expect_error("run", "needs one Wasm file");
     expect_error("run --engine magic good.wasm", "no engine 'magic'");
     expect_error("run --env BAD good.wasm", "'BAD' is not NAME=VALUE");
