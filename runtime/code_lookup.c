@@ -54,10 +54,10 @@ static struct rt_operand_place read_operand(struct rt_cursor *cursor, uint32_t s
     return place;
 }
 
-/* Steps over a list, and follows one operand through it: *count and *place are as the list before left them.
- */
-static void walk_operands(struct walk *walk, uint32_t index, uint32_t *count,
-                          struct rt_operand_place *place) {
+/* Steps over a list, and follows one operand through it, and with `first` the first RT_LOOKUP_PLACES: *count
+ * and the places are as the list before left them. */
+static void walk_operands(struct walk *walk, uint32_t index, uint32_t *count, struct rt_operand_place *place,
+                          struct rt_operand_place *first) {
     if (!walk->operands)
         return;
     uint32_t gone = (uint32_t)rt_read_uleb(&walk->cursor), added = (uint32_t)rt_read_uleb(&walk->cursor);
@@ -66,6 +66,8 @@ static void walk_operands(struct walk *walk, uint32_t index, uint32_t *count,
         struct rt_operand_place read = read_operand(&walk->cursor, *count);
         if (*count == index)
             *place = read;
+        if (first && *count < RT_LOOKUP_PLACES)
+            first[*count] = read;
         ++*count;
     }
 }
@@ -122,7 +124,23 @@ static bool offset_of(const struct rt_machine_code *code, uintptr_t machine, uin
     return true;
 }
 
-bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct rt_code_position *ret) {
+/* ---- What was asked before ---- */
+
+/* The entry for a machine pc; NULL when the pc is far from all code. */
+static struct rt_lookup *lookup_of(const struct rt_machine_code *code, uintptr_t machine) {
+    uintptr_t offset = machine - (uintptr_t)code->memory.executable;
+    if (offset >= code->memory.size)
+        return NULL;
+    uint32_t key = (uint32_t)offset + 1;
+    /* Sites are at least five bytes apart: neighbours must not share slots. */
+    struct rt_lookup *lookup = &code->lookups[(key ^ key >> 10) & (RT_LOOKUP_SLOTS - 1)];
+    if (lookup->key != key)
+        *lookup = (struct rt_lookup){.key = key};
+    return lookup;
+}
+
+static bool find_position(const struct rt_machine_code *code, uintptr_t machine,
+                          struct rt_code_position *ret) {
     uint32_t offset, function, unused_count = 0;
     struct rt_operand_place unused;
     if (!offset_of(code, machine, &offset, &function))
@@ -131,7 +149,7 @@ bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct 
     uint32_t pc = 0;
     while (walk_next(&walk) && walk.machine <= offset) {
         pc = walk.pc;
-        walk_operands(&walk, UINT32_MAX, &unused_count, &unused);
+        walk_operands(&walk, UINT32_MAX, &unused_count, &unused, NULL);
     }
     *ret = (struct rt_code_position){.function = code->base.module->imported_functions + function,
                                      .pc = pc,
@@ -139,9 +157,20 @@ bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct 
     return true;
 }
 
+bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct rt_code_position *ret) {
+    struct rt_lookup *lookup = lookup_of(code, machine);
+    if (!lookup)
+        return false;
+    if (!lookup->has_position)
+        lookup->has_position = find_position(code, machine, &lookup->position);
+    if (lookup->has_position)
+        *ret = lookup->position;
+    return lookup->has_position;
+}
+
 bool rt_code_in_prologue(const struct rt_machine_code *code, uintptr_t machine) {
-    uint32_t offset, function;
-    return offset_of(code, machine, &offset, &function) && offset < code->functions[function].body;
+    struct rt_code_position position;
+    return rt_code_find(code, machine, &position) && position.in_prologue;
 }
 
 uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc) {
@@ -156,16 +185,14 @@ uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc) {
     while (walk_next(&walk) && walk.pc <= pc) {
         if (walk.pc == pc)
             return (uintptr_t)code->memory.executable + walk.machine;
-        walk_operands(&walk, UINT32_MAX, &unused_count, &unused);
+        walk_operands(&walk, UINT32_MAX, &unused_count, &unused, NULL);
     }
     return 0;
 }
 
-struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
-                                 uint32_t *ret_count, struct rt_operand_place *ret) {
-    uint32_t offset, function;
-    if (!offset_of(code, machine, &offset, &function))
-        return rt_error_format(RT_USAGE, "machine pc 0x%zx is in no function's code", (size_t)machine);
+/* One walk finds the number of operands, that operand's place, and the first places. */
+static void find_operands(const struct rt_machine_code *code, uint32_t offset, uint32_t index,
+                          uint32_t *ret_count, struct rt_operand_place *ret, struct rt_lookup *lookup) {
     uint32_t checkpoint = last_checkpoint(code, offset, false);
     while (!code->checkpoints[checkpoint].empty) /* a function's first always is */
         checkpoint--;
@@ -173,8 +200,28 @@ struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t m
     struct rt_operand_place place = {0};
     uint32_t count = 0;
     while (walk_next(&walk) && walk.machine <= offset)
-        walk_operands(&walk, index, &count, &place);
-    *ret_count = count;
+        walk_operands(&walk, index, &count, &place, lookup->places);
+    lookup->count = *ret_count = count;
+    lookup->has_operands = true;
+    *ret = place;
+}
+
+struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
+                                 uint32_t *ret_count, struct rt_operand_place *ret) {
+    struct rt_lookup *lookup = lookup_of(code, machine);
+    struct rt_operand_place place = {0};
+    uint32_t offset, function;
+    if (!lookup || (!lookup->has_operands && !offset_of(code, machine, &offset, &function)))
+        return rt_error_format(RT_USAGE, "machine pc 0x%zx is in no function's code", (size_t)machine);
+    bool is_remembered = lookup->has_operands && (index < RT_LOOKUP_PLACES ||
+                                                  lookup->count <= RT_LOOKUP_PLACES || index == UINT32_MAX);
+    if (is_remembered) {
+        *ret_count = lookup->count;
+        if (index < lookup->count)
+            place = lookup->places[index];
+    } else if (offset_of(code, machine, &offset, &function)) {
+        find_operands(code, offset, index, ret_count, &place, lookup);
+    }
     if (ret)
         *ret = place;
     return NULL;

@@ -33,7 +33,8 @@ struct rt_func {
 struct rt_memory {
     uint8_t *base;
     uint32_t pages;
-    uint64_t max; /* pages */
+    uint64_t max;   /* pages */
+    uint32_t limit; /* pages, the store's */
     struct rt_memory *next;
 };
 
@@ -42,6 +43,7 @@ struct rt_table {
     uint32_t size;
     enum rt_type type;
     uint64_t max;
+    uint32_t limit; /* the store's */
     struct rt_table *next;
 };
 
@@ -108,6 +110,7 @@ struct rt_store {
     struct rt_error *pending_error; /* a host function's, on its way to rt_func_call */
     struct rt_pending_trap pending_trap;
     struct rt_hooks hooks;
+    uint32_t max_pages, max_elements; /* see rt_store_set_limits */
     const struct rt_engine_ops *engine; /* of its instances; NULL while there is none */
     void *engine_state;                 /* the engine's own */
 
