@@ -1,6 +1,7 @@
 /* `lockstep run`: runs a WASI command, and shows where it trapped. */
 #include "harness/harness.h"
 
+#include "harness/cmd_options.h"
 #include "stepper/stepper.h"
 
 #include <stdlib.h>
@@ -47,17 +48,11 @@ static void close_guest(struct guest *guest) {
 
 static struct rt_error *wasi_options(const struct hx_arguments *arguments, const struct values *values,
                                      struct rt_arena *arena, struct rt_wasi_options *ret) {
-    struct rt_wasi_dir *dirs = rt_arena_array(arena, values->dirs.count, sizeof *dirs);
+    const struct rt_wasi_dir *dirs;
+    struct rt_error *error = hx_parse_dirs(&values->dirs, arena, &dirs);
 
-    if (!dirs)
-        return rt_error_out_of_memory();
-    for (size_t i = 0; i < values->dirs.count; i++) {
-        const char *host = values->dirs.items[i], *colons = strstr(host, "::");
-        dirs[i].guest = colons ? colons + 2 : host;
-        dirs[i].host = colons ? rt_arena_copy(arena, host, (size_t)(colons - host)) : host;
-        if (!dirs[i].host)
-            return rt_error_out_of_memory();
-    }
+    if (error)
+        return error;
     for (size_t i = 0; i < values->env.count; i++)
         if (!strchr(values->env.items[i], '='))
             return rt_error_format(RT_USAGE, "--env: '%s' is not NAME=VALUE", values->env.items[i]);

@@ -66,9 +66,12 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     }
     if (!error) {
         begin_stage(shared, HX_STEP);
-        error = hx_check_pair(job->setup, source->native ? source->native : HX_NATIVE,
-                              source->wasm ? source->wasm : HX_WASM, outputs, &shared->progress, RESULT_FD,
-                              result);
+        const struct hx_setup *setup = job->setup;
+        error = setup->engines ? hx_engines_check(setup->engines, source->wasm ? source->wasm : HX_WASM,
+                                                  setup->time_limit, &shared->progress, result)
+                               : hx_check_pair(job->setup, source->native ? source->native : HX_NATIVE,
+                                               source->wasm ? source->wasm : HX_WASM, outputs,
+                                               &shared->progress, RESULT_FD, result);
         shared->seconds[HX_STEP] = hx_seconds() - started;
     }
     return error;

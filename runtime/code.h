@@ -80,7 +80,7 @@ struct rt_code_position {
 
 /* What the map says of a machine pc that was asked about before: debuggers ask about the same stops over and
  * over. A pc's entry is lookups[rt_lookup_slot]; a newer one replaces it. */
-enum { RT_LOOKUP_SLOTS = 1024, RT_LOOKUP_PLACES = 6 };
+enum { RT_LOOKUP_SLOTS = 4096, RT_LOOKUP_PLACES = 16 };
 struct rt_lookup {
     uint32_t key; /* machine offset + 1; 0: none */
     bool has_position, has_operands;
@@ -143,6 +143,8 @@ bool rt_compiled_first(struct rt_store *store, const struct rt_registers *regist
                        struct rt_activation *ret);
 bool rt_compiled_caller(const struct rt_activation *activation, struct rt_activation *ret);
 union rt_value rt_compiled_local(const struct rt_activation *activation, uint32_t local);
+void rt_compiled_locals(const struct rt_activation *activation, uint32_t first, uint32_t count,
+                        union rt_value *ret);
 struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, uint32_t local,
                                        union rt_value value);
 struct rt_error *rt_compiled_operand_count(const struct rt_activation *activation, uint32_t *ret);

@@ -133,7 +133,7 @@ static struct rt_lookup *lookup_of(const struct rt_machine_code *code, uintptr_t
         return NULL;
     uint32_t key = (uint32_t)offset + 1;
     /* Sites are at least five bytes apart: neighbours must not share slots. */
-    struct rt_lookup *lookup = &code->lookups[(key ^ key >> 10) & (RT_LOOKUP_SLOTS - 1)];
+    struct rt_lookup *lookup = &code->lookups[(key ^ key >> 12) & (RT_LOOKUP_SLOTS - 1)];
     if (lookup->key != key)
         *lookup = (struct rt_lookup){.key = key};
     return lookup;
