@@ -276,14 +276,30 @@ MAYBE_UNUSED static void expect_good(struct rt_error *error) {
         fail_msg("%s", error->message);
 }
 
-/* Compiles and instantiates what was built. */
+/* The engine that code is made for; RUN_ON_BOTH_ENGINES sets it. */
+static enum rt_engine tested_engine;
+
+/* rt_code_create for the tested engine. */
+MAYBE_UNUSED static struct rt_error *
+make_code(const struct rt_module *module, const struct rt_compile_options *options, struct rt_code **ret) {
+    struct rt_compile_options complete = options ? *options : (struct rt_compile_options){0};
+    complete.engine = tested_engine;
+    return rt_code_create(module, &complete, ret);
+}
+
+/* A group of tests, once on each engine; the number that failed. */
+#define RUN_ON_BOTH_ENGINES(tests)                                                                           \
+    ((tested_engine = RT_ENGINE_COMPILED, cmocka_run_group_tests_name("compiled", tests, NULL, NULL)) +      \
+     (tested_engine = RT_ENGINE_INTERP, cmocka_run_group_tests_name("interp", tests, NULL, NULL)))
+
+/* Makes code for and instantiates what was built. */
 MAYBE_UNUSED static struct running run_with(struct builder *builder, const struct rt_compile_options *options,
                                             const struct rt_extern *imports, size_t import_count,
                                             struct rt_store *store) {
     struct running running = {.store = store, .module = build_module(builder)};
     if (!store)
         expect_good(rt_store_create(&running.store));
-    expect_good(rt_code_create(running.module, options, &running.code));
+    expect_good(make_code(running.module, options, &running.code));
     expect_good(rt_instance_create(running.store, running.code, imports, import_count, &running.instance));
     return running;
 }

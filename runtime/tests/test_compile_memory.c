@@ -217,5 +217,5 @@ int main(void) {
         cmocka_unit_test(test_size_and_grow),
         cmocka_unit_test(test_bulk),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }

@@ -464,5 +464,5 @@ int main(void) {
         cmocka_unit_test(test_floats),         cmocka_unit_test(test_conversions),
         cmocka_unit_test(test_canonical_nans),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }
