@@ -17,6 +17,7 @@ struct hx_engines {
     size_t arg_count;
     const struct rt_wasi_dir *dirs; /* both sides' */
     size_t dir_count;
+    const char *wasm_opt; /* a seed is a random module of this tool's; NULL: a Csmith program */
 };
 
 /* "compiled,interp"; RT_USAGE when it is not two names. */

@@ -204,7 +204,9 @@ struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret) {
     }
     ret->has_seed = job->source.has_seed;
     ret->seed = job->source.seed;
-    const char *file = job->source.c_file ? job->source.c_file : job->source.native;
+    const char *file = job->source.c_file   ? job->source.c_file
+                       : job->source.native ? job->source.native
+                                            : job->source.wasm;
     if (file)
         ret->file = rt_arena_copy(&ret->arena, file, strlen(file));
     close_fd(&job->pid_fd);

@@ -92,20 +92,12 @@ void rt_compiled_locals(const struct rt_activation *activation, uint32_t first, 
                         union rt_value *ret) {
     const struct rt_module *module = activation->instance->module;
     struct rt_func_type type = module->types[module->function_types[activation->function]];
-    const struct rt_body *body = &module->bodies[activation->function - module->imported_functions];
     bool in_prologue =
         rt_code_in_prologue(rt_machine_code_of(activation->instance->code), lookup_pc(activation));
-    uint32_t run = 0, run_end = type.param_count;
-    if (body->run_count > 0)
-        run_end += body->runs[0].count;
     for (uint32_t local = first; local < first + count; local++, ret++) {
-        if (local < type.param_count) {
-            *ret = value_of((enum rt_type)type.params[local], *slot_of(activation, RT_PLACE_LOCAL, local));
-            continue;
-        }
-        while (local >= run_end)
-            run_end += body->runs[++run].count;
-        *ret = value_of(body->runs[run].type, in_prologue ? 0 : *slot_of(activation, RT_PLACE_LOCAL, local));
+        uint64_t bits =
+            in_prologue && local >= type.param_count ? 0 : *slot_of(activation, RT_PLACE_LOCAL, local);
+        *ret = value_of(rt_module_local_type(module, activation->function, local), bits);
     }
 }
 
