@@ -16,7 +16,7 @@ struct values {
     const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs;
-    bool json;
+    bool coarse, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
@@ -84,6 +84,7 @@ static struct rt_error *engines_of(const struct hx_arguments *arguments, const s
     struct rt_wasi_dir *real = rt_arena_array(arena, values->dirs.count, sizeof *real);
 
     *ret = (struct hx_engines){.max_steps = values->steps,
+                               .is_coarse = values->coarse,
                                .invoke = values->invoke,
                                .args = arguments->items,
                                .arg_count = arguments->count,

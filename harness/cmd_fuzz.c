@@ -18,7 +18,7 @@ struct values {
     uint64_t time, jobs, stops, visits, time_limit;
     const char *out, *cc, *native_cc, *opt, *engine, *engines, *origin, *known, *csmith;
     uint64_t steps;
-    bool json;
+    bool coarse, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
@@ -64,6 +64,7 @@ static struct rt_error *engines_of(const struct values *values, struct rt_arena 
     struct rt_error *error = hx_engines_parse(values->engines, engines->engines);
 
     engines->max_steps = values->steps;
+    engines->is_coarse = values->coarse;
     engines->args = args;
     engines->arg_count = 1;
     ret->engines = engines;

@@ -22,6 +22,8 @@
 #define HX_ENGINES_OPTIONS(type)                                                                             \
     {"--engines", "A,B", HX_OPTION_TEXT, offsetof(type, engines),                                            \
      "compare two engines on one module, instruction by instruction: compiled,interp"},                      \
+        {"--coarse", NULL, HX_OPTION_FLAG, offsetof(type, coarse),                                           \
+         "with --engines: stop at loops and functions' starts alone, which leaves the code as it is"},       \
         {"--steps", "N", HX_OPTION_NUMBER, offsetof(type, steps),                                            \
          "with --engines: compare at most N instructions of a module, 0 for all (20000000)"}
 

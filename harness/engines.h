@@ -11,7 +11,9 @@
 /* What to compare; set for a command, the same for all of its modules. */
 struct hx_engines {
     enum rt_engine engines[2];
-    uint64_t max_steps;      /* instructions of a module */
+    uint64_t max_steps;      /* instructions, or stops, of a module */
+    bool is_coarse;          /* stop at loops and functions' first instructions alone */
+    uint32_t memory_pages;   /* that a memory may have; 0: 1024 */
     const char *invoke;      /* "NAME" or "NAME,ARG,...": one export; NULL: `_start`, or else all exports */
     const char *const *args; /* a command's, args[0] its name */
     size_t arg_count;

@@ -9,10 +9,10 @@
 enum {
     OUTPUT_LIMIT = 16 << 20,
     /* What a module of unknown origin may ask for; both sides have it all, more than once for a while. */
-    MEMORY_PAGES = 4096,
+    MEMORY_PAGES = 1024,
     TABLE_ELEMENTS = 1 << 20,
     STACK_SIZE = 1 << 20, /* deep recursion is a thing of minutes, one instruction at a time */
-    ROUNDS = 2,           /* how often each export is called, each time with other arguments */
+    ROUNDS = 6,           /* how often each export is called, each time with other arguments */
 };
 
 static bool keep_output(void *user, int fd, const void *bytes, size_t size) {
@@ -293,10 +293,32 @@ static struct rt_error *instantiate_command(struct hx_guest *guest) {
     return error ? error : rt_wasi_instantiate(guest->wasi, guest->code, &guest->instance);
 }
 
+/* Loops and functions' first instructions: nothing runs long without one. */
+static struct rt_error *list_sites(const struct rt_module *module, struct rt_arena *arena,
+                                   struct rt_compile_options *ret) {
+    size_t size;
+    rt_module_code(module, &size);
+    uint32_t *sites = rt_arena_array(arena, size, sizeof *sites); /* more than there are instructions */
+    if (!sites)
+        return rt_error_out_of_memory();
+    for (uint32_t i = 0; i < rt_module_function_count(module); i++) {
+        uint32_t start, code, end;
+        struct rt_instruction instruction;
+        if (!rt_module_function_range(module, i, &start, &code, &end))
+            continue;
+        for (uint32_t pc = code; pc < end && rt_module_instruction(module, pc, &instruction);
+             pc += instruction.size)
+            if (pc == code || strcmp(instruction.text, "loop") == 0)
+                sites[ret->site_count++] = pc;
+    }
+    ret->sites = sites;
+    return NULL;
+}
+
 struct rt_error *hx_guest_open(const struct rt_module *module, enum rt_engine engine,
                                const struct hx_engines *options, struct hx_guest *ret) {
-    const struct rt_compile_options compile = {
-        .engine = engine, .every_instruction = true, .canonical_nans = true};
+    struct rt_compile_options compile = {
+        .engine = engine, .every_instruction = !options->is_coarse, .canonical_nans = true};
     bool by_start = !options->invoke && is_command(module);
     struct st_session_options session = {.host_calls = true};
 
@@ -307,11 +329,14 @@ struct rt_error *hx_guest_open(const struct rt_module *module, enum rt_engine en
         session.run = run_exports;
         session.run_user = ret;
     }
-    struct rt_error *error = rt_code_create(module, &compile, &ret->code);
+    struct rt_error *error = options->is_coarse ? list_sites(module, &ret->arena, &compile) : NULL;
+    if (!error)
+        error = rt_code_create(module, &compile, &ret->code);
     if (!error)
         error = rt_store_create(&ret->store);
     if (!error) {
-        rt_store_set_limits(ret->store, MEMORY_PAGES, TABLE_ELEMENTS);
+        rt_store_set_limits(ret->store, options->memory_pages ? options->memory_pages : MEMORY_PAGES,
+                            TABLE_ELEMENTS);
         error = by_start ? instantiate_command(ret) : instantiate_made_up(ret, module);
     }
     if (!error)

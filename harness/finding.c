@@ -67,9 +67,9 @@ static void quote(const char *text, struct hx_buffer *out) {
 }
 
 static void reproduce_engines(const struct hx_engines *engines, struct hx_buffer *out) {
-    hx_buffer_print(out, " --engines %s,%s --steps %llu " HX_WASM " \"$@\"\n",
-                    rt_engine_name(engines->engines[0]), rt_engine_name(engines->engines[1]),
-                    (unsigned long long)engines->max_steps);
+    hx_buffer_print(out, "%s --engines %s,%s --steps %llu " HX_WASM " \"$@\"\n",
+                    engines->is_coarse ? " --coarse" : "", rt_engine_name(engines->engines[0]),
+                    rt_engine_name(engines->engines[1]), (unsigned long long)engines->max_steps);
 }
 
 static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {

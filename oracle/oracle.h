@@ -127,8 +127,8 @@ enum or_engine_kind {
 };
 const char *or_engine_kind_name(enum or_engine_kind kind);
 
-/* One side. The session has not run yet, has no probes and no quantum, and delivers host calls; every
- * instruction of its instance's code is a site. */
+/* One side. The session has not run yet, has no probes and no quantum, and delivers host calls. It is stopped
+ * at all sites of its instance's code: where every instruction is one, a difference shows at once. */
 struct or_engine_witness {
     const char *name; /* "compiled", "interp" */
     struct st_session *session;
