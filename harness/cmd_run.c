@@ -4,6 +4,7 @@
 #include "harness/cmd_options.h"
 #include "stepper/stepper.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,21 +47,42 @@ static void close_guest(struct guest *guest) {
     rt_module_destroy(guest->module);
 }
 
+/* The variables, the last of each name alone: a guest's C library takes the first that it finds. */
+static struct rt_error *environment(const struct hx_list *given, struct rt_arena *arena,
+                                    struct hx_list *ret) {
+    *ret = (struct hx_list){.items = rt_arena_array(arena, given->count, sizeof *ret->items)};
+    if (!ret->items)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < given->count; i++) {
+        const char *equals = strchr(given->items[i], '=');
+        size_t at = 0;
+
+        if (!equals || equals == given->items[i])
+            return rt_error_format(RT_USAGE, "--env: '%s' is not NAME=VALUE", given->items[i]);
+        while (at < ret->count &&
+               strncmp(ret->items[at], given->items[i], (size_t)(equals + 1 - given->items[i])))
+            at++;
+        ret->items[at] = given->items[i];
+        ret->count += at == ret->count;
+    }
+    return NULL;
+}
+
 static struct rt_error *wasi_options(const struct hx_arguments *arguments, const struct values *values,
                                      struct rt_arena *arena, struct rt_wasi_options *ret) {
     const struct rt_wasi_dir *dirs;
+    struct hx_list env;
     struct rt_error *error = hx_parse_dirs(&values->dirs, arena, &dirs);
 
+    if (!error)
+        error = environment(&values->env, arena, &env);
     if (error)
         return error;
-    for (size_t i = 0; i < values->env.count; i++)
-        if (!strchr(values->env.items[i], '='))
-            return rt_error_format(RT_USAGE, "--env: '%s' is not NAME=VALUE", values->env.items[i]);
     /* The module's name and what follows "--" lie side by side. */
     *ret = (struct rt_wasi_options){.args = arguments->items,
                                     .arg_count = arguments->count,
-                                    .env = values->env.items,
-                                    .env_count = values->env.count,
+                                    .env = env.items,
+                                    .env_count = env.count,
                                     .dirs = dirs,
                                     .dir_count = values->dirs.count,
                                     .stdin_fd = STDIN_FILENO,
@@ -148,6 +170,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         return rt_error_format(RT_USAGE, "needs one Wasm file; its arguments come after --");
     if (strcmp(values->engine, "compiled") != 0)
         return rt_error_format(RT_USAGE, "--engine: there is no engine '%s'; write compiled", values->engine);
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is EPIPE for the guest, which may want to say so */
     rt_arena_init(&arena, 0);
     struct rt_error *error = wasi_options(arguments, values, &arena, &wasi);
     if (!error)
@@ -164,8 +187,10 @@ const struct hx_command hx_command_run = {
     .arguments = "FILE.wasm [--dir HOST[::GUEST]] [--env NAME=VALUE] [-- ARGS]",
     .summary = "Runs a WASI command.",
     .details =
-        "The exit status is the guest's own. A guest that traps gives a message with the Wasm call stack\n"
-        "and exit status 134; a file that cannot be run gives exit status 2.",
+        "The exit status is the guest's own, modulo 256 as any process's. A guest that traps gives a "
+        "message\n"
+        "with the Wasm call stack and exit status 134; a file that cannot be run gives exit status 2.\n"
+        "Writing to a closed pipe is an error for the guest, EPIPE, and does not end it.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

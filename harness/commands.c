@@ -2,11 +2,14 @@
  * errors into one line and exit status 2. */
 #include "harness/harness.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct hx_command *const commands[] = {&hx_command_fuzz, &hx_command_check, &hx_command_run,
-                                                    &hx_command_bench};
+                                                    &hx_command_wast, &hx_command_bench};
 static const struct hx_command lockstep = {
     .name = "lockstep",
     .arguments = "COMMAND [OPTIONS]",
@@ -76,7 +79,21 @@ static int dispatch(const struct hx_command *command, const char *prefix, const 
     return fail(path, rt_error_format(RT_USAGE, "unknown command '%s'; see '%s --help'", argv[0], path));
 }
 
+/* Where a standard stream is closed, the next file that is opened would get its number, and what is meant for
+ * the stream would go there: into the machine code of a guest, for one. /dev/null opened for the
+ * other direction keeps the number, and using it stays an error. */
+static struct rt_error *keep_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return rt_error_os(errno, "cannot open /dev/null in place of the closed standard stream %d", fd);
+    return NULL;
+}
+
 int hx_main(int argc, char **argv) {
+    struct rt_error *error = keep_standard_streams();
+
+    if (error)
+        return fail("lockstep", error);
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         printf("lockstep %s\n", LOCKSTEP_VERSION);
         return HX_STATUS_CLEAN;

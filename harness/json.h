@@ -1,4 +1,4 @@
-/* JSON (RFC 8259): a writer for reports and a small reader for the list of known defects. */
+/* JSON (RFC 8259): a writer for reports, and a small reader for what tools and people write. */
 #ifndef LOCKSTEP_HARNESS_JSON_H
 #define LOCKSTEP_HARNESS_JSON_H
 
@@ -36,7 +36,8 @@ struct hx_json_value {
     enum hx_json_kind kind;
     bool boolean;
     double number;
-    const char *string;                /* NUL-terminated UTF-8 */
+    const char *string; /* NUL-terminated UTF-8; may hold zeros, then the size tells */
+    size_t string_size;
     const char *key;                   /* of an object's member */
     const struct hx_json_value *first; /* of an array's or object's items */
     const struct hx_json_value *next;  /* the item after this one */

@@ -69,7 +69,7 @@ static size_t put_utf8(char *out, uint32_t code) {
     return 4;
 }
 
-/* What follows a backslash. Lone surrogates and zeros, which a C string cannot hold, become U+FFFD. */
+/* What follows a backslash. Lone surrogates, which UTF-8 cannot hold, become U+FFFD. */
 static struct rt_error *read_escape(struct reader *reader, char *out, size_t *ret_size) {
     static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
     int next = peek(reader);
@@ -96,13 +96,13 @@ static struct rt_error *read_escape(struct reader *reader, char *out, size_t *re
             return error;
         code = low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : 0xfffd;
     }
-    if (code == 0 || (code >= 0xd800 && code <= 0xdfff))
+    if (code >= 0xd800 && code <= 0xdfff)
         code = 0xfffd;
     *ret_size = put_utf8(out, code);
     return NULL;
 }
 
-static struct rt_error *read_string(struct reader *reader, const char **ret) {
+static struct rt_error *read_string(struct reader *reader, const char **ret, size_t *ret_size) {
     struct rt_error *error = expect(reader, "\"");
     if (error)
         return error;
@@ -123,8 +123,10 @@ static struct rt_error *read_string(struct reader *reader, const char **ret) {
         if (next < 0x20)
             return rt_cursor_error(&reader->cursor, "a control character in a string");
         reader->cursor.next++;
-        if (next == '"')
+        if (next == '"') {
+            *ret_size = size;
             return NULL;
+        }
         if (next != '\\') {
             out[size++] = (char)next;
             continue;
@@ -164,11 +166,12 @@ static struct rt_error *read_items(struct reader *reader, bool is_object, struct
     for (;;) {
         struct hx_json_value *item = rt_arena_alloc(reader->arena, sizeof *item);
         const char *key = NULL;
+        size_t key_size;
         if (!item)
             return rt_error_out_of_memory();
         skip_space(reader);
         if (is_object) {
-            error = read_string(reader, &key);
+            error = read_string(reader, &key, &key_size);
             skip_space(reader);
             if (!error)
                 error = expect(reader, ":");
@@ -200,7 +203,7 @@ static struct rt_error *read_value(struct reader *reader, struct hx_json_value *
         error = read_items(reader, ret->kind == HX_JSON_OBJECT, ret);
         reader->depth--;
         return error;
-    case '"': ret->kind = HX_JSON_STRING; return read_string(reader, &ret->string);
+    case '"': ret->kind = HX_JSON_STRING; return read_string(reader, &ret->string, &ret->string_size);
     case 't':
         ret->kind = HX_JSON_BOOL;
         ret->boolean = true;

@@ -61,6 +61,12 @@ RT_MUST_USE struct rt_error *rt_element_section_read(struct rt_module *module, s
 RT_MUST_USE struct rt_error *rt_data_section_read(struct rt_module *module, struct rt_cursor *cursor);
 /* The contents of the code section (section 5.5.13): where each body is and what locals it declares. */
 RT_MUST_USE struct rt_error *rt_code_section_read(struct rt_module *module, struct rt_cursor *cursor);
+/* Reads the instructions of one body for their form alone, types and indices aside: RT_MALFORMED, or success.
+ */
+RT_MUST_USE struct rt_error *rt_body_check_form(const struct rt_module *module, uint32_t function);
+/* The errors of a body whose last instruction is no `end`, or that goes on behind it. */
+RT_MUST_USE RT_NEVER_NULL struct rt_error *rt_body_without_end(const struct rt_cursor *cursor);
+RT_MUST_USE RT_NEVER_NULL struct rt_error *rt_body_behind_end(const struct rt_cursor *cursor);
 
 /* Reads the whole of module->bytes into the module, whose arena, bytes and size are set. */
 RT_MUST_USE struct rt_error *rt_module_decode(struct rt_module *module);

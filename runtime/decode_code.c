@@ -1,5 +1,5 @@
 /* The decoder's code section: where each body is, and the locals that it declares. Its instructions are read
- * by the validator. */
+ * by the validator; what that refuses is read once more here, for its form alone. */
 #include "runtime/decode.h"
 
 static struct rt_error *read_body(struct rt_module *module, struct rt_cursor *section, struct rt_body *body) {
@@ -67,5 +67,42 @@ struct rt_error *rt_code_section_read(struct rt_module *module, struct rt_cursor
             return rt_error_context(error, "function %u", module->imported_functions + i);
     }
     module->bodies = bodies;
+    return NULL;
+}
+
+struct rt_error *rt_body_without_end(const struct rt_cursor *cursor) {
+    return rt_cursor_error(cursor, "unexpected end of section or function: END opcode expected");
+}
+
+struct rt_error *rt_body_behind_end(const struct rt_cursor *cursor) {
+    return rt_cursor_error(cursor, "section size mismatch: %zu bytes behind the function's end",
+                           rt_cursor_left(cursor));
+}
+
+static struct rt_error *read_form(struct rt_cursor *cursor) {
+    uint32_t depth = 1, opcode;
+    while (depth) {
+        if (cursor->next == cursor->end)
+            return rt_body_without_end(cursor);
+        struct rt_error *error = rt_opcode_read(cursor, &opcode);
+        if (!error)
+            error = rt_immediate_skip(cursor, (enum rt_immediate)rt_opcodes[opcode].immediate);
+        if (error)
+            return error;
+        if (opcode == RT_OP_BLOCK || opcode == RT_OP_LOOP || opcode == RT_OP_IF)
+            depth++;
+        else if (opcode == RT_OP_END)
+            depth--;
+    }
+    return cursor->next == cursor->end ? NULL : rt_body_behind_end(cursor);
+}
+
+struct rt_error *rt_body_check_form(const struct rt_module *module, uint32_t function) {
+    const struct rt_body *body = &module->bodies[function - module->imported_functions];
+    struct rt_cursor cursor = rt_module_code_cursor(module, body);
+    struct rt_error *error = read_form(&cursor);
+    if (error && error->code == RT_MALFORMED)
+        return rt_error_context(error, "function %u", function);
+    rt_error_destroy(error);
     return NULL;
 }

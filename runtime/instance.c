@@ -77,8 +77,12 @@ struct rt_global *rt_instance_global(struct rt_instance *instance, uint32_t inde
 }
 
 bool rt_instance_export(struct rt_instance *instance, const char *name, struct rt_extern *ret) {
+    return rt_instance_export_sized(instance, name, strlen(name), ret);
+}
+
+bool rt_instance_export_sized(struct rt_instance *instance, const char *name, size_t size,
+                              struct rt_extern *ret) {
     const struct rt_module *module = instance->module;
-    size_t size = strlen(name);
     for (uint32_t i = 0; i < module->export_count; i++) {
         const struct rt_export_entry *entry = &module->exports[i];
         if (entry->name_size != size || memcmp(entry->name, name, size))

@@ -15,6 +15,23 @@ enum {
     MEMORY_AT_LEAST = 1 << 20,
 };
 
+/* A module that is malformed anywhere is not invalid: bytes that do not decode are no module yet (section 5).
+ * So of a body that does not validate, and those behind it, the rest is decoded too. */
+static struct rt_error *validate_bodies(const struct rt_module *module) {
+    struct rt_error *error = NULL, *malformed = NULL;
+    uint32_t i = module->imported_functions;
+    while (i < module->function_count && !(error = rt_validate_body(module, i)))
+        i++;
+    if (!error || error->code != RT_INVALID)
+        return error;
+    for (; i < module->function_count && !malformed; i++)
+        malformed = rt_body_check_form(module, i);
+    if (!malformed)
+        return error;
+    rt_error_destroy(error);
+    return malformed;
+}
+
 struct rt_error *rt_module_create(const void *bytes, size_t size, struct rt_module **ret) {
     if (size > RT_MAX_MODULE_SIZE)
         return rt_error_format(RT_UNSUPPORTED, "a module of %zu bytes is not supported, at most %d are", size,
@@ -28,8 +45,8 @@ struct rt_error *rt_module_create(const void *bytes, size_t size, struct rt_modu
     struct rt_error *error = module->bytes ? rt_module_decode(module) : rt_error_out_of_memory();
     if (!error)
         error = rt_module_name_functions(module);
-    for (uint32_t i = module->imported_functions; !error && i < module->function_count; i++)
-        error = rt_validate_body(module, i);
+    if (!error)
+        error = validate_bodies(module);
     if (error) {
         rt_module_destroy(module);
         return error;

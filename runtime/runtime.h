@@ -248,6 +248,9 @@ RT_MUST_USE struct rt_error *rt_instance_create(struct rt_store *store, struct r
 RT_MUST_USE struct rt_error *rt_instance_start(struct rt_instance *instance);
 /* False when there is no such export. */
 bool rt_instance_export(struct rt_instance *instance, const char *name, struct rt_extern *ret);
+/* The same for a name of `size` bytes, which may hold zeros. */
+bool rt_instance_export_sized(struct rt_instance *instance, const char *name, size_t size,
+                              struct rt_extern *ret);
 struct rt_code *rt_instance_code(struct rt_instance *instance);
 struct rt_store *rt_instance_store(struct rt_instance *instance);
 /* Index-space access, for debuggers and tests; NULL past the end. */
@@ -373,8 +376,9 @@ struct rt_wasi_options {
         const char *host, *guest;
     } *dirs; /* preopened; guests see `guest` */
     size_t dir_count;
-    int stdin_fd, stdout_fd,
-        stderr_fd; /* not closed by the runtime; -1: an empty input, a discarded output */
+    /* Not closed by the runtime; -1: an empty input, a discarded output. A closed pipe raises SIGPIPE, and is
+     * EPIPE for the guest only where the embedder ignores that signal. */
+    int stdin_fd, stdout_fd, stderr_fd;
     /* When not NULL, what the guest writes to descriptors 1 and 2 goes here instead (false: EIO). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);
     void *write_user;

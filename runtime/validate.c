@@ -458,15 +458,13 @@ static struct rt_error *validate_code(struct rt_validator *v, const struct rt_fu
     while (!error && v->label_count) {
         v->offset = rt_cursor_offset(&v->cursor);
         if (v->cursor.next == v->cursor.end)
-            return rt_decode_error(RT_MALFORMED, v->offset,
-                                   "unexpected end of section or function: END opcode expected");
+            return rt_body_without_end(&v->cursor);
         error = rt_opcode_read(&v->cursor, &v->opcode);
         if (!error)
             error = validate_instruction(v);
     }
     if (!error && v->cursor.next != v->cursor.end)
-        error = rt_cursor_error(&v->cursor, "section size mismatch: %zu bytes behind the function's end",
-                                rt_cursor_left(&v->cursor));
+        error = rt_body_behind_end(&v->cursor);
     return error;
 }
 

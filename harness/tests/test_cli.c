@@ -130,6 +130,12 @@ static void test_usage(void **state) {
     expect_error("run", "needs one Wasm file");
     expect_error("run --engine magic good.wasm", "no engine 'magic'");
     expect_error("run --env BAD good.wasm", "'BAD' is not NAME=VALUE");
+    expect_error("run --env =value good.wasm", "'=value' is not NAME=VALUE");
+    expect_error("run --dir /nowhere good.wasm", "cannot open the folder /nowhere");
+    expect_error("run --dir good.c good.wasm", "Not a directory");
+    expect_error("run --dir ::/ good.wasm", "'::/' is neither HOST nor HOST::GUEST");
+    expect_error("run --dir .:: good.wasm", "'.::' is neither HOST nor HOST::GUEST");
+    expect_error("run --dir /tmp::/ --dir .::/ good.wasm", "both /tmp and . as /");
 }
 
 static void test_missing_tools(void **state) {
@@ -241,6 +247,51 @@ static void test_run(void **state) {
     expect("run trap.wasm", 134, "trap.c:2");
 }
 
+/* A guest whose streams are closed, broken, or much used; and one that is interrupted. */
+static void test_run_streams(void **state) {
+    char line[1024];
+
+    (void)state;
+    write_file("streams.c", "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+                            "int main(int argc, char **argv) {\n"
+                            "    char bytes[8];\n"
+                            "    if (argc > 2)\n"
+                            "        return atoi(argv[2]);\n"
+                            "    switch (argv[1][0]) {\n"
+                            "    case 'r': return read(0, bytes, 8) < 0 ? 5 : 0;\n"
+                            "    case 'w': return write(1, \"text\", 4) < 0 ? 6 : 0;\n"
+                            "    case 's': for (volatile int i = 1; i; i |= 1) {}\n"
+                            "    }\n"
+                            "    for (int i = 0; i < 1000000; i++)\n"
+                            "        if (printf(\"line %d\\n\", i) < 0)\n"
+                            "            return 7;\n"
+                            "    return 0;\n"
+                            "}\n");
+    must(CC "--target=wasm32-wasi streams.c -o streams.wasm");
+    expect("run streams.wasm -- exit 255", 255, "");
+    expect("run streams.wasm -- exit 256", 0, "");
+    expect("run streams.wasm -- exit 300", 44, "");
+    expect("run streams.wasm -- exit -1", 255, "");
+    /* What lockstep itself opens does not take a closed stream's place. */
+    expect("run streams.wasm -- read <&-", 5, "");
+    expect("run streams.wasm -- write >&-", 6, "");
+    expect("run streams.wasm -- write 2>&-", 0, "text");
+    expect("run streams.wasm -- write >/dev/full", 6, "");
+    expect("run args.wasm --env NAME=1 --env NAMES=2 --env NAME=3 -- x", 7, "2 x 3\n");
+    snprintf(line, sizeof line,
+             "('%s' run streams.wasm -- print; echo $? >status.txt) | head -n 1 | grep -qx 'line 0' &&"
+             " grep -qx 7 status.txt",
+             LOCKSTEP_BINARY);
+    must(line);
+    snprintf(line, sizeof line, "'%s' run streams.wasm -- print | tail -n 1 | grep -qx 'line 999999'",
+             LOCKSTEP_BINARY);
+    must(line);
+    snprintf(line, sizeof line,
+             "timeout --preserve-status -s INT 1 '%s' run streams.wasm -- spin; test $? -eq 130",
+             LOCKSTEP_BINARY);
+    must(line);
+}
+
 /* Whether these agree is the compilers' affair; that they can be looked at is ours. */
 static void test_other_builds_run(void **state) {
     static const char *const builds[] = {"--opt -O1",     "--opt -O2",       "--cc clang-14 --opt -O1",
@@ -284,15 +335,11 @@ static void test_campaign(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_help),
-        cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_missing_tools),
-        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_agree),
-        cmocka_unit_test(test_other_verdicts),
-        cmocka_unit_test(test_run),
-        cmocka_unit_test(test_other_builds_run),
+        cmocka_unit_test(test_help),           cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_missing_tools),  cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_full_disk),      cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_other_verdicts), cmocka_unit_test(test_run),
+        cmocka_unit_test(test_run_streams),    cmocka_unit_test(test_other_builds_run),
         cmocka_unit_test(test_campaign),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -57,6 +57,13 @@ static void test_reader(void **state) {
     assert_string_equal(hx_json_member_string(value, "s"), "x\xe2\x82\xac\xf0\x9f\x98\x80\n");
     assert_null(hx_json_member(value, "b"));
     assert_null(hx_json_member_string(value, "a"));
+    static const char zeros[] = "\"a\\u0000\\ud800b\"";
+    assert_null(hx_json_parse(zeros, strlen(zeros), &arena, &value));
+    assert_int_equal(value->string_size, 6);
+    assert_memory_equal(value->string,
+                        "a\0\xef\xbf\xbd"
+                        "b",
+                        7);
     rt_arena_clear(&arena);
 }
 

@@ -83,9 +83,9 @@ static void get_all(const uint64_t *slots, const uint8_t *types, uint32_t count,
     }
 }
 
-/* Whether `size` bytes from `from` on, and the next frame's record, fit on the guest stack. */
+/* Whether `size` bytes from `from` on, and the next activation's record, fit on the guest stack. */
 static bool has_room(const struct rt_interp *interp, const uint64_t *from, size_t size) {
-    return (uintptr_t)interp->record > (uintptr_t)from + size + RT_INTERP_MARGIN;
+    return (uintptr_t)(interp->record - 1) > (uintptr_t)from + size;
 }
 
 /* ---- Into guest code ---- */
@@ -101,14 +101,19 @@ static struct rt_error *take_reason(struct rt_store *store) {
 static bool push_activation(struct rt_interp *interp, struct rt_func *func, const union rt_value *args) {
     struct rt_func_type type = func->type;
     uint32_t params = rt_interp_slots_of(type.params, type.param_count);
+    const uint32_t *start = func->code;
     bool fits = has_room(interp, interp->free, params * sizeof(uint64_t)) &&
                 (uintptr_t)__builtin_frame_address(0) > interp->store->stack_limit;
+    if (!fits && !has_room(interp, interp->free, 0)) { /* hooks at a full stack called this: no activation */
+        interp->store->pending_trap = (struct rt_pending_trap){
+            true, {.trap = RT_TRAP_STACK_EXHAUSTED, .machine = (uintptr_t)(start + 1)}};
+        return false;
+    }
     interp->record--;
     *interp->record = (struct rt_interp_record){.slots = interp->free, .instance = func->instance};
     if (fits) {
         put_all(interp->free, type.params, type.param_count, args);
     } else {
-        const uint32_t *start = func->code;
         interp->record->at = start + 1;
         interp->record->top = interp->free;
         rt_interp_trap(interp, interp->record, RT_TRAP_STACK_EXHAUSTED, 0);
@@ -159,11 +164,11 @@ bool rt_interp_host_call(struct rt_interp *interp, struct rt_interp_record *reco
     /* The values lie on the guest's stack, aligned: a guest that is abandoned leaves nothing behind. */
     union rt_value *values =
         (union rt_value *)(((uintptr_t)record->top + sizeof(*values) - 1) & ~(sizeof(*values) - 1));
-    leave_guest(interp, record, (uint64_t *)(values + count));
-    if (!has_room(interp, (uint64_t *)values, count * sizeof(*values))) {
+    if ((uintptr_t)(record - 1) <= (uintptr_t)(values + count)) {
         rt_interp_trap(interp, record, RT_TRAP_STACK_EXHAUSTED, 0);
         return false;
     }
+    leave_guest(interp, record, (uint64_t *)(values + count));
     get_all(slots, type.params, type.param_count, values);
     memset(values + type.param_count, 0, type.result_count * sizeof(*values));
     struct rt_caller caller = {.store = interp->store, .instance = record->instance};

@@ -104,6 +104,13 @@ static void translate_binary(struct rt_translator *t, uint32_t opcode) {
     }
 }
 
+/* Its bits stay as they are, and it needs no instruction. */
+static void change_type(struct rt_translator *t, enum rt_type type) {
+    uint32_t top = t->height - 1;
+    t->operands[top].type = (uint8_t)type;
+    t->known_nodes = t->known_nodes < top ? t->known_nodes : top;
+}
+
 /* A comparison with zero; of a comparison, its inverse. */
 static void translate_eqz(struct rt_translator *t, uint32_t equal) {
     uint32_t top = t->height - 1;
@@ -112,6 +119,7 @@ static void translate_eqz(struct rt_translator *t, uint32_t equal) {
         t->last_compare = forms[t->last_compare].inverse;
         t->code->words[t->last] =
             (uint32_t)t->handlers[forms[t->last_compare].handler + (t->last_constant ? FORM_RK : 0)];
+        change_type(t, RT_I32); /* it may have been extended */
         return;
     }
     uint32_t a = rt_operand_slot(t, top);
@@ -125,13 +133,6 @@ static void translate_unary(struct rt_translator *t, uint32_t opcode) {
     uint32_t a = rt_operand_slot(t, t->height - 1);
     uint32_t word = RT_EMIT(t, forms[opcode].handler, rt_place_slot(t, t->height - 1), a);
     rt_operand_result(t, word, 1, result_of(opcode));
-}
-
-/* Its bits stay as they are, and it needs no instruction. */
-static void change_type(struct rt_translator *t, enum rt_type type) {
-    uint32_t top = t->height - 1;
-    t->operands[top].type = (uint8_t)type;
-    t->known_nodes = t->known_nodes < top ? t->known_nodes : top;
 }
 
 /* ---- Memory ---- */

@@ -58,6 +58,8 @@ static void test_imports(void **state) {
     assert_int_equal(call(&running, "f", 7, 0, 0, 0), 42);
     struct rt_extern found;
     assert_false(rt_instance_export(running.instance, "g", &found));
+    assert_true(rt_instance_export_sized(running.instance, "f", 1, &found));
+    assert_false(rt_instance_export_sized(running.instance, "f\0", 2, &found)); /* a zero is a character */
     assert_ptr_equal(rt_instance_func(running.instance, 0), func);
     assert_null(rt_instance_func(running.instance, 2));
     assert_null(rt_instance_memory(running.instance, 1));

@@ -346,6 +346,19 @@ static void tables_and_references(void **state) {
     EXPECT_ROWS(rows);
 }
 
+/* What is invalid before and malformed after is malformed. */
+static void malformed_before_invalid(void **state) {
+    (void)state;
+    const struct row rows[] = {
+        INVALID(0, "drop: type mismatch", DROP, BLOCK, EMPTY, END),
+        INVALID(0, "END opcode expected", DROP, BLOCK, EMPTY),
+        INVALID(0, "section size mismatch: 1 bytes behind", DROP, END),
+        INVALID(0, "memory index: zero byte expected", BR, 9, RT_OP_MEMORY_SIZE, 1, DROP),
+        INVALID(0, "unknown label 9", BR, 9, BLOCK, EMPTY, PREFIX, 11, 0, END),
+    };
+    EXPECT_ROWS(rows);
+}
+
 static void needs_of_bare_modules(void **state) {
     (void)state;
     static const struct {
@@ -482,6 +495,7 @@ int main(void) {
         cmocka_unit_test(memory),
         cmocka_unit_test(vectors),
         cmocka_unit_test(tables_and_references),
+        cmocka_unit_test(malformed_before_invalid),
         cmocka_unit_test(needs_of_bare_modules),
         cmocka_unit_test(stack_heights),
         cmocka_unit_test(large_stacks),

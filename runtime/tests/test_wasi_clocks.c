@@ -1,6 +1,7 @@
 /* Clocks, random bytes, and poll_oneoff, real and deterministic. */
 #include "runtime/tests/test_wasi.h"
 
+#include <sys/resource.h>
 #include <time.h>
 
 enum { CLOCK = 0, FD_READ = 1, FD_WRITE = 2, ABSOLUTE = 1, EVENT_SIZE = 32 };
@@ -27,9 +28,10 @@ static void real_clocks(void **state) {
     assert_true(read_clock(&guest, RT_WASI_CLOCK_MONOTONIC) >= before);
     assert_true(read_clock(&guest, RT_WASI_CLOCK_PROCESS) > 0);
     assert_true(read_clock(&guest, RT_WASI_CLOCK_THREAD) > 0);
-    assert_int_equal(guest_call(&guest, "clock_res_get", RT_WASI_CLOCK_MONOTONIC, AT_RESULT),
-                     RT_WASI_ESUCCESS);
-    assert_in_range(guest_get(&guest, AT_RESULT, 8), 1, second);
+    for (unsigned clock = RT_WASI_CLOCK_REALTIME; clock <= RT_WASI_CLOCK_THREAD; clock++) {
+        assert_int_equal(guest_call(&guest, "clock_res_get", clock, AT_RESULT), RT_WASI_ESUCCESS);
+        assert_in_range(guest_get(&guest, AT_RESULT, 8), 1, second);
+    }
     assert_int_equal(guest_call(&guest, "clock_time_get", 4, (uint64_t)0, AT_RESULT), RT_WASI_EINVAL);
     assert_int_equal(guest_call(&guest, "clock_res_get", 4, AT_RESULT), RT_WASI_EINVAL);
     assert_int_equal(guest_call(&guest, "clock_time_get", 0, (uint64_t)0, GUEST_SIZE - 7), RT_WASI_EFAULT);
@@ -47,6 +49,23 @@ static void deterministic_clocks(void **state) {
     assert_int_equal(read_clock(&guest, RT_WASI_CLOCK_PROCESS), 2000000);
     assert_int_equal(guest_call(&guest, "clock_res_get", 0, AT_RESULT), RT_WASI_ESUCCESS);
     assert_int_equal(guest_get(&guest, AT_RESULT, 8), 1000000);
+    guest_close(&guest);
+}
+
+/* All of memory can be filled, and not one byte more is asked for. */
+static void random_memory(void **state) {
+    (void)state;
+    struct guest guest;
+    guest_open(&guest, real, 0);
+    assert_int_equal(guest_call(&guest, "random_get", 0, GUEST_SIZE + 1), RT_WASI_EFAULT);
+    assert_int_equal(guest_call(&guest, "random_get", 0, 0xffffffff), RT_WASI_EFAULT);
+    assert_int_equal(guest_call(&guest, "random_get", 0xfffffff0, 0x20), RT_WASI_EFAULT);
+    assert_int_equal(guest_get(&guest, 0, 8), 0);
+    assert_int_equal(guest_get(&guest, GUEST_SIZE - 8, 8), 0);
+    assert_int_equal(guest_call(&guest, "random_get", GUEST_SIZE, 0), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_call(&guest, "random_get", 0, GUEST_SIZE), RT_WASI_ESUCCESS);
+    assert_int_not_equal(guest_get(&guest, 0, 8), 0);
+    assert_int_not_equal(guest_get(&guest, GUEST_SIZE - 8, 8), 0);
     guest_close(&guest);
 }
 
@@ -215,16 +234,83 @@ static void bad_subscriptions(void **state) {
     guest_close(&guest);
 }
 
+/* All that is due comes in one call, in the order of the subscriptions. */
+static void several_at_once(void **state) {
+    (void)state;
+    struct guest guest;
+    guest_open(&guest, real, 0);
+    subscribe_clock(&guest, 0, RT_WASI_CLOCK_MONOTONIC, 0, 0);
+    subscribe_clock(&guest, 1, RT_WASI_CLOCK_MONOTONIC, 1000 * second, 0);
+    subscribe_clock(&guest, 2, RT_WASI_CLOCK_REALTIME, 1, ABSOLUTE);
+    subscribe_fd(&guest, 3, FD_READ, 0);
+    subscribe_clock(&guest, 4, RT_WASI_CLOCK_MONOTONIC, 1, 2); /* no such flag */
+    wait_for(&guest, 5, 4);
+    expect_event(&guest, 0, 100, RT_WASI_ESUCCESS, CLOCK);
+    expect_event(&guest, 1, 102, RT_WASI_ESUCCESS, CLOCK);
+    expect_event(&guest, 2, 103, RT_WASI_ESUCCESS, FD_READ);
+    expect_event(&guest, 3, 104, RT_WASI_EINVAL, CLOCK);
+    guest_close(&guest);
+}
+
+/* The host limits how many files are waited for, not how many clocks. */
+static void many_clocks(void **state) {
+    (void)state;
+    enum { CLOCKS = 200, FEW = 64 };
+    struct guest guest;
+    struct rlimit before, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){FEW, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    guest_open(&guest, real, 0);
+    for (uint32_t i = 0; i < CLOCKS; i++)
+        subscribe_clock(&guest, i, RT_WASI_CLOCK_MONOTONIC, i, 0);
+    assert_int_equal(guest_call(&guest, "poll_oneoff", AT_DATA, AT_VECTORS, CLOCKS, AT_RESULT + 0x20000),
+                     RT_WASI_ESUCCESS);
+    assert_in_range(guest_get(&guest, AT_RESULT + 0x20000, 4), 1, CLOCKS);
+    guest_close(&guest);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+/* A file is always ready; what is left of it is told. A closed descriptor is its event's error. */
+static void files_are_ready(void **state) {
+    (void)state;
+    struct guest guest;
+    guest_open(&guest, real, GUEST_FOLDER);
+    int fd = guest_open_path(&guest, 3, "file", 0, 1, RT_WASI_RIGHTS_ALL);
+    assert_int_equal(fd, 4);
+    assert_int_equal(guest_write_text(&guest, fd, "0123456789"), 10);
+    assert_int_equal(guest_call(&guest, "fd_seek", fd, (uint64_t)4, 0, AT_RESULT), RT_WASI_ESUCCESS);
+    subscribe_fd(&guest, 0, FD_READ, 4);
+    subscribe_fd(&guest, 1, FD_WRITE, 4);
+    wait_for(&guest, 2, 2);
+    expect_event(&guest, 0, 100, RT_WASI_ESUCCESS, FD_READ);
+    expect_event(&guest, 1, 101, RT_WASI_ESUCCESS, FD_WRITE);
+    assert_int_equal(guest_get(&guest, AT_VECTORS + 16, 8), 6);
+    assert_int_equal(guest_call(&guest, "fd_seek", fd, (uint64_t)100, 0, AT_RESULT), RT_WASI_ESUCCESS);
+    subscribe_fd(&guest, 0, FD_READ, 4);
+    wait_for(&guest, 1, 1);
+    assert_int_equal(guest_get(&guest, AT_VECTORS + 16, 8), 0);
+    assert_int_equal(guest_call(&guest, "fd_close", fd), RT_WASI_ESUCCESS);
+    subscribe_fd(&guest, 0, FD_READ, 4);
+    wait_for(&guest, 1, 1);
+    expect_event(&guest, 0, 100, RT_WASI_EBADF, FD_READ);
+    guest_close(&guest);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_clocks),
         cmocka_unit_test(deterministic_clocks),
         cmocka_unit_test(random_bytes),
+        cmocka_unit_test(random_memory),
         cmocka_unit_test(sleeping),
         cmocka_unit_test(deterministic_sleeping),
         cmocka_unit_test(descriptors),
         cmocka_unit_test(bad_subscriptions),
         cmocka_unit_test(snapshot_0_sleeping),
+        cmocka_unit_test(several_at_once),
+        cmocka_unit_test(many_clocks),
+        cmocka_unit_test(files_are_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

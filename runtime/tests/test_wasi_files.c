@@ -130,6 +130,32 @@ static void what_a_file_is(void **state) {
     assert_int_equal(guest_get(guest, AT_RESULT + 16, 8), 0);
 }
 
+/* Offsets, sizes and times that no file has. */
+static void numbers_that_are_none(void **state) {
+    struct guest *guest = *state;
+    const uint64_t beyond = (uint64_t)INT64_MAX + 1;
+    int fd = guest_open_path(guest, 3, "file", 0, CREATE, file_rights);
+    guest_vector(guest, AT_VECTORS, AT_DATA, 4);
+    assert_int_equal(guest_call(guest, "fd_pread", fd, AT_VECTORS, 1, beyond, AT_RESULT), RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_pwrite", fd, AT_VECTORS, 1, UINT64_MAX, AT_RESULT),
+                     RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_pread", fd, AT_VECTORS, 1, (uint64_t)INT64_MAX - 4096, AT_RESULT),
+                     RT_WASI_ESUCCESS);
+    assert_int_equal(guest_get(guest, AT_RESULT, 4), 0);
+    assert_int_equal(guest_call(guest, "fd_allocate", fd, (uint64_t)0, (uint64_t)0), RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_allocate", fd, beyond, (uint64_t)1), RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_allocate", fd, (uint64_t)INT64_MAX, (uint64_t)1), RT_WASI_EFBIG);
+    assert_int_equal(guest_call(guest, "fd_advise", fd, beyond, (uint64_t)1, 0), RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_advise", fd, (uint64_t)1, beyond, 0), RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_filestat_set_size", fd, beyond), RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_filestat_set_times", fd, (uint64_t)0, (uint64_t)0, 4 | 8),
+                     RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_filestat_set_times", fd, (uint64_t)0, (uint64_t)0, 16),
+                     RT_WASI_EINVAL);
+    assert_int_equal(guest_call(guest, "fd_filestat_get", fd, AT_RESULT), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_get(guest, AT_RESULT + 32, 8), 0);
+}
+
 static void snapshot_0_layouts(void **state) {
     (void)state;
     struct guest guest;
@@ -328,6 +354,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(large_reads, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(bad_vectors, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(what_a_file_is, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(numbers_that_are_none, open_folder, close_folder),
         cmocka_unit_test(snapshot_0_layouts),
         cmocka_unit_test_setup_teardown(flags, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(rights, open_folder, close_folder),

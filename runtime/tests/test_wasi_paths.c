@@ -167,6 +167,90 @@ static void symbolic_links(void **state) {
     assert_int_equal(stat_path(guest, 0, "file"), RT_WASI_ESUCCESS);
 }
 
+static void creating(void **state) {
+    struct guest *guest = *state;
+    /* No folder is made by opening, and no file in its place. */
+    assert_int_equal(guest_open_path(guest, 3, "new", 0, CREATE | DIRECTORY, 0), -RT_WASI_EINVAL);
+    assert_int_equal(guest_open_path(guest, 3, "new/", 0, CREATE, file_rights), -RT_WASI_EISDIR);
+    assert_int_equal(guest_open_path(guest, 3, "none/new", 0, CREATE, file_rights), -RT_WASI_ENOENT);
+    assert_int_equal(stat_path(guest, 0, "new"), RT_WASI_ENOENT);
+    make_file(guest, "file");
+    assert_int_equal(guest_open_path(guest, 3, "file/new", 0, CREATE, file_rights), -RT_WASI_ENOTDIR);
+    assert_int_equal(guest_open_path(guest, 3, "file/..", 0, 0, 0), -RT_WASI_ENOTDIR);
+    assert_int_equal(guest_open_path(guest, 3, ".", 0, CREATE, file_rights), -RT_WASI_EISDIR);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "file"), RT_WASI_EEXIST);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "none/folder"), RT_WASI_ENOENT);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "."), RT_WASI_EEXIST);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "./folder//"), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_open_path(guest, 3, "folder//", 0, TRUNCATE, file_rights), -RT_WASI_EISDIR);
+    assert_true(guest_open_path(guest, 3, "folder/.././folder/", 0, DIRECTORY, 0) > 0);
+}
+
+/* A link to nothing is there, and so is in the way; what follows it makes its target, inside. */
+static void dangling_links(void **state) {
+    struct guest *guest = *state;
+    assert_int_equal(symlink_path(guest, "target", "link"), RT_WASI_ESUCCESS);
+    assert_int_equal(stat_path(guest, FOLLOW, "link"), RT_WASI_ENOENT);
+    assert_int_equal(stat_path(guest, 0, "link/"), RT_WASI_ENOENT);
+    assert_int_equal(stat_path(guest, 0, "link"), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_open_path(guest, 3, "link", FOLLOW, 0, file_rights), -RT_WASI_ENOENT);
+    assert_int_equal(guest_open_path(guest, 3, "link", 0, CREATE, file_rights), -RT_WASI_ELOOP);
+    assert_int_equal(guest_open_path(guest, 3, "link", FOLLOW, CREATE | EXCLUSIVE, file_rights),
+                     -RT_WASI_EEXIST);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "link"), RT_WASI_EEXIST);
+    assert_int_equal(guest_call_path(guest, "path_remove_directory", 3, "link"), RT_WASI_ENOTDIR);
+    assert_int_equal(link_path(guest, FOLLOW, "link", "other"), RT_WASI_ENOENT);
+    assert_int_equal(stat_path(guest, 0, "target"), RT_WASI_ENOENT);
+    assert_true(guest_open_path(guest, 3, "link", FOLLOW, CREATE, file_rights) > 0);
+    assert_int_equal(stat_path(guest, 0, "target"), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_call_path(guest, "path_unlink_file", 3, "link"), RT_WASI_ESUCCESS);
+
+    /* Links that never end, and one to a folder. */
+    assert_int_equal(symlink_path(guest, "b", "a"), RT_WASI_ESUCCESS);
+    assert_int_equal(symlink_path(guest, "a", "b"), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_open_path(guest, 3, "a", FOLLOW, 0, 0), -RT_WASI_ELOOP);
+    assert_int_equal(guest_open_path(guest, 3, "a/file", 0, 0, 0), -RT_WASI_ELOOP);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "a/x"), RT_WASI_ELOOP);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "folder"), RT_WASI_ESUCCESS);
+    assert_int_equal(symlink_path(guest, "folder", "to-folder"), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_call_path(guest, "path_remove_directory", 3, "to-folder"), RT_WASI_ENOTDIR);
+    assert_int_equal(guest_call_path(guest, "path_remove_directory", 3, "to-folder/"), RT_WASI_ENOTDIR);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "to-folder/x"), RT_WASI_ESUCCESS);
+    assert_int_equal(stat_path(guest, 0, "folder/x"), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_call_path(guest, "path_unlink_file", 3, "to-folder"), RT_WASI_ESUCCESS);
+}
+
+static void renaming(void **state) {
+    struct guest *guest = *state;
+    make_file(guest, "a");
+    make_file(guest, "b");
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "folder"), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "empty"), RT_WASI_ESUCCESS);
+    assert_int_equal(guest_call_path(guest, "path_create_directory", 3, "folder/inner"), RT_WASI_ESUCCESS);
+    assert_int_equal(rename_path(guest, "a", "a"), RT_WASI_ESUCCESS);
+    assert_int_equal(rename_path(guest, "none", "c"), RT_WASI_ENOENT);
+    assert_int_equal(rename_path(guest, "a", "none/c"), RT_WASI_ENOENT);
+    assert_int_equal(rename_path(guest, "a", "folder"), RT_WASI_EISDIR);
+    assert_int_equal(rename_path(guest, "folder", "a"), RT_WASI_ENOTDIR);
+    assert_int_equal(rename_path(guest, "a", "c/"), RT_WASI_ENOTDIR);
+    assert_int_equal(rename_path(guest, "empty", "folder"), RT_WASI_ENOTEMPTY);
+    assert_int_equal(rename_path(guest, "folder", "folder/inner/deeper"), RT_WASI_EINVAL);
+    assert_int_equal(rename_path(guest, ".", "moved"), RT_WASI_EBUSY);
+    assert_int_equal(rename_path(guest, "folder/..", "moved"), RT_WASI_EBUSY);
+    assert_int_equal(rename_path(guest, "a", "b"), RT_WASI_ESUCCESS);
+    assert_int_equal(stat_path(guest, 0, "a"), RT_WASI_ENOENT);
+    assert_int_equal(rename_path(guest, "folder/", "empty/"), RT_WASI_ESUCCESS);
+    assert_int_equal(stat_path(guest, 0, "empty/inner"), RT_WASI_ESUCCESS);
+    /* A link is renamed itself, and replaced itself. */
+    assert_int_equal(symlink_path(guest, "b", "link"), RT_WASI_ESUCCESS);
+    assert_int_equal(rename_path(guest, "link", "moved"), RT_WASI_ESUCCESS);
+    assert_int_equal(readlink_path(guest, "moved", 100), RT_WASI_ESUCCESS);
+    make_file(guest, "c");
+    assert_int_equal(rename_path(guest, "c", "moved"), RT_WASI_ESUCCESS);
+    assert_int_equal(stat_path(guest, 0, "b"), RT_WASI_ESUCCESS);
+    assert_int_equal(readlink_path(guest, "moved", 100), RT_WASI_EINVAL);
+}
+
 /* ---- Escapes ---- */
 
 /* Tries each function on one path that leads outside; none may get there. */
@@ -294,6 +378,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(names_that_are_none, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(entries, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(symbolic_links, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(creating, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(dangling_links, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(renaming, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(escapes, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(moved_folder, open_folder, close_folder),
     };

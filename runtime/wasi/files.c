@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,6 +49,17 @@ static enum rt_wasi_errno read_vectors(struct rt_wasi_call *call, const union rt
     return rt_wasi_write_u32(call, result, done);
 }
 
+static ssize_t write_host(const struct rt_wasi_descriptor *descriptor, struct iovec *vectors, int count,
+                          const uint64_t *offset) {
+    struct msghdr message = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
+    if (offset)
+        return TEMP_FAILURE_RETRY(pwritev(descriptor->host, vectors, count, (off_t)*offset));
+    /* Without SIGPIPE for a peer that is gone, as sock_send does it. */
+    if (descriptor->type == RT_WASI_SOCKET_STREAM || descriptor->type == RT_WASI_SOCKET_DGRAM)
+        return TEMP_FAILURE_RETRY(sendmsg(descriptor->host, &message, MSG_NOSIGNAL));
+    return TEMP_FAILURE_RETRY(writev(descriptor->host, vectors, count));
+}
+
 /* Hands written bytes to the embedder's callback. */
 static enum rt_wasi_errno write_captured(struct rt_wasi *wasi, int fd, int count) {
     for (int i = 0; i < count; i++) {
@@ -76,9 +88,7 @@ static enum rt_wasi_errno write_vectors(struct rt_wasi_call *call, const union r
         errnum = write_captured(wasi, descriptor->capture, used);
         return errnum ? errnum : rt_wasi_write_u32(call, result, size);
     }
-    ssize_t put =
-        offset ? TEMP_FAILURE_RETRY(pwritev(descriptor->host, wasi->host_vectors, used, (off_t)*offset))
-               : TEMP_FAILURE_RETRY(writev(descriptor->host, wasi->host_vectors, used));
+    ssize_t put = write_host(descriptor, wasi->host_vectors, used, offset);
     return put < 0 ? rt_wasi_errno_of(errno) : rt_wasi_write_u32(call, result, (uint32_t)put);
 }
 
@@ -109,13 +119,19 @@ enum rt_wasi_errno rt_wasi_fd_seek(struct rt_wasi_call *call, const union rt_val
     if (!rt_wasi_in_memory(call, args[3].i32, 8))
         return RT_WASI_EFAULT;
     struct rt_wasi_descriptor *descriptor;
-    enum rt_wasi_errno errnum =
-        rt_wasi_descriptor_get(call->wasi, args[0].i32, RT_WASI_RIGHT_FD_SEEK, &descriptor);
+    enum rt_wasi_errno errnum = rt_wasi_descriptor_get(call->wasi, args[0].i32, 0, &descriptor);
     if (errnum)
         return errnum;
-    if (args[2].i32 > 2)
+    if (args[2].i32 >= RT_WASI_COUNT(whences[0]))
         return RT_WASI_EINVAL;
-    off_t position = lseek(descriptor->host, (off_t)args[1].i64, whences[call->is_snapshot_0][args[2].i32]);
+    int whence = whences[call->is_snapshot_0][args[2].i32];
+    /* witx: fd_tell is enough for a seek that leaves the position as it is. */
+    uint32_t enough = RT_WASI_RIGHT_FD_SEEK;
+    if (whence == SEEK_CUR && args[1].i64 == 0)
+        enough |= RT_WASI_RIGHT_FD_TELL;
+    if (!(descriptor->base & enough))
+        return RT_WASI_ENOTCAPABLE;
+    off_t position = lseek(descriptor->host, (off_t)args[1].i64, whence);
     return position < 0 ? rt_wasi_errno_of(errno) : rt_wasi_write_u64(call, args[3].i32, (uint64_t)position);
 }
 

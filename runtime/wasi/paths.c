@@ -197,6 +197,9 @@ enum rt_wasi_errno rt_wasi_path_open(struct rt_wasi_call *call, const union rt_v
         (oflags & ~(uint32_t)(OPEN_CREATE | OPEN_DIRECTORY | OPEN_EXCLUSIVE | OPEN_TRUNCATE)) ||
         (fdflags & ~(uint32_t)RT_WASI_FDFLAGS_ALL))
         return RT_WASI_EINVAL;
+    /* No folder can be made this way, and some kernels make a file of that name before they refuse. */
+    if ((oflags & OPEN_CREATE) && (oflags & OPEN_DIRECTORY))
+        return RT_WASI_EINVAL;
     /* Rights that nothing below a folder has are dropped in silence, as witx allows. */
     const uint32_t sockets = RT_WASI_RIGHT_SOCK_SHUTDOWN | RT_WASI_RIGHT_SOCK_ACCEPT;
     base &= RT_WASI_RIGHTS_ALL & ~sockets;

@@ -18,12 +18,14 @@ struct subscription {
     uint32_t clock;
     uint64_t deadline; /* by `clock`, in nanoseconds */
     uint32_t fd;
+    struct pollfd *host; /* its entry of waiting.host; NULL for a clock, and with an errnum */
     bool is_due;
 };
 
-/* What poll(2) and this function look at; entry i of `host` is subscription i's, with fd -1 for a clock. */
+/* What this function looks at, and what poll(2) does: descriptors only, for it takes no more entries than the
+ * process may have files (RLIMIT_NOFILE). */
 struct waiting {
-    uint32_t count;
+    uint32_t count, host_count;
     struct subscription *items;
     struct pollfd *host;
 };
@@ -52,10 +54,9 @@ static enum rt_wasi_errno look_at_clock(struct rt_wasi *wasi, uint32_t clock, ui
 }
 
 static enum rt_wasi_errno parse(struct rt_wasi *wasi, const struct layout *layout, const uint8_t *bytes,
-                                struct subscription *ret, struct pollfd *ret_host) {
+                                struct waiting *waiting, struct subscription *ret) {
     ret->userdata = rt_wasi_load(bytes + layout->userdata, 8);
     ret->type = (enum event_type)bytes[layout->type];
-    ret_host->fd = -1;
     switch (ret->type) {
     case EVENT_CLOCK: {
         uint64_t now, timeout = rt_wasi_load(bytes + layout->timeout, 8);
@@ -78,8 +79,9 @@ static enum rt_wasi_errno parse(struct rt_wasi *wasi, const struct layout *layou
         ret->errnum =
             rt_wasi_descriptor_get(wasi, ret->fd, right | RT_WASI_RIGHT_POLL_FD_READWRITE, &descriptor);
         if (!ret->errnum) {
-            ret_host->fd = descriptor->host;
-            ret_host->events = ret->type == EVENT_FD_READ ? POLLIN : POLLOUT;
+            ret->host = &waiting->host[waiting->host_count++];
+            ret->host->fd = descriptor->host;
+            ret->host->events = ret->type == EVENT_FD_READ ? POLLIN : POLLOUT;
         }
         break;
     }
@@ -113,11 +115,11 @@ static enum rt_wasi_errno wait_for_any(struct rt_wasi *wasi, struct waiting *wai
         uint64_t left = check_clocks(wasi, waiting, &any_due);
         uint64_t wait = any_due || (wasi->is_deterministic && left != UINT64_MAX) ? 0 : left;
         struct timespec timeout = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
-        int ready = ppoll(waiting->host, waiting->count, wait == UINT64_MAX ? NULL : &timeout, NULL);
+        int ready = ppoll(waiting->host, waiting->host_count, wait == UINT64_MAX ? NULL : &timeout, NULL);
         if (ready < 0 && errno != EINTR)
             return rt_wasi_errno_of(errno);
         for (uint32_t i = 0; ready > 0 && i < waiting->count; i++)
-            if (waiting->host[i].revents)
+            if (waiting->items[i].host && waiting->items[i].host->revents)
                 waiting->items[i].is_due = any_due = true;
         if (ready == 0 && !any_due && wasi->is_deterministic)
             wasi->ticks = add_saturated(wasi->ticks, left);
@@ -139,8 +141,7 @@ static uint64_t readable_bytes(const struct rt_wasi_descriptor *descriptor) {
     return ioctl(descriptor->host, FIONREAD, &count) == 0 && count > 0 ? (uint64_t)count : 0;
 }
 
-static bool write_event(struct rt_wasi_call *call, uint32_t address, const struct subscription *item,
-                        const struct pollfd *host) {
+static bool write_event(struct rt_wasi_call *call, uint32_t address, const struct subscription *item) {
     enum {
         USERDATA = 0,
         ERROR = 8,
@@ -153,16 +154,16 @@ static bool write_event(struct rt_wasi_call *call, uint32_t address, const struc
     uint8_t bytes[SIZE] = {0};
     enum rt_wasi_errno errnum = item->errnum;
     struct rt_wasi_descriptor *descriptor;
-    if (!errnum && (host->revents & POLLNVAL))
+    if (item->host && (item->host->revents & POLLNVAL))
         errnum = RT_WASI_EBADF;
     rt_wasi_store(bytes + USERDATA, item->userdata, 8);
     rt_wasi_store(bytes + ERROR, errnum, 2);
     rt_wasi_store(bytes + TYPE, item->type, 1);
-    if (!errnum && item->type != EVENT_CLOCK &&
+    if (!errnum && item->host &&
         rt_wasi_descriptor_get(call->wasi, item->fd, 0, &descriptor) == RT_WASI_ESUCCESS) {
         /* POLLOUT promises room for as much as a pipe takes at once. */
         rt_wasi_store(bytes + BYTES, item->type == EVENT_FD_READ ? readable_bytes(descriptor) : PIPE_BUF, 8);
-        rt_wasi_store(bytes + FLAGS, host->revents & (POLLHUP | POLLERR) ? HANGUP : 0, 2);
+        rt_wasi_store(bytes + FLAGS, item->host->revents & (POLLHUP | POLLERR) ? HANGUP : 0, 2);
     }
     return rt_guest_write(call->caller, address, bytes, SIZE);
 }
@@ -177,17 +178,16 @@ enum rt_wasi_errno rt_wasi_poll_oneoff(struct rt_wasi_call *call, const union rt
         return RT_WASI_EFAULT;
     if (count == 0 || count > RT_WASI_MAX_SUBSCRIPTIONS)
         return RT_WASI_EINVAL;
-    struct waiting waiting = {count, calloc(count, sizeof *waiting.items),
-                              calloc(count, sizeof *waiting.host)};
+    struct waiting waiting = {.count = count,
+                              .items = calloc(count, sizeof *waiting.items),
+                              .host = calloc(count, sizeof *waiting.host)};
     enum rt_wasi_errno errnum = waiting.items && waiting.host ? RT_WASI_ESUCCESS : RT_WASI_ENOMEM;
     for (uint32_t i = 0; i < count && !errnum; i++)
-        errnum =
-            parse(call->wasi, layout, bytes + (size_t)i * layout->size, &waiting.items[i], &waiting.host[i]);
+        errnum = parse(call->wasi, layout, bytes + (size_t)i * layout->size, &waiting, &waiting.items[i]);
     if (!errnum)
         errnum = wait_for_any(call->wasi, &waiting);
     for (uint32_t i = 0; i < count && !errnum; i++)
-        if (waiting.items[i].is_due &&
-            !write_event(call, events + EVENT_SIZE * written++, &waiting.items[i], &waiting.host[i]))
+        if (waiting.items[i].is_due && !write_event(call, events + EVENT_SIZE * written++, &waiting.items[i]))
             errnum = RT_WASI_EFAULT;
     if (!errnum)
         errnum = rt_wasi_write_u32(call, result, written);

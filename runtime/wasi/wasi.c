@@ -70,6 +70,11 @@ static struct rt_error *add_stream(struct rt_wasi *wasi, int fd, int host) {
         return rt_error_os(errno, "cannot give descriptor %d to the guest as %d", host, fd);
     }
     descriptor.is_borrowed = !is_null;
+    /* A folder that happens to be a stream is none that the embedder opened for the guest. */
+    if (descriptor.type == RT_WASI_DIRECTORY) {
+        descriptor.base &= RT_WASI_RIGHT_FD_FILESTAT_GET;
+        descriptor.inheriting = 0;
+    }
     if (is_captured) {
         /* As a pipe would look: a C library buffers it fully, and cannot seek in it. */
         descriptor.capture = fd;
@@ -98,7 +103,7 @@ static struct rt_error *add_folder(struct rt_wasi *wasi, const struct rt_wasi_di
                     ? rt_error_format(
                           RT_OS,
                           "cannot open the folder %s for the guest: this kernel has no openat2, which "
-                          "keeps a guest inside its folders (Linux 5.6 or later is needed)",
+                          "keeps a guest inside its folders (Linux 5.8 or later is needed)",
                           dir->host)
                     : rt_error_os(errno, "cannot open the folder %s for the guest with openat2", dir->host);
         goto out;

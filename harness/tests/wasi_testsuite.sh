@@ -1,0 +1,71 @@
+#!/bin/bash
+# Runs the prebuilt programs of WebAssembly/wasi-testsuite with `lockstep run` and fails on each that does not
+# end as the JSON file beside it says. SUITE is a folder with wasm32-wasip1.tar.zst, or with the programs
+# themselves; without one the test is skipped, which is exit status 77.
+# Usage: wasi_testsuite.sh LOCKSTEP ENGINE SUITE
+set -euo pipefail
+shopt -s globstar nullglob
+
+lockstep=$1 engine=$2 suite=${3:-}
+if [[ ! -d $suite ]]; then
+    echo "skipped: no folder '$suite' with the WASI test suite; configure with -DLOCKSTEP_WASI_TESTSUITE=FOLDER"
+    exit 77
+fi
+for tool in jq zstd; do
+    if ! command -v "$tool" >/dev/null; then
+        echo "$tool is missing: install the package $tool (ci/deps does)" >&2
+        exit 1
+    fi
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [[ -f $suite/wasm32-wasip1.tar.zst ]]; then
+    mkdir "$work/suite"
+    tar --zstd -xf "$suite/wasm32-wasip1.tar.zst" -C "$work/suite"
+    suite=$work/suite
+fi
+
+# complain PROGRAM WHAT EXPECTED GOT
+complain() {
+    echo "FAIL ${1#"$suite"/}: $2: expected $3, got $4"
+    sed 's/^/    /' "$work/stderr" | head -n 20
+}
+
+# run PROGRAM: false, with a line that says why, when it does not end as it should.
+run() {
+    local program=$1 json=${1%.wasm}.json options=() args=() root='' status=0 want_status want_stdout
+
+    [[ -f $json ]] || json=$work/none.json
+    eval "options=($(jq -r '.env // {} | to_entries | map("--env", "\(.key)=\(.value)") | @sh' "$json"))"
+    eval "args=($(jq -r '.args // [] | @sh' "$json"))"
+    root=$(jq -r '.root // ""' "$json")
+    want_status=$(jq -r '.exit_code // 0' "$json")
+    if [[ -n $root ]]; then
+        rm -rf "$work/root"
+        cp -r "$(dirname "$program")/$root" "$work/root"
+        options+=(--dir "$work/root::/")
+    fi
+    timeout 60 "$lockstep" run --engine "$engine" "${options[@]}" "$program" -- "${args[@]}" \
+        </dev/null >"$work/stdout" 2>"$work/stderr" || status=$?
+    if ((status != want_status)); then
+        complain "$program" "exit status" "$want_status" "$status"
+        return 1
+    fi
+    want_stdout=$(jq '.stdout' "$json")
+    if [[ $want_stdout != null ]] && ! jq -j '.stdout' "$json" | cmp -s - "$work/stdout"; then
+        complain "$program" "standard output" "$want_stdout" "$(jq -Rs . "$work/stdout")"
+        return 1
+    fi
+}
+
+echo '{}' >"$work/none.json"
+programs=0 passed=0
+for program in "$suite"/**/*.wasm; do
+    programs=$((programs + 1))
+    if run "$program"; then
+        passed=$((passed + 1))
+    fi
+done
+echo "$engine: $passed of $programs pass"
+((programs > 0 && passed == programs))
