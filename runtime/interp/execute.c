@@ -66,9 +66,15 @@ static struct rt_global *imported_global(struct rt_instance *instance, uint32_t 
     return *(struct rt_global **)at_offset(instance, offset);
 }
 
+/* Labels' addresses are one function's: it must not be copied. */
+#ifdef __clang__
+#define ONE_COPY __attribute__((noinline, noduplicate))
+#else
+#define ONE_COPY __attribute__((noinline, noclone))
+#endif
+
 /* The labels' addresses cannot be known outside of their function: with no interpreter it hands them out. */
-__attribute__((noinline, noclone)) static bool loop(struct rt_interp *interp, const uint32_t *ip,
-                                                    const int32_t **ret_handlers) {
+ONE_COPY static bool loop(struct rt_interp *interp, const uint32_t *ip, const int32_t **ret_handlers) {
     if (!interp) {
         static const int32_t handlers[] = {
 #define RT_HANDLER(name) [RT_DO_##name] = &&do_##name - &&do_NOP,

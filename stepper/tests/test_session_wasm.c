@@ -236,7 +236,8 @@ static void test_traps(void **state) {
         {{.data = {0, 0x00, 0x0b}, .size = 3}, RT_TRAP_UNREACHABLE},
         {{.data = {0, 0x41, 0x7f, 0x28, 2, 4, 0x0b}, .size = 7}, RT_TRAP_MEMORY_OUT_OF_BOUNDS},
         {{.data = {0, 0x20, 0, 0x41, 0, 0x6d, 0x0b}, .size = 7}, RT_TRAP_INTEGER_DIVIDE_BY_ZERO},
-        {{.data = {0, 0x20, 0, 0x10, 2, 0x0b}, .size = 6}, RT_TRAP_STACK_EXHAUSTED},
+        /* Many locals, so that frames are large and their number is not. */
+        {{.data = {1, 100, 0x7e, 0x20, 0, 0x10, 2, 0x0b}, .size = 8}, RT_TRAP_STACK_EXHAUSTED},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct bytes module = wasi_module(BODY(0, 0x41, 5, 0x10, 2, 0x1a, 0x0b), &cases[i].helper);
