@@ -89,6 +89,15 @@ struct rt_lookup {
     struct rt_operand_place places[RT_LOOKUP_PLACES];
 };
 
+/* Where the last walk for operands stands: the next one, a little further on, goes on from there. */
+enum { RT_WALK_PLACES = 64 };
+struct rt_operand_walk {
+    bool is_under_way;
+    uint32_t stream, next_checkpoint, machine, pc; /* behind the last entry that was read */
+    uint32_t count;
+    struct rt_operand_place places[RT_WALK_PLACES]; /* the lowest ones */
+};
+
 struct rt_machine_code {
     struct rt_code base; /* first; its sites' addresses are machine offsets until the code is sealed */
     struct rt_code_memory memory;
@@ -104,6 +113,7 @@ struct rt_machine_code {
     struct rt_trap_site *trap_sites;
     uint32_t trap_site_count;
     struct rt_lookup *lookups; /* RT_LOOKUP_SLOTS */
+    struct rt_operand_walk *operand_walk;
 };
 
 static inline const struct rt_machine_code *rt_machine_code_of(const struct rt_code *code) {

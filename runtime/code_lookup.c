@@ -1,4 +1,7 @@
 /* Reads the map that compile_map.c writes: machine pcs to Wasm pcs and back, and where operands are. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "runtime/code.h"
 
 /* Walks the entries from a checkpoint on. */
@@ -54,20 +57,17 @@ static struct rt_operand_place read_operand(struct rt_cursor *cursor, uint32_t s
     return place;
 }
 
-/* Steps over a list, and follows one operand through it, and with `first` the first RT_LOOKUP_PLACES: *count
- * and the places are as the list before left them. */
-static void walk_operands(struct walk *walk, uint32_t index, uint32_t *count, struct rt_operand_place *place,
-                          struct rt_operand_place *first) {
+/* Steps over a list: *count and the first `room` places are as the list before left them. */
+static void walk_operands(struct walk *walk, uint32_t *count, struct rt_operand_place *places,
+                          uint32_t room) {
     if (!walk->operands)
         return;
     uint32_t gone = (uint32_t)rt_read_uleb(&walk->cursor), added = (uint32_t)rt_read_uleb(&walk->cursor);
     *count -= gone;
     for (uint32_t i = 0; i < added; i++) {
         struct rt_operand_place read = read_operand(&walk->cursor, *count);
-        if (*count == index)
-            *place = read;
-        if (first && *count < RT_LOOKUP_PLACES)
-            first[*count] = read;
+        if (*count < room)
+            places[*count] = read;
         ++*count;
     }
 }
@@ -142,14 +142,13 @@ static struct rt_lookup *lookup_of(const struct rt_machine_code *code, uintptr_t
 static bool find_position(const struct rt_machine_code *code, uintptr_t machine,
                           struct rt_code_position *ret) {
     uint32_t offset, function, unused_count = 0;
-    struct rt_operand_place unused;
     if (!offset_of(code, machine, &offset, &function))
         return false;
     struct walk walk = walk_from(code, last_checkpoint(code, offset, false));
     uint32_t pc = 0;
     while (walk_next(&walk) && walk.machine <= offset) {
         pc = walk.pc;
-        walk_operands(&walk, UINT32_MAX, &unused_count, &unused, NULL);
+        walk_operands(&walk, &unused_count, NULL, 0);
     }
     *ret = (struct rt_code_position){.function = code->base.module->imported_functions + function,
                                      .pc = pc,
@@ -177,7 +176,6 @@ uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc) {
     if (!code->checkpoint_count)
         return 0;
     uint32_t checkpoint = last_checkpoint(code, pc, true), unused_count = 0;
-    struct rt_operand_place unused;
     /* An instruction's second entry may have become a checkpoint. */
     while (checkpoint && code->checkpoints[checkpoint].pc == pc)
         checkpoint--;
@@ -185,44 +183,82 @@ uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc) {
     while (walk_next(&walk) && walk.pc <= pc) {
         if (walk.pc == pc)
             return (uintptr_t)code->memory.executable + walk.machine;
-        walk_operands(&walk, UINT32_MAX, &unused_count, &unused, NULL);
+        walk_operands(&walk, &unused_count, NULL, 0);
     }
     return 0;
 }
 
-/* One walk finds the number of operands, that operand's place, and the first places. */
-static void find_operands(const struct rt_machine_code *code, uint32_t offset, uint32_t index,
-                          uint32_t *ret_count, struct rt_operand_place *ret, struct rt_lookup *lookup) {
+/* Takes the last walk on to the offset, or begins one at the last checkpoint without operands: there the list
+ * starts anew, so that no walk may come across one from before it. */
+static struct rt_operand_walk *walk_to(const struct rt_machine_code *code, uint32_t offset) {
+    struct rt_operand_walk *last = code->operand_walk;
     uint32_t checkpoint = last_checkpoint(code, offset, false);
     while (!code->checkpoints[checkpoint].empty) /* a function's first always is */
         checkpoint--;
+    if (!last->is_under_way || last->machine > offset ||
+        last->stream <= code->checkpoints[checkpoint].stream) {
+        *last = (struct rt_operand_walk){.is_under_way = true,
+                                         .stream = code->checkpoints[checkpoint].stream,
+                                         .next_checkpoint = checkpoint};
+    }
+    struct walk walk = {.code = code,
+                        .cursor = rt_cursor_make(code->map.bytes, code->map.size, 0),
+                        .next_checkpoint = last->next_checkpoint,
+                        .machine = last->machine,
+                        .pc = last->pc};
+    walk.cursor.next += last->stream;
+    while (walk_next(&walk) && walk.machine <= offset) {
+        walk_operands(&walk, &last->count, last->places, RT_WALK_PLACES);
+        last->stream = (uint32_t)rt_cursor_offset(&walk.cursor);
+        last->next_checkpoint = walk.next_checkpoint;
+        last->machine = walk.machine;
+        last->pc = walk.pc;
+    }
+    return last;
+}
+
+/* The place of an operand beyond those that a walk keeps. */
+static struct rt_error *find_deep_operand(const struct rt_machine_code *code, uint32_t offset, uint32_t index,
+                                          struct rt_operand_place *ret) {
+    struct rt_operand_place *places = calloc(index + (size_t)1, sizeof *places);
+    if (!places)
+        return rt_error_out_of_memory();
+    uint32_t checkpoint = last_checkpoint(code, offset, false), count = 0;
+    while (!code->checkpoints[checkpoint].empty)
+        checkpoint--;
     struct walk walk = walk_from(code, checkpoint);
-    struct rt_operand_place place = {0};
-    uint32_t count = 0;
     while (walk_next(&walk) && walk.machine <= offset)
-        walk_operands(&walk, index, &count, &place, lookup->places);
-    lookup->count = *ret_count = count;
-    lookup->has_operands = true;
-    *ret = place;
+        walk_operands(&walk, &count, places, index + 1);
+    *ret = places[index];
+    free(places);
+    return NULL;
 }
 
 struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
                                  uint32_t *ret_count, struct rt_operand_place *ret) {
     struct rt_lookup *lookup = lookup_of(code, machine);
-    struct rt_operand_place place = {0};
-    uint32_t offset, function;
+    struct rt_operand_place unused;
+    uint32_t offset = 0, function;
     if (!lookup || (!lookup->has_operands && !offset_of(code, machine, &offset, &function)))
         return rt_error_format(RT_USAGE, "machine pc 0x%zx is in no function's code", (size_t)machine);
-    bool is_remembered = lookup->has_operands && (index < RT_LOOKUP_PLACES ||
-                                                  lookup->count <= RT_LOOKUP_PLACES || index == UINT32_MAX);
-    if (is_remembered) {
-        *ret_count = lookup->count;
-        if (index < lookup->count)
-            place = lookup->places[index];
-    } else if (offset_of(code, machine, &offset, &function)) {
-        find_operands(code, offset, index, ret_count, &place, lookup);
+    if (!lookup->has_operands) {
+        const struct rt_operand_walk *walk = walk_to(code, offset);
+        lookup->has_operands = true;
+        lookup->count = walk->count;
+        memcpy(lookup->places, walk->places, sizeof lookup->places);
     }
-    if (ret)
-        *ret = place;
+    *ret_count = lookup->count;
+    ret = ret ? ret : &unused;
+    if (index >= lookup->count)
+        return NULL;
+    if (index < RT_LOOKUP_PLACES) {
+        *ret = lookup->places[index];
+        return NULL;
+    }
+    if (!offset_of(code, machine, &offset, &function))
+        return NULL; /* it was in one before */
+    if (index >= RT_WALK_PLACES)
+        return find_deep_operand(code, offset, index, ret);
+    *ret = walk_to(code, offset)->places[index];
     return NULL;
 }

@@ -359,7 +359,8 @@ static void compile_module(struct rt_compiler *c) {
     code->function_count = c->module->function_count - c->module->imported_functions;
     code->functions = calloc(code->function_count + (size_t)1, sizeof(*code->functions));
     code->lookups = calloc(RT_LOOKUP_SLOTS, sizeof(*code->lookups));
-    if (!code->functions || !code->lookups) {
+    code->operand_walk = calloc(1, sizeof(*code->operand_walk));
+    if (!code->functions || !code->lookups || !code->operand_walk) {
         rt_compile_fail(c, rt_error_out_of_memory());
         return;
     }

@@ -110,7 +110,7 @@ struct rt_store {
     struct rt_error *pending_error; /* a host function's, on its way to rt_func_call */
     struct rt_pending_trap pending_trap;
     struct rt_hooks hooks;
-    uint32_t max_pages, max_elements; /* see rt_store_set_limits */
+    uint32_t max_pages, max_elements;   /* see rt_store_set_limits */
     const struct rt_engine_ops *engine; /* of its instances; NULL while there is none */
     void *engine_state;                 /* the engine's own */
 

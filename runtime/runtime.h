@@ -283,7 +283,10 @@ RT_MUST_USE bool rt_guest_write(struct rt_caller *caller, uint32_t address, cons
 /* A read-only view, or NULL when not wholly inside; valid until the guest runs or grows its memory. */
 const uint8_t *rt_guest_view(struct rt_caller *caller, uint32_t address, size_t size);
 
-/* ---- Looking inside ---- */
+/* ---- Looking inside ----
+ *
+ * Code remembers what it was asked about its machine pcs: one thread at a time may look inside guests of one
+ * code. */
 
 /* A machine register file, by hardware encoding: rax rcx rdx rbx rsp rbp rsi rdi r8 ... r15. */
 struct rt_registers {
