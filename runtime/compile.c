@@ -85,6 +85,7 @@ void rt_compile_site(struct rt_compiler *c) {
         code->base.sites = grown;
         c->site_capacity = wanted;
     }
+    rt_forget_locals(c);
     rt_map_operands(c, c->height);
     code->base.sites[code->base.site_count++] = (struct rt_site){c->pc, rt_here(c)};
     c->target->site(c);
@@ -131,10 +132,14 @@ static void compile_local(struct rt_compiler *c, uint32_t opcode) {
         operand.reg = reg;
     }
     c->target->store(c, (struct rt_place){RT_PLACE_LOCAL, local}, &operand);
+    if (operand.kind == RT_IN_REGISTER) {
+        rt_give_operand(c, &operand);
+        rt_cache_local(c, local, operand.reg);
+        operand.kind = RT_IS_LOCAL;
+        operand.index = local;
+    }
     if (opcode == RT_OP_LOCAL_TEE)
         rt_push(c, operand);
-    else
-        rt_give_operand(c, &operand);
 }
 
 static uint64_t read_bytes(struct rt_compiler *c, unsigned size) {
@@ -307,6 +312,8 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
         return false;
     }
     if (!rt_compile_array(c, &c->local_types, &c->local_capacity, c->local_count, sizeof(*c->local_types)) ||
+        !rt_compile_array(c, &c->local_registers, &c->local_register_capacity, c->local_count,
+                          sizeof(*c->local_registers)) ||
         !rt_compile_array(c, &c->operands, &c->operand_capacity, c->body->max_operands + (size_t)1,
                           sizeof(*c->operands)) ||
         !rt_compile_array(c, &c->controls, &c->control_capacity, c->body->max_labels + (size_t)1,
@@ -314,6 +321,8 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
         return false;
     if (c->type.param_count)
         memcpy(c->local_types, c->type.params, c->type.param_count);
+    if (c->local_count)
+        memset(c->local_registers, 0, c->local_count);
     uint32_t local = c->type.param_count;
     for (uint32_t i = 0; i < c->body->run_count; i++) {
         const struct rt_local_run *run = &c->body->runs[i];
@@ -406,6 +415,7 @@ struct rt_error *rt_compile_module(const struct rt_module *module, const struct 
         c.error = rt_trap_add_code((uintptr_t)c.code->memory.executable,
                                    (uintptr_t)c.code->memory.executable + c.code->memory.size);
     free(c.local_types);
+    free(c.local_registers);
     free(c.operands);
     free(c.controls);
     free(c.trap_exits);

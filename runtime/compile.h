@@ -4,6 +4,10 @@
  * name for a local, a register, or in its slot of the frame, and moves there only when it must. At control
  * flow merges operands are in their slots (or constants), so that all paths agree.
  *
+ * A local's value is always in its place of the frame. A free register may hold it as well: what reads the
+ * local then reads the register. Nothing depends on that: it ends when the register is taken, the local
+ * changes, paths meet, a call is made, or a debugger may change the local (at a site).
+ *
  * Frame places are named, not addressed; the architecture decides where they are. */
 #ifndef LOCKSTEP_RUNTIME_COMPILE_H
 #define LOCKSTEP_RUNTIME_COMPILE_H
@@ -106,7 +110,12 @@ struct rt_compiler {
     uint32_t settled; /* operands below have neither register nor local */
     uint32_t aliases; /* RT_IS_LOCAL operands */
     uint32_t free[RT_CLASS_COUNT];
-    uint32_t owners[RT_CLASS_COUNT][32]; /* operand index; RT_NO_OWNER when an instruction holds it */
+    uint32_t owners[RT_CLASS_COUNT][32];        /* operand index; RT_NO_OWNER when an instruction holds it */
+    uint32_t cached[RT_CLASS_COUNT];            /* free registers that hold a local's value */
+    uint32_t cached_locals[RT_CLASS_COUNT][32]; /* which local's */
+    uint8_t *local_registers;                   /* by local: the last register that held it */
+    uint32_t local_register_capacity;
+    unsigned evicted; /* the register whose local's value made room last */
 
     struct rt_control *controls;
     uint32_t control_count, control_capacity;
@@ -196,8 +205,26 @@ void rt_spill_registers(struct rt_compiler *c);
 /* Before control flow: no operand is in a register or another name for a local, and the top `count` are in
  * their slots. Changes no flags. */
 void rt_settle(struct rt_compiler *c, uint32_t count);
-/* Before a local changes: no operand is another name for it. */
+/* Before a local changes: no operand is another name for it, and no register holds it. */
 void rt_detach_local(struct rt_compiler *c, uint32_t local);
+/* A register, given back already, holds the local's value from here on. */
+void rt_cache_local(struct rt_compiler *c, uint32_t local, uint8_t reg);
+/* No register holds a local's value from here on. */
+static inline void rt_forget_locals(struct rt_compiler *c) {
+    for (unsigned class = 0; class < RT_CLASS_COUNT; class ++)
+        c->cached[class] = 0;
+}
+/* The free register that holds the value of an operand which is another name for a local: to be read only,
+ * before another register is taken. RT_NO_REGISTER when there is none. */
+#define RT_NO_REGISTER 0xff
+static inline uint8_t rt_cached_register(const struct rt_compiler *c, const struct rt_operand *operand) {
+    if (operand->kind != RT_IS_LOCAL)
+        return RT_NO_REGISTER;
+    enum rt_register_class class = rt_class_of((enum rt_type)operand->type);
+    uint8_t reg = c->local_registers[operand->index];
+    bool holds = c->cached[class] >> reg & 1 && c->cached_locals[class][reg] == operand->index;
+    return holds ? reg : RT_NO_REGISTER;
+}
 
 /* ---- compile_control.c: blocks, branches, calls ---- */
 

@@ -29,6 +29,7 @@ void rt_use_label(struct rt_compiler *c, struct rt_label *label, uint32_t field)
 
 void rt_bind(struct rt_compiler *c, struct rt_label *label) {
     label->offset = rt_here(c);
+    rt_forget_locals(c);
     if (c->error) /* the chain may be broken */
         return;
     for (uint32_t field = label->uses; field;) {

@@ -10,7 +10,8 @@
 struct rt_engine_ops;
 
 /* A memory reserves every address that an i32 index plus an i32 offset can reach, and a page for the access
- * itself: what lies past its size faults, so that compiled code need not check. */
+ * itself: what lies past its size faults, so that compiled code need not check. Where there is no compiled
+ * code it reserves what it may grow to. */
 #define RT_PAGE_SIZE          65536u
 #define RT_MAX_PAGES          65536u
 #define RT_MEMORY_RESERVATION ((size_t)0x200000000 + RT_PAGE_SIZE)
@@ -32,6 +33,7 @@ struct rt_func {
 
 struct rt_memory {
     uint8_t *base;
+    size_t reserved; /* bytes of address space */
     uint32_t pages;
     uint64_t max;   /* pages */
     uint32_t limit; /* pages, the store's */

@@ -132,6 +132,7 @@ struct rt_module {
     const uint8_t *bytes; /* the arena's copy of the whole file */
     size_t size;
     uint64_t code_offset; /* file offset of the code section's contents: Wasm pc 0 */
+    struct rt_module_times times;
 
     const struct rt_func_type *types;
     uint32_t type_count;
@@ -171,7 +172,14 @@ struct rt_module {
 struct rt_cursor rt_module_code_cursor(const struct rt_module *module, const struct rt_body *body);
 /* Reads an opcode, prefix included, numbered as in opcodes.def; RT_UNSUPPORTED "not supported: ..." for
  * threads and the rest. */
-struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret);
+struct rt_error *rt_opcode_read_any(struct rt_cursor *cursor, uint32_t *ret);
+/* The same; a valid opcode of one byte costs no call. */
+static inline struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret) {
+    if (cursor->next == cursor->end || !rt_opcodes[*cursor->next].text)
+        return rt_opcode_read_any(cursor, ret);
+    *ret = *cursor->next++;
+    return NULL;
+}
 /* A block type (section 5.4.1): its parameter and result types. */
 struct rt_error *rt_block_type_read(const struct rt_module *module, struct rt_cursor *cursor,
                                     struct rt_func_type *ret);

@@ -101,7 +101,7 @@ struct rt_error *rt_vector_count_read(struct rt_cursor *cursor, const char *what
     return NULL;
 }
 
-struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret) {
+struct rt_error *rt_opcode_read_any(struct rt_cursor *cursor, uint32_t *ret) {
     uint64_t offset = rt_cursor_offset(cursor);
     uint8_t byte;
     struct rt_error *error = rt_cursor_u8(cursor, "opcode", &byte);

@@ -59,6 +59,11 @@ struct rt_module;
 
 /* Decodes and validates; copies `bytes`. Errors name the byte offset in the file and the rule. */
 RT_MUST_USE struct rt_error *rt_module_create(const void *bytes, size_t size, struct rt_module **ret);
+/* Nanoseconds that making the module took: decoding with the copy of its bytes, and validation. */
+struct rt_module_times {
+    uint64_t decode, validate;
+};
+struct rt_module_times rt_module_times(const struct rt_module *module);
 /* Reads the file first. Not a file, too big, or not Wasm: one clear line. */
 RT_MUST_USE struct rt_error *rt_module_open(const char *path, struct rt_module **ret);
 void rt_module_destroy(struct rt_module *module);
@@ -162,7 +167,9 @@ enum rt_engine rt_code_engine(const struct rt_code *code);
  * interpreter's machine pcs are addresses in its own form of the code. */
 void rt_code_range(const struct rt_code *code, uintptr_t *low, uintptr_t *high);
 
-struct rt_code_sizes { /* bytes */
+/* Bytes of the code that runs, and of all that is kept beside it for looking inside: the functions' places,
+ * the maps from machine pcs to Wasm pcs and operands, trap sites and probe sites. */
+struct rt_code_sizes {
     size_t code, metadata;
 };
 struct rt_code_sizes rt_code_sizes(const struct rt_code *code);

@@ -212,6 +212,8 @@ struct rt_error *rt_trap_prepare_thread(void) {
 }
 
 struct rt_error *rt_trap_prepare(void) {
+    if (!rt_target_host()) /* nothing faults on purpose */
+        return NULL;
     int status = install_handlers();
     return status ? rt_error_os(status, "installing signal handlers") : rt_trap_prepare_thread();
 }

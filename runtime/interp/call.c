@@ -7,7 +7,7 @@
 
 #include "runtime/interp/interp.h"
 
-#define GUEST_STACK ((size_t)64 << 20)
+#define GUEST_STACK ((size_t)16 << 20)
 
 /* ---- The guest stack ---- */
 

@@ -15,18 +15,19 @@ struct view {
 };
 
 static void look_at_trap(void *user, const struct rt_trap_info *info, void *context) {
-    static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                                  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
     struct view *view = user;
-    const ucontext_t *interrupted = context;
     struct rt_activation first;
     view->count++;
-    if (!interrupted) { /* the interpreter's */
+    if (!context) { /* the interpreter's */
         assert_true(rt_activation_first(view->running->store, NULL, &first));
         assert_int_equal(first.machine, info->machine);
         view->look(view, &first);
         return;
     }
+#ifdef __x86_64__
+    static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                                  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    const ucontext_t *interrupted = context;
     struct rt_registers registers = {.pc = info->machine, .vector = NULL};
     uint8_t vector[16][16];
     for (unsigned i = 0; i < 16; i++)
@@ -35,6 +36,7 @@ static void look_at_trap(void *user, const struct rt_trap_info *info, void *cont
     registers.vector = vector;
     assert_true(rt_activation_first(view->running->store, &registers, &first));
     view->look(view, &first);
+#endif
 }
 
 static uint64_t local(const struct rt_activation *activation, uint32_t index, enum rt_type expected) {
@@ -42,14 +44,14 @@ static uint64_t local(const struct rt_activation *activation, uint32_t index, en
     union rt_value value;
     expect_good(rt_activation_local(activation, index, &type, &value));
     assert_int_equal(type, expected);
-    return value.i64;
+    return bits_of(type, value);
 }
 static uint64_t operand(const struct rt_activation *activation, uint32_t index, enum rt_type expected) {
     enum rt_type type;
     union rt_value value;
     expect_good(rt_activation_operand(activation, index, &type, &value));
     assert_int_equal(type, expected);
-    return value.i64;
+    return bits_of(type, value);
 }
 static uint32_t operand_count(const struct rt_activation *activation) {
     uint32_t count;

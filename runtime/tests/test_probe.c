@@ -6,6 +6,31 @@
 #define CONST(n) RT_OP_I32_CONST, n
 #define EMPTY    0x40
 
+/* ---- One stop ---- */
+
+static struct {
+    struct running *running;
+    void (*look)(const struct rt_activation *activation, const struct rt_registers *registers);
+    uint32_t pcs[4096];
+    size_t count;
+    uint64_t sum; /* of what look adds */
+} stops;
+
+/* Notes the stop, and looks; its pc. */
+static uint32_t stop_with(const struct rt_registers *registers) {
+    struct rt_activation activation;
+    assert_true(rt_activation_first(stops.running->store, registers, &activation));
+    if (stops.count < 4096)
+        stops.pcs[stops.count] = activation.pc;
+    stops.count++;
+    if (stops.look)
+        stops.look(&activation, registers);
+    return activation.pc;
+}
+
+/* ---- Compiled code's stub ---- */
+
+#ifdef __x86_64__
 /* What the stub saves, from low to high addresses. */
 struct saved {
     uint8_t vector_state[512]; /* fxsave */
@@ -43,28 +68,6 @@ __asm__(".text\n"
         "    popfq\n"
         "    ret\n");
 
-/* ---- One stop ---- */
-
-static struct {
-    struct running *running;
-    void (*look)(const struct rt_activation *activation, const struct rt_registers *registers);
-    uint32_t pcs[4096];
-    size_t count;
-    uint64_t sum; /* of what look adds */
-} stops;
-
-/* Notes the stop, and looks; its pc. */
-static uint32_t stop_with(const struct rt_registers *registers) {
-    struct rt_activation activation;
-    assert_true(rt_activation_first(stops.running->store, registers, &activation));
-    if (stops.count < 4096)
-        stops.pcs[stops.count] = activation.pc;
-    stops.count++;
-    if (stops.look)
-        stops.look(&activation, registers);
-    return activation.pc;
-}
-
 void test_probe_stop(struct saved *saved) {
     struct rt_registers registers = {.pc = saved->return_address - 5, .flags = saved->flags};
     uint8_t vector[16][16];
@@ -76,6 +79,11 @@ void test_probe_stop(struct saved *saved) {
     stop_with(&registers);
 }
 
+#define PROBE_STUB ((void *)(uintptr_t)test_probe_stub)
+#else
+#define PROBE_STUB NULL
+#endif
+
 /* The interpreter's hook. */
 static void probe(void *user, const struct rt_code *code, uintptr_t machine) {
     assert_ptr_equal(user, &stops);
@@ -84,8 +92,7 @@ static void probe(void *user, const struct rt_code *code, uintptr_t machine) {
     assert_int_equal(rt_code_machine(code, pc), machine);
 }
 
-static const struct rt_hooks probe_hooks = {
-    .user = &stops, .probe = probe, .probe_stub = (void *)(uintptr_t)test_probe_stub};
+static const struct rt_hooks probe_hooks = {.user = &stops, .probe = probe, .probe_stub = PROBE_STUB};
 
 /* Compiles with these sites (none: all instructions) and enables them all. */
 static struct running run_probed(struct builder *builder, const uint32_t *sites, size_t count) {
@@ -304,6 +311,16 @@ static void test_set_local(void **state) {
     stops.look = refuse_change;
     assert_int_equal(call_probed(&running, "f", 10, 0), 10);
     assert_int_equal(stops.count, 1);
+    stops.look = NULL;
+    stop(&running);
+
+    /* The local's value was in a register as well when it was changed. */
+    BUILD_FUNCTION(&builder, "g", "I:I", "I", GET(0), RT_OP_LOCAL_TEE, 1, RT_OP_LOCAL_SET, 0, GET(1), GET(0),
+                   RT_OP_I64_ADD);
+    running = run_probed(&builder, NULL, 0);
+    expect_good(rt_code_set_probes(running.code, (uint32_t[]){3}, 1, true));
+    stops.look = change_local;
+    assert_int_equal(call_probed(&running, "g", 10, 0), 110);
     stops.look = NULL;
     stop(&running);
 }

@@ -2,26 +2,30 @@
 #include "runtime/x86_64/lower.h"
 
 #define CALL_ROOM 96
-/* More declared locals than this are zeroed by a loop. */
-#define ZERO_INLINE 12
+/* More declared locals than this are zeroed by a string instruction, whose start takes as long as some dozens
+ * of stores. */
+#define ZERO_INLINE 96
 
 static void zero_locals(struct rt_compiler *c) {
     uint32_t count = c->body->local_count;
     if (!count)
         return;
-    rt_x86_rr(c, X86_XOR, RAX, RAX);
-    struct rt_place last = {RT_PLACE_LOCAL, c->local_count - 1};
-    if (count <= ZERO_INLINE) {
-        for (uint32_t i = c->type.param_count; i < c->local_count; i++)
-            rt_x86_rm(c, X86_W | X86_MOV_STORE, RAX, rt_x86_place(c, (struct rt_place){RT_PLACE_LOCAL, i}),
-                      0);
+    /* They lie side by side, the last one lowest. */
+    struct x86_memory last = rt_x86_place(c, (struct rt_place){RT_PLACE_LOCAL, c->local_count - 1});
+    if (count > ZERO_INLINE) {
+        rt_x86_rr(c, X86_XOR, RAX, RAX);
+        rt_x86_rm(c, X86_W | X86_LEA, RDI, last, 0);
+        rt_x86_mov_imm(c, RCX, count);
+        x86_byte(c, 0xf3); /* rep stosq */
+        x86_byte(c, 0x48);
+        x86_byte(c, 0xab);
         return;
     }
-    rt_x86_rm(c, X86_W | X86_LEA, RDI, rt_x86_place(c, last), 0);
-    rt_x86_mov_imm(c, RCX, count);
-    x86_byte(c, 0xf3); /* rep stosq */
-    x86_byte(c, 0x48);
-    x86_byte(c, 0xab);
+    rt_x86_rr(c, X86_XORPS, 0, 0);
+    for (; count > 1; count -= 2, last.displacement += 16)
+        rt_x86_rm(c, X86_MOVUPS_STORE, 0, last, 0);
+    if (count)
+        rt_x86_rm(c, X86_MOVSD_STORE, 0, last, 0);
 }
 
 void rt_x86_begin_function(struct rt_compiler *c) {

@@ -14,6 +14,17 @@ static struct x86_memory address(struct rt_compiler *c, const struct rt_operand 
         rt_x86_mov_imm(c, SCRATCH, sum);
         return (struct x86_memory){MEMORY, SCRATCH, 0, 0};
     }
+    uint8_t cached = rt_cached_register(c, index);
+    if (offset <= INT32_MAX && cached != RT_NO_REGISTER)
+        return (struct x86_memory){MEMORY, cached, 0, (int32_t)offset};
+    /* Only a register that holds no local's value: what is to be stored may be in one that does. */
+    if (offset <= INT32_MAX && index->kind == RT_IS_LOCAL && c->free[RT_GENERAL] & ~c->cached[RT_GENERAL]) {
+        uint8_t reg = rt_take_register(c, RT_GENERAL);
+        rt_x86_load(c, reg, index);
+        rt_give_register(c, RT_GENERAL, reg);
+        rt_cache_local(c, index->index, reg); /* a base is rarely used once */
+        return (struct x86_memory){MEMORY, reg, 0, (int32_t)offset};
+    }
     if (offset <= INT32_MAX && index->kind != RT_IN_REGISTER) {
         rt_x86_load(c, SCRATCH, index);
         return (struct x86_memory){MEMORY, SCRATCH, 0, (int32_t)offset};
@@ -80,7 +91,11 @@ void rt_x86_memory_store(struct rt_compiler *c, uint32_t opcode, uint32_t offset
     struct rt_operand value = rt_pop(c), index = rt_pop(c);
     bool immediate =
         value.kind == RT_IS_CONSTANT && (!(operation & X86_W) || (int64_t)value.bits == (int32_t)value.bits);
-    if (!immediate && value.kind != RT_IN_REGISTER) { /* floats go as integers, too */
+    uint8_t cached = rt_cached_register(c, &value);
+    if (cached != RT_NO_REGISTER &&
+        offset <= INT32_MAX) { /* so that address takes no register for the index */
+        value.reg = cached;
+    } else if (!immediate && value.kind != RT_IN_REGISTER) { /* floats go as integers, too */
         value.type = x86_width((enum rt_type)value.type) ? RT_I64 : RT_I32;
         uint8_t reg = rt_x86_to_register(c, &value);
         value.kind = RT_IN_REGISTER;

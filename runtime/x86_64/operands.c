@@ -40,7 +40,10 @@ static void load_constant(struct rt_compiler *c, enum rt_type type, uint8_t reg,
 void rt_x86_load(struct rt_compiler *c, uint8_t reg, const struct rt_operand *operand) {
     rt_compile_reserve(c, MOVE_ROOM);
     enum rt_type type = (enum rt_type)operand->type;
-    if (operand->kind == RT_IS_CONSTANT)
+    uint8_t cached = rt_cached_register(c, operand);
+    if (cached != RT_NO_REGISTER)
+        rt_x86_move(c, type, reg, cached);
+    else if (operand->kind == RT_IS_CONSTANT)
         load_constant(c, type, reg, operand->bits);
     else if (operand->kind == RT_IN_REGISTER)
         rt_x86_move(c, type, reg, operand->reg);
@@ -55,11 +58,12 @@ void rt_x86_store(struct rt_compiler *c, struct rt_place to, const struct rt_ope
     enum rt_type type = (enum rt_type)operand->type;
     struct x86_memory memory = rt_x86_place(c, to);
     uint32_t width = x86_width(type);
-    if (operand->kind == RT_IN_REGISTER) {
+    uint8_t reg = operand->kind == RT_IN_REGISTER ? operand->reg : rt_cached_register(c, operand);
+    if (reg != RT_NO_REGISTER) {
         uint32_t store = rt_class_of(type) == RT_GENERAL ? X86_MOV_STORE | width
                          : type == RT_F32                ? (uint32_t)X86_MOVSS_STORE
                                                          : (uint32_t)X86_MOVSD_STORE;
-        rt_x86_rm(c, store, operand->reg, memory, 0);
+        rt_x86_rm(c, store, reg, memory, 0);
     } else if (operand->kind == RT_IS_CONSTANT &&
                (!width || (int64_t)operand->bits == (int32_t)operand->bits)) {
         rt_x86_rm(c, 0xc7 | width, 0, memory, 4);
@@ -98,8 +102,9 @@ uint8_t rt_x86_to_register(struct rt_compiler *c, const struct rt_operand *opera
 void rt_x86_operate(struct rt_compiler *c, uint32_t operation, uint8_t reg,
                     const struct rt_operand *operand) {
     enum rt_type type = (enum rt_type)operand->type;
-    if (operand->kind == RT_IN_REGISTER) {
-        rt_x86_rr(c, operation, reg, operand->reg);
+    uint8_t other = operand->kind == RT_IN_REGISTER ? operand->reg : rt_cached_register(c, operand);
+    if (other != RT_NO_REGISTER) {
+        rt_x86_rr(c, operation, reg, other);
     } else if (operand->kind == RT_IS_CONSTANT) {
         uint8_t scratch = rt_class_of(type) == RT_GENERAL ? SCRATCH : VECTOR_SCRATCH;
         load_constant(c, type, scratch, operand->bits);
