@@ -88,19 +88,6 @@ union rt_value rt_compiled_local(const struct rt_activation *activation, uint32_
     return value_of(type, is_not_there(activation, local) ? 0 : *slot_of(activation, RT_PLACE_LOCAL, local));
 }
 
-void rt_compiled_locals(const struct rt_activation *activation, uint32_t first, uint32_t count,
-                        union rt_value *ret) {
-    const struct rt_module *module = activation->instance->module;
-    struct rt_func_type type = module->types[module->function_types[activation->function]];
-    bool in_prologue =
-        rt_code_in_prologue(rt_machine_code_of(activation->instance->code), lookup_pc(activation));
-    for (uint32_t local = first; local < first + count; local++, ret++) {
-        uint64_t bits =
-            in_prologue && local >= type.param_count ? 0 : *slot_of(activation, RT_PLACE_LOCAL, local);
-        *ret = value_of(rt_module_local_type(module, activation->function, local), bits);
-    }
-}
-
 /* Whether an operand is but another name for the local: it would change as well. */
 static struct rt_error *is_operand(const struct rt_activation *activation, uint32_t local, bool *ret) {
     uint32_t count = 1;

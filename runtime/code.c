@@ -96,5 +96,4 @@ const struct rt_engine_ops rt_engine_compiled = {
     .set_local = rt_compiled_set_local,
     .operand_count = rt_compiled_operand_count,
     .operand = rt_compiled_operand,
-    .locals = rt_compiled_locals,
 };

@@ -153,8 +153,6 @@ bool rt_compiled_first(struct rt_store *store, const struct rt_registers *regist
                        struct rt_activation *ret);
 bool rt_compiled_caller(const struct rt_activation *activation, struct rt_activation *ret);
 union rt_value rt_compiled_local(const struct rt_activation *activation, uint32_t local);
-void rt_compiled_locals(const struct rt_activation *activation, uint32_t first, uint32_t count,
-                        union rt_value *ret);
 struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, uint32_t local,
                                        union rt_value value);
 struct rt_error *rt_compiled_operand_count(const struct rt_activation *activation, uint32_t *ret);

@@ -160,10 +160,6 @@ struct rt_error *rt_activation_locals(const struct rt_activation *activation, ui
     if (error)
         return error;
     const struct rt_engine_ops *engine = engine_of(activation);
-    if (engine->locals) {
-        engine->locals(activation, first, count, ret);
-        return NULL;
-    }
     for (uint32_t i = 0; i < count; i++)
         ret[i] = engine->local(activation, first + i);
     return NULL;

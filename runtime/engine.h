@@ -62,9 +62,6 @@ struct rt_engine_ops {
     struct rt_error *(*operand_count)(const struct rt_activation *activation, uint32_t *ret);
     struct rt_error *(*operand)(const struct rt_activation *activation, uint32_t index, enum rt_type *type,
                                 union rt_value *ret);
-    /* Many at once; the range is good. NULL: one after the other. */
-    void (*locals)(const struct rt_activation *activation, uint32_t first, uint32_t count,
-                   union rt_value *ret);
 };
 
 extern const struct rt_engine_ops rt_engine_compiled, rt_engine_interp;
