@@ -11,9 +11,9 @@
 
 /* What both engines have, of what this version of wasm-opt means by it: its reference types come with types
  * of the garbage collection proposal. */
-static const char *const features[] = {"--enable-bulk-memory", "--enable-multivalue",
-                                       "--enable-nontrapping-float-to-int", "--enable-sign-ext",
-                                       "--enable-mutable-globals"};
+static const char *const features[] = {
+    "--enable-bulk-memory", "--enable-multivalue",      "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",    "--enable-mutable-globals", "--enable-simd"};
 
 enum {
     SMALLEST = 256,

@@ -1,6 +1,4 @@
 /* A guest's stack as compiled code has it: its activations, their locals and operands. */
-#include <string.h>
-
 #include "runtime/code.h"
 #include "runtime/instance.h"
 #include "runtime/target.h"
@@ -63,17 +61,9 @@ static uintptr_t lookup_pc(const struct rt_activation *activation) {
 }
 
 /* A slot of the frame. */
-static uint64_t *slot_of(const struct rt_activation *activation, enum rt_place_kind kind, uint32_t index) {
-    const struct rt_module *module = activation->instance->module;
-    uint32_t params = module->types[module->function_types[activation->function]].param_count;
-    uint32_t locals = rt_module_local_count(module, activation->function);
-    return (uint64_t *)rt_target_host()->address(activation->frame, params, locals,
-                                                 (struct rt_place){kind, index});
-}
-
-static union rt_value value_of(enum rt_type type, uint64_t bits) {
-    union rt_value value = {.i64 = type == RT_I32 || type == RT_F32 ? (uint32_t)bits : bits};
-    return value;
+static void *slot_of(const struct rt_activation *activation, enum rt_place_kind kind, uint32_t index) {
+    struct rt_frame_shape shape = rt_frame_shape_of(activation->instance->module, activation->function);
+    return (void *)rt_target_host()->address(activation->frame, &shape, (struct rt_place){kind, index});
 }
 
 /* Whether a declared local is not in the frame yet: it is zero then. */
@@ -85,7 +75,9 @@ static bool is_not_there(const struct rt_activation *activation, uint32_t local)
 
 union rt_value rt_compiled_local(const struct rt_activation *activation, uint32_t local) {
     enum rt_type type = rt_module_local_type(activation->instance->module, activation->function, local);
-    return value_of(type, is_not_there(activation, local) ? 0 : *slot_of(activation, RT_PLACE_LOCAL, local));
+    if (is_not_there(activation, local))
+        return (union rt_value){.v128 = {0}};
+    return rt_slot_read(type, slot_of(activation, RT_PLACE_LOCAL, local));
 }
 
 /* Whether an operand is but another name for the local: it would change as well. */
@@ -117,7 +109,7 @@ struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, u
                                "local %u of function %u cannot change here: its old value is an operand",
                                local, activation->function);
     enum rt_type type = rt_module_local_type(activation->instance->module, activation->function, local);
-    *slot_of(activation, RT_PLACE_LOCAL, local) = type == RT_I32 || type == RT_F32 ? value.i32 : value.i64;
+    rt_slot_write(type, slot_of(activation, RT_PLACE_LOCAL, local), &value);
     return NULL;
 }
 
@@ -138,22 +130,22 @@ struct rt_error *rt_compiled_operand(const struct rt_activation *activation, uin
         return rt_error_format(RT_USAGE, "no operand %u: function %u has %u there", index,
                                activation->function, count);
     const struct rt_registers *registers = activation->registers;
-    uint64_t bits = 0;
+    const void *slot = NULL;
     switch (place.where) {
-    case RT_WHERE_SLOT: bits = *slot_of(activation, RT_PLACE_OPERAND, place.slot); break;
-    case RT_WHERE_LOCAL: bits = *slot_of(activation, RT_PLACE_LOCAL, (uint32_t)place.value); break;
-    case RT_WHERE_CONSTANT: bits = place.value; break;
+    case RT_WHERE_SLOT: slot = slot_of(activation, RT_PLACE_OPERAND, place.slot); break;
+    case RT_WHERE_LOCAL: slot = slot_of(activation, RT_PLACE_LOCAL, (uint32_t)place.value); break;
+    case RT_WHERE_CONSTANT: slot = &place.value; break;
     case RT_WHERE_REGISTER:
         if (registers && rt_class_of(place.type) == RT_GENERAL)
-            bits = registers->general[place.value & 15];
+            slot = &registers->general[place.value & 15];
         else if (registers && registers->vector)
-            memcpy(&bits, registers->vector[place.value & 15], sizeof(bits));
+            slot = registers->vector[place.value & 15];
         else
             return rt_error_format(RT_USAGE, "operand %u is in a register that the caller did not give",
                                    index);
         break;
     }
     *type = place.type;
-    *ret = value_of(place.type, bits);
+    *ret = rt_slot_read(place.type, slot);
     return NULL;
 }

@@ -21,6 +21,15 @@ void rt_machine_code_destroy(struct rt_machine_code *code) {
     free(code);
 }
 
+struct rt_frame_shape rt_frame_shape_of(const struct rt_module *module, uint32_t function) {
+    const struct rt_body *body = &module->bodies[function - module->imported_functions];
+    uint32_t params = module->types[module->function_types[function]].param_count;
+    return (struct rt_frame_shape){.param_count = params,
+                                   .local_count = params + body->local_count,
+                                   .argument_words = rt_slot_words(body->passes_vectors),
+                                   .slot_words = rt_slot_words(body->has_vectors)};
+}
+
 static void destroy(struct rt_code *code) {
     rt_machine_code_destroy((struct rt_machine_code *)code);
 }

@@ -3,6 +3,8 @@
 #ifndef LOCKSTEP_RUNTIME_CODE_H
 #define LOCKSTEP_RUNTIME_CODE_H
 
+#include <string.h>
+
 #include "runtime/engine.h"
 
 /* Machine code memory: one memory file, seen through a writable view and an executable view. While code is
@@ -118,6 +120,31 @@ struct rt_machine_code {
 
 static inline const struct rt_machine_code *rt_machine_code_of(const struct rt_code *code) {
     return (const struct rt_machine_code *)code;
+}
+
+/* How a function's frame is laid out: slots are of one 8-byte word, or of two where a v128 may be in one. */
+struct rt_frame_shape {
+    uint32_t param_count, local_count; /* local_count: with the parameters */
+    uint8_t argument_words;            /* of a slot for an argument or a result */
+    uint8_t slot_words;                /* of a slot for a declared local or an operand */
+};
+struct rt_frame_shape rt_frame_shape_of(const struct rt_module *module, uint32_t function);
+static inline uint8_t rt_slot_words(bool vectors) {
+    return vectors ? 2 : 1;
+}
+
+/* A slot's value. What is beyond the value's width may be anything in the slot, and is zero in the value. */
+static inline union rt_value rt_slot_read(enum rt_type type, const void *slot) {
+    union rt_value value = {.v128 = {0}};
+    memcpy(&value, slot, type == RT_I32 || type == RT_F32 ? 4 : type == RT_V128 ? 16 : 8);
+    return value;
+}
+static inline void rt_slot_write(enum rt_type type, void *slot, const union rt_value *value) {
+    uint64_t word = type == RT_I32 || type == RT_F32 ? value->i32 : value->i64;
+    if (type == RT_V128)
+        memcpy(slot, value, 16);
+    else
+        memcpy(slot, &word, sizeof(word));
 }
 
 /* Reads a LEB128 of bytes known to be good (a validated body, our own map); stops at their end in any case.

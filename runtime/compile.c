@@ -196,6 +196,22 @@ static void compile_bulk(struct rt_compiler *c, uint32_t opcode) {
     }
 }
 
+static void compile_vector(struct rt_compiler *c, uint32_t opcode) {
+    struct rt_vector_immediate immediate = {0};
+    enum rt_immediate kind = (enum rt_immediate)rt_opcodes[opcode].immediate;
+    if (kind == RT_IMM_MEMARG || kind == RT_IMM_MEMARG_LANE) {
+        (void)rt_read_uleb(&c->cursor); /* alignment is a hint */
+        immediate.offset = (uint32_t)rt_read_uleb(&c->cursor);
+    }
+    if (kind == RT_IMM_LANE || kind == RT_IMM_MEMARG_LANE)
+        immediate.lane = (uint8_t)read_bytes(c, 1);
+    if (kind == RT_IMM_V128 || kind == RT_IMM_LANES) {
+        for (unsigned i = 0; i < sizeof(immediate.bytes); i++)
+            immediate.bytes[i] = (uint8_t)read_bytes(c, 1);
+    }
+    c->target->vector(c, opcode, &immediate);
+}
+
 static void compile_instruction(struct rt_compiler *c, uint32_t opcode) {
     switch (opcode) {
     case RT_OP_NOP: break;
@@ -235,6 +251,8 @@ static void compile_instruction(struct rt_compiler *c, uint32_t opcode) {
             rt_compile_control(c, opcode);
         else if (opcode >= RT_OP_I32_LOAD && opcode <= RT_OP_I64_STORE32)
             compile_memory_access(c, opcode);
+        else if (opcode >= RT_OP_V128_LOAD)
+            compile_vector(c, opcode);
         else if (opcode >= RT_OP_MEMORY_INIT)
             compile_bulk(c, opcode);
         else
@@ -294,25 +312,21 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
     const struct rt_module *module = c->module;
     c->function = module->imported_functions + index;
     c->body = &module->bodies[index];
-    if (c->body->has_vectors) {
-        rt_compile_fail(
-            c, rt_error_format(RT_UNSUPPORTED, "not supported: SIMD in compiled function %u", c->function));
-        return false;
-    }
     c->type = module->types[module->function_types[c->function]];
     c->cursor = rt_module_code_cursor(module, c->body);
-    c->local_count = c->type.param_count + c->body->local_count;
-    c->control_count = c->trap_exit_count = 0;
+    c->shape = rt_frame_shape_of(module, c->function);
+    c->control_count = c->trap_exit_count = c->pool_count = 0;
     c->outgoing = 0;
-    if (c->local_count + (uint64_t)c->body->max_operands > FRAME_SLOT_LIMIT) {
+    if (c->shape.local_count + (uint64_t)c->body->max_operands > FRAME_SLOT_LIMIT) {
         rt_compile_fail(c, rt_error_format(RT_UNSUPPORTED,
                                            "not supported: function %u needs a frame of more "
                                            "than %u slots",
                                            c->function, FRAME_SLOT_LIMIT));
         return false;
     }
-    if (!rt_compile_array(c, &c->local_types, &c->local_capacity, c->local_count, sizeof(*c->local_types)) ||
-        !rt_compile_array(c, &c->local_registers, &c->local_register_capacity, c->local_count,
+    if (!rt_compile_array(c, &c->local_types, &c->local_capacity, c->shape.local_count,
+                          sizeof(*c->local_types)) ||
+        !rt_compile_array(c, &c->local_registers, &c->local_register_capacity, c->shape.local_count,
                           sizeof(*c->local_registers)) ||
         !rt_compile_array(c, &c->operands, &c->operand_capacity, c->body->max_operands + (size_t)1,
                           sizeof(*c->operands)) ||
@@ -321,8 +335,8 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
         return false;
     if (c->type.param_count)
         memcpy(c->local_types, c->type.params, c->type.param_count);
-    if (c->local_count)
-        memset(c->local_registers, 0, c->local_count);
+    if (c->shape.local_count)
+        memset(c->local_registers, 0, c->shape.local_count);
     uint32_t local = c->type.param_count;
     for (uint32_t i = 0; i < c->body->run_count; i++) {
         const struct rt_local_run *run = &c->body->runs[i];
@@ -420,6 +434,7 @@ struct rt_error *rt_compile_module(const struct rt_module *module, const struct 
     free(c.controls);
     free(c.trap_exits);
     free(c.fixups);
+    free(c.pool);
     if (c.error) {
         rt_machine_code_destroy(c.code);
         return c.error;

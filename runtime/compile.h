@@ -20,7 +20,7 @@ struct rt_target;
 enum rt_register_class { RT_GENERAL, RT_VECTOR, RT_CLASS_COUNT };
 
 static inline enum rt_register_class rt_class_of(enum rt_type type) {
-    return type == RT_F32 || type == RT_F64 ? RT_VECTOR : RT_GENERAL;
+    return type == RT_F32 || type == RT_F64 || type == RT_V128 ? RT_VECTOR : RT_GENERAL;
 }
 
 enum rt_operand_kind {
@@ -36,7 +36,7 @@ struct rt_operand {
     uint8_t type;   /* enum rt_type */
     uint8_t reg;    /* RT_IN_REGISTER; RT_IN_FLAGS: the architecture's condition */
     uint32_t index; /* RT_IN_SLOT: the operand's index; RT_IS_LOCAL: the local's */
-    uint64_t bits;  /* RT_IS_CONSTANT */
+    uint64_t bits;  /* RT_IS_CONSTANT; a v128 never is one */
 };
 
 enum rt_place_kind {
@@ -47,7 +47,7 @@ enum rt_place_kind {
 };
 struct rt_place {
     enum rt_place_kind kind;
-    uint32_t index;
+    uint32_t index; /* RT_PLACE_OUTGOING and RT_PLACE_RESULT: of its first 8-byte word */
 };
 
 /* A place in code that jumps go to. Until it is bound, the fields of the jumps to it form a chain: each holds
@@ -66,6 +66,12 @@ struct rt_control {
     uint32_t table_serial, table_stub; /* the stub that a br_table made for this label */
 };
 
+struct rt_vector_immediate { /* what a vector instruction has of these */
+    uint32_t offset;
+    uint8_t lane;
+    uint8_t bytes[16]; /* a constant, or the lanes of a shuffle */
+};
+
 struct rt_trap_exit { /* a jump to an out-of-line trap */
     uint32_t field, origin;
     enum rt_trap trap;
@@ -73,6 +79,11 @@ struct rt_trap_exit { /* a jump to an out-of-line trap */
 
 struct rt_call_fixup { /* a call of a function that is not compiled yet */
     uint32_t field, function;
+};
+
+struct rt_pooled_vector { /* 16 bytes behind the function's code, and the field that shall name them */
+    uint32_t field;
+    uint8_t bytes[16];
 };
 
 struct rt_compiler {
@@ -91,8 +102,9 @@ struct rt_compiler {
     const struct rt_body *body;
     struct rt_func_type type;
     uint8_t *local_types; /* enum rt_type, parameters first */
-    uint32_t local_count, local_capacity;
-    uint32_t outgoing;    /* slots of the outgoing area */
+    uint32_t local_capacity;
+    struct rt_frame_shape shape;
+    uint32_t outgoing;    /* words of the outgoing area */
     uint32_t frame_field; /* the architecture's: where the frame's size goes in the prologue */
 
     /* This instruction. */
@@ -124,6 +136,8 @@ struct rt_compiler {
     uint32_t trap_exit_count, trap_exit_capacity;
     struct rt_call_fixup *fixups;
     uint32_t fixup_count, fixup_capacity;
+    struct rt_pooled_vector *pool;
+    uint32_t pool_count, pool_capacity;
     uint32_t trap_site_capacity;
 
     /* The map. */

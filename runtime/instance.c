@@ -187,11 +187,13 @@ static struct rt_error *make_functions(struct rt_instance *instance) {
         return rt_error_out_of_memory();
     for (uint32_t i = 0; i < count; i++) {
         uint32_t index = module->imported_functions + i, type = module->function_types[index];
-        instance->functions[i] = (struct rt_func){.instance = instance,
-                                                  .type_id = parts.type_ids[type],
-                                                  .index = index,
-                                                  .type = module->types[type],
-                                                  .store = instance->store};
+        instance->functions[i] =
+            (struct rt_func){.instance = instance,
+                             .type_id = parts.type_ids[type],
+                             .index = index,
+                             .type = module->types[type],
+                             .passes_vectors = rt_func_type_has_vectors(module->types[type]),
+                             .store = instance->store};
     }
     instance->code->ops->link(instance);
     return NULL;

@@ -24,6 +24,7 @@ struct rt_func {
     uint32_t type_id;             /* equal types of a store have equal ids */
     uint32_t index;               /* in its instance's index space */
     struct rt_func_type type;
+    bool passes_vectors; /* rt_func_type_has_vectors(type) */
     struct rt_store *store;
     rt_host_fn host; /* NULL for a function of an instance */
     void *user;
@@ -92,9 +93,9 @@ bool rt_instance_layout(const struct rt_module *module, struct rt_instance_layou
 
 /* One call from C into compiled code. The architecture's enter routine fills the first part. */
 struct rt_entry {
-    uintptr_t stack;                        /* stack pointer that unwinding returns to */
-    uintptr_t frame;                        /* frame pointer of the enter routine */
-    uint64_t general_result, vector_result; /* the first result is in one of them */
+    uintptr_t stack;                           /* stack pointer that unwinding returns to */
+    uintptr_t frame;                           /* frame pointer of the enter routine */
+    uint64_t general_result, vector_result[2]; /* the first result is in one of them */
 
     struct rt_entry *outer;
     uintptr_t exit_frame; /* while in a host function or builtin: the frame that called it, else 0 */

@@ -266,3 +266,8 @@ bool rt_func_type_equal(struct rt_func_type a, struct rt_func_type b) {
     return (!a.param_count || memcmp(a.params, b.params, a.param_count) == 0) &&
            (!a.result_count || memcmp(a.results, b.results, a.result_count) == 0);
 }
+
+bool rt_func_type_has_vectors(struct rt_func_type type) {
+    return (type.param_count && memchr(type.params, RT_V128, type.param_count)) ||
+           (type.result_count && memchr(type.results, RT_V128, type.result_count));
+}

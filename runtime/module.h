@@ -93,6 +93,7 @@ struct rt_body {
     uint32_t max_operands; /* greatest operand stack height, found by validation */
     uint32_t max_labels;   /* greatest control stack height, the function's own frame counted */
     bool has_vectors;      /* a parameter, a local or an operand is a v128 */
+    bool passes_vectors;   /* a parameter or a result is */
 };
 
 struct rt_export_entry {
@@ -192,5 +193,7 @@ struct rt_error *rt_validate_body(const struct rt_module *module, uint32_t funct
 /* "i32", "funcref", ...: the text format's word. */
 const char *rt_type_name(enum rt_type type);
 bool rt_func_type_equal(struct rt_func_type a, struct rt_func_type b);
+/* Whether a parameter or a result is a v128. */
+bool rt_func_type_has_vectors(struct rt_func_type type);
 
 #endif

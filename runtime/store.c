@@ -179,6 +179,7 @@ struct rt_error *rt_func_create(struct rt_store *store, const char *name, struct
                              .instance = &store->host,
                              .type_id = id,
                              .type = store->types[id],
+                             .passes_vectors = rt_func_type_has_vectors(type),
                              .store = store,
                              .host = fn,
                              .user = user,

@@ -479,6 +479,7 @@ struct rt_error *rt_validate_body(const struct rt_module *module, uint32_t funct
     body->max_operands = v.max_operands;
     body->max_labels = v.max_labels;
     body->has_vectors = v.has_vectors || (v.local_count && memchr(v.locals, RT_V128, v.local_count));
+    body->passes_vectors = rt_func_type_has_vectors(*type);
     rt_validator_clear(&v);
     if (!error)
         return NULL;

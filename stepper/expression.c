@@ -112,7 +112,21 @@ static bool read_memory(struct st_evaluation *e, uint64_t address, size_t size, 
     return true;
 }
 
-static bool read_wasm(struct st_evaluation *e, const struct st_operation *operation) {
+/* A v128 is wider than a stack's entry: only as a whole value can it be described. */
+static bool describe_vector(struct st_evaluation *e, const struct st_operation *operation,
+                            const union rt_value *value, struct rt_cursor *cursor) {
+    if (cursor->next == cursor->end || *cursor->next != ST_DW_OP_stack_value)
+        return fail_at(e, operation, "it holds a vector, of which only DW_OP_stack_value makes something");
+    cursor->next++;
+    memcpy(e->vector, value->v128, sizeof e->vector);
+    e->describes = ST_DESCRIBES_BLOCK;
+    e->block = e->vector;
+    e->block_size = sizeof e->vector;
+    return true;
+}
+
+static bool read_wasm(struct st_evaluation *e, const struct st_operation *operation,
+                      struct rt_cursor *cursor) {
     enum rt_type type;
     union rt_value value;
     if (!e->machine->wasm)
@@ -133,7 +147,8 @@ static bool read_wasm(struct st_evaluation *e, const struct st_operation *operat
         result = (struct st_value){0, 8, ST_VALUE_FLOAT};
         memcpy(&result.bits, &value.f64, sizeof value.f64);
         break;
-    default: return fail_at(e, operation, "it holds a reference or a vector, which no C object is");
+    case RT_V128: return describe_vector(e, operation, &value, cursor);
+    default: return fail_at(e, operation, "it holds a reference, which no C object is");
     }
     /* A value like any other: without DW_OP_stack_value behind it, it is the object's address. LLVM writes a
      * variable that lives in a local with DW_OP_stack_value, and one that a local points to (an aggregate
@@ -418,7 +433,7 @@ static bool run_operation(struct st_evaluation *e, const struct st_operation *op
     case ST_DW_OP_addr: return push_generic(e, operands[0] + e->machine->bias);
     case ST_DW_OP_addrx:
     case ST_DW_OP_GNU_addr_index: return push_indexed(e, operands[0], e->machine->bias);
-    case ST_DW_OP_WASM_location: return read_wasm(e, operation);
+    case ST_DW_OP_WASM_location: return read_wasm(e, operation, cursor);
     case ST_DW_OP_stack_value:
         if (e->depth == 0)
             return fail_at(e, operation, "the stack is empty");

@@ -103,6 +103,7 @@ struct st_evaluation {
     uint64_t register_number;
     const uint8_t *block;
     size_t block_size;
+    uint8_t vector[16]; /* of a WebAssembly local, global or operand */
     unsigned depth;
     struct st_value stack[ST_MAX_STACK];
     /* an object in pieces */

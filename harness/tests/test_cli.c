@@ -300,6 +300,7 @@ static void test_run(void **state) {
     must(CC "--target=wasm32-wasi args.c -o args.wasm");
     must(CC "--target=wasm32-wasi trap.c -o trap.wasm");
     expect("run good.wasm", 0, "8\n");
+    expect("run --engine interp good.wasm", 0, "8\n");
     expect("run args.wasm --env NAME=value -- --one", 7, "2 --one value\n");
     expect("run trap.wasm", 134, "integer divide by zero");
     expect("run trap.wasm", 134, "trap.c:2");

@@ -5,6 +5,7 @@
  * call. */
 #include "runtime/interp/interp.h"
 #include "runtime/interp/numeric.h"
+#include "runtime/interp/vector.h"
 
 /* How slots hold each C type of operations.def. */
 #define READ_u32(slot)   ((uint32_t)(slot))
@@ -280,6 +281,21 @@ do_BULK:
         goto trapped;
     size = memory_size(instance);
     NEXT(5);
+
+    /* ---- Vectors ---- */
+
+do_VECTOR:
+    (void)rt_interp_vector(ip[1], &SLOT(2), NULL, true);
+    NEXT(3);
+do_VECTOR_IMMEDIATE:
+    (void)rt_interp_vector(ip[1], &SLOT(2), (const uint8_t *)(ip + 3), true);
+    NEXT(7);
+do_VECTOR_MEMORY:
+    address = (uint64_t)(uint32_t)SLOT(2) + ip[4];
+    if (address + rt_interp_vector_access(ip[1]) > size)
+        TRAP(MEMORY_OUT_OF_BOUNDS);
+    (void)rt_interp_vector_memory(ip[1], &SLOT(3), memory + address, (uint8_t)ip[5]);
+    NEXT(6);
 
     /* ---- Control ---- */
 

@@ -196,6 +196,8 @@ static void translate_instruction(struct rt_translator *t, uint32_t opcode) {
             rt_translate_control(t, opcode);
         else if (opcode >= RT_OP_MEMORY_INIT && opcode <= RT_OP_TABLE_FILL)
             translate_table_or_memory(t, opcode);
+        else if (opcode >= RT_OP_V128_LOAD)
+            rt_translate_vector(t, opcode);
         else
             rt_translate_numeric(t, opcode);
     }

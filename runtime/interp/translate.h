@@ -143,8 +143,13 @@ void rt_translate_begin(struct rt_translator *t);
 
 /* translate_numeric.c: everything that computes, and memory */
 void rt_translate_numeric(struct rt_translator *t, uint32_t opcode);
+/* The type that a letter of opcodes.def's signatures stands for. */
+enum rt_type rt_translate_type(char letter);
 /* The handler of a branch taken when the comparison is (or is not) true; `constant` tells its form. */
 enum rt_handler rt_compare_branch(uint32_t compare, bool when, bool constant);
+
+/* translate_vector.c: SIMD */
+void rt_translate_vector(struct rt_translator *t, uint32_t opcode);
 
 /* translate.c: immediates of a validated body */
 uint32_t rt_translate_u32(struct rt_translator *t);

@@ -50,16 +50,21 @@ enum rt_handler rt_compare_branch(uint32_t compare, bool when, bool constant) {
     return (enum rt_handler)(forms[opcode].handler + (constant ? FORM_BRANCH_RK : FORM_BRANCH_RR));
 }
 
+enum rt_type rt_translate_type(char letter) {
+    switch (letter) {
+    case 'i': return RT_I32;
+    case 'I': return RT_I64;
+    case 'f': return RT_F32;
+    case 'F': return RT_F64;
+    default: return RT_V128;
+    }
+}
+
 static enum rt_type result_of(uint32_t opcode) {
     const char *letter = rt_opcodes[opcode].signature;
     while (*letter != ':')
         letter++;
-    switch (letter[1]) {
-    case 'i': return RT_I32;
-    case 'I': return RT_I64;
-    case 'f': return RT_F32;
-    default: return RT_F64;
-    }
+    return rt_translate_type(letter[1]);
 }
 
 static bool commutes(uint32_t opcode) {

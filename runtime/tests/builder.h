@@ -49,8 +49,11 @@ MAYBE_UNUSED static void put_name(struct bytes *bytes, const char *name) {
 /* An opcode of opcodes.def. */
 MAYBE_UNUSED static void put_op(struct bytes *bytes, uint32_t opcode) {
     if (opcode >= 0x100)
-        put_byte(bytes, 0xfc);
-    put_byte(bytes, opcode & 0xff);
+        put_byte(bytes, opcode >= 0x200 ? 0xfd : 0xfc);
+    if (opcode >= 0x100)
+        put_uleb(bytes, opcode & 0xff);
+    else
+        put_byte(bytes, opcode);
 }
 MAYBE_UNUSED static void put_little(struct bytes *bytes, uint64_t bits, unsigned size) {
     for (unsigned i = 0; i < size; i++)
@@ -74,6 +77,12 @@ MAYBE_UNUSED static void put_constant(struct bytes *bytes, enum rt_type type, ui
         put_byte(bytes, RT_OP_F64_CONST);
         put_little(bytes, bits, 8);
         break;
+    case RT_V128: /* the bits, then their complement */
+        put_op(bytes, RT_OP_V128_CONST);
+        put(bytes, &bits, 8);
+        bits = ~bits;
+        put(bytes, &bits, 8);
+        break;
     default:
         put_byte(bytes, RT_OP_REF_NULL);
         put_byte(bytes, type);
@@ -84,13 +93,14 @@ MAYBE_UNUSED static void put_constant(struct bytes *bytes, enum rt_type type, ui
 /* Literal bytes. */
 #define PUT(bytes, ...) put(bytes, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
-/* i I f F r e: i32 i64 f32 f64 funcref externref. */
+/* i I f F v r e: i32 i64 f32 f64 v128 funcref externref. */
 MAYBE_UNUSED static enum rt_type type_of_letter(char letter) {
     switch (letter) {
     case 'i': return RT_I32;
     case 'I': return RT_I64;
     case 'f': return RT_F32;
     case 'F': return RT_F64;
+    case 'v': return RT_V128;
     case 'r': return RT_FUNCREF;
     default: return RT_EXTERNREF;
     }

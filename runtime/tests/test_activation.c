@@ -138,6 +138,54 @@ static void test_at_memory_trap(void **state) {
     stop(&running);
 }
 
+/* A vector's operand by its first byte: the others follow it. */
+static void assert_vector(const struct rt_activation *activation, uint32_t index, uint8_t first) {
+    enum rt_type type;
+    union rt_value value;
+    expect_good(rt_activation_operand(activation, index, &type, &value));
+    assert_int_equal(type, RT_V128);
+    for (unsigned i = 0; i < sizeof(value.v128); i++)
+        assert_int_equal(value.v128[i], (uint8_t)(first + i));
+}
+
+static void look_at_vectors(struct view *view, struct rt_activation *first) {
+    (void)view;
+    enum rt_type type;
+    union rt_value value;
+    assert_int_equal(operand_count(first), 4);
+    assert_vector(first, 0, 0x40);
+    assert_vector(first, 1, 0x41); /* computed: in a register */
+    assert_int_equal(operand(first, 2, RT_I32), 0xfffffff0);
+    assert_vector(first, 3, 0x40); /* popped already: a local */
+    expect_good(rt_activation_local(first, 1, &type, &value));
+    assert_int_equal(type, RT_V128);
+    for (unsigned i = 0; i < sizeof(value.v128); i++)
+        assert_int_equal(value.v128[i], 0x40 + i);
+}
+
+static void test_vectors_at_trap(void **state) {
+    (void)state;
+    struct builder builder = {0};
+    struct bytes code = {0};
+    build_memory(&builder, 1, 1);
+    put_op(&code, RT_OP_V128_CONST);
+    for (unsigned i = 0; i < 16; i++)
+        put_byte(&code, 0x40 + i);
+    PUT(&code, RT_OP_LOCAL_SET, 1, GET(1), GET(1), CONST(1));
+    put_op(&code, RT_OP_I8X16_SPLAT);
+    put_op(&code, RT_OP_I8X16_ADD);
+    PUT(&code, GET(0), GET(1));
+    put_op(&code, RT_OP_V128_STORE);
+    PUT(&code, 0, 8, RT_OP_DROP, RT_OP_DROP);
+    build_function(&builder, "f", "i:", "v", &code);
+    struct running running = run(&builder);
+    struct view view = {.running = &running, .look = look_at_vectors};
+    rt_store_set_hooks(running.store, &(struct rt_hooks){.user = &view, .trap = look_at_trap});
+    expect_trap(&running, "f", 0xfffffff0, 0, RT_TRAP_MEMORY_OUT_OF_BOUNDS);
+    assert_int_equal(view.count, 1);
+    stop(&running);
+}
+
 static void look_at_exhaustion(struct view *view, struct rt_activation *activation) {
     (void)view;
     unsigned depth = 1;
@@ -266,9 +314,9 @@ static void test_map(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_at_trap),       cmocka_unit_test(test_at_memory_trap),
-        cmocka_unit_test(test_at_exhaustion), cmocka_unit_test(test_host_frames),
-        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_at_trap),         cmocka_unit_test(test_at_memory_trap),
+        cmocka_unit_test(test_vectors_at_trap), cmocka_unit_test(test_at_exhaustion),
+        cmocka_unit_test(test_host_frames),     cmocka_unit_test(test_map),
     };
     return RUN_ON_BOTH_ENGINES(tests);
 }

@@ -325,11 +325,55 @@ static void test_set_local(void **state) {
     stop(&running);
 }
 
+/* Operand i is a vector of bytes i + 1, but for the two topmost, which are what it is computed from. */
+static void look_at_vectors(const struct rt_activation *activation, const struct rt_registers *registers) {
+    (void)registers;
+    uint32_t count;
+    enum rt_type type;
+    union rt_value value;
+    expect_good(rt_activation_operand_count(activation, &count));
+    for (uint32_t i = 0; i + 2 < count; i++) {
+        expect_good(rt_activation_operand(activation, i, &type, &value));
+        assert_int_equal(type, RT_V128);
+        for (unsigned k = 0; k < sizeof(value.v128); k++)
+            assert_int_equal(value.v128[k], i + 1);
+        stops.sum++;
+    }
+}
+
+static void test_vectors(void **state) {
+    (void)state;
+    enum { COUNT = 20 }; /* some in registers, some not */
+    struct builder builder = {0};
+    struct bytes code = {0};
+    for (uint8_t i = 0; i < COUNT; i++) {
+        PUT(&code, GET(0), CONST((uint8_t)(i + 1)));
+        put_op(&code, RT_OP_I8X16_SPLAT);
+        put_op(&code, RT_OP_V128_OR);
+    }
+    for (unsigned i = 1; i < COUNT; i++)
+        put_op(&code, RT_OP_V128_XOR);
+    put_op(&code, RT_OP_V128_ANY_TRUE);
+    build_function(&builder, "f", "v:i", "", &code);
+    struct running running = run_probed(&builder, NULL, 0);
+    set_all(&running, true);
+    stops.running = &running;
+    stops.count = stops.sum = 0;
+    stops.look = look_at_vectors;
+    union rt_value argument = {.v128 = {0}}, result = {0};
+    expect_good(rt_func_call(exported(&running, "f"), &argument, &result));
+    stops.look = NULL;
+    assert_int_equal(result.i32, 1); /* 1 ^ 2 ^ ... ^ 20 is 20 */
+    assert_int_equal(stops.count, COUNT * 4 + (COUNT - 1) + 2);
+    assert_true(stops.sum > COUNT * COUNT);
+    stop(&running);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sites_of_blocks), cmocka_unit_test(test_sites_of_if),
         cmocka_unit_test(test_chosen_sites),    cmocka_unit_test(test_operands),
-        cmocka_unit_test(test_set_local),
+        cmocka_unit_test(test_set_local),       cmocka_unit_test(test_vectors),
     };
     return RUN_ON_BOTH_ENGINES(tests);
 }

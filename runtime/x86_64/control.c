@@ -125,9 +125,7 @@ void rt_x86_select(struct rt_compiler *c) {
     uint8_t condition = rt_x86_test(c, &operand);
     struct rt_operand no = rt_pop(c), yes = rt_pop(c);
     if (condition == CC_NOT_EQUAL_OR_UNORDERED) {
-        struct rt_operand kept = yes;
-        yes = no;
-        no = kept;
+        x86_swap_operands(&yes, &no);
         condition = CC_EQUAL_ORDERED;
     }
     if (rt_class_of((enum rt_type)yes.type) == RT_GENERAL)

@@ -48,13 +48,9 @@ void rt_x86_float_round(struct rt_compiler *c, const struct x86_lowering *how) {
     rt_push_register(c, type, reg);
 }
 
-static void with_constant(struct rt_compiler *c, uint32_t operation, uint8_t reg, int32_t constant) {
-    rt_x86_rm(c, operation, reg, x86_at(RIP, constant), 0);
-}
-
 void rt_x86_float_mask(struct rt_compiler *c, const struct x86_lowering *how) {
     uint8_t reg = rt_pop_register(c, NULL);
-    with_constant(c, how->operation, reg, how->detail);
+    x86_with_constant(c, how->operation, reg, how->detail);
     rt_push_register(c, (enum rt_type)how->operand, reg);
 }
 
@@ -64,8 +60,8 @@ void rt_x86_float_copysign(struct rt_compiler *c, const struct x86_lowering *how
     struct rt_operand right = rt_pop(c), left = rt_pop(c);
     uint8_t reg = rt_x86_to_register(c, &left);
     rt_x86_load(c, VECTOR_SCRATCH, &right);
-    with_constant(c, X86_ANDPS, VECTOR_SCRATCH, is_single ? CONSTANT_SIGN_F32 : CONSTANT_SIGN_F64);
-    with_constant(c, X86_ANDPS, reg, is_single ? CONSTANT_ABS_F32 : CONSTANT_ABS_F64);
+    x86_with_constant(c, X86_ANDPS, VECTOR_SCRATCH, is_single ? CONSTANT_SIGN_F32 : CONSTANT_SIGN_F64);
+    x86_with_constant(c, X86_ANDPS, reg, is_single ? CONSTANT_ABS_F32 : CONSTANT_ABS_F64);
     rt_x86_rr(c, X86_ORPS, reg, VECTOR_SCRATCH);
     rt_give_operand(c, &right);
     rt_push_register(c, type, reg);
@@ -98,11 +94,8 @@ void rt_x86_float_compare(struct rt_compiler *c, const struct x86_lowering *how)
     enum rt_type type = (enum rt_type)how->operand;
     struct rt_operand right = rt_pop(c), left = rt_pop(c);
     /* "Above" is false for unordered operands, "below" is not: less-than compares the other way round. */
-    if (how->detail & COMPARE_SWAP) {
-        struct rt_operand kept = left;
-        left = right;
-        right = kept;
-    }
+    if (how->detail & COMPARE_SWAP)
+        x86_swap_operands(&left, &right);
     uint8_t reg = rt_x86_to_register(c, &left);
     rt_x86_operate(c, unordered_compare(type), reg, &right);
     rt_give_register(c, RT_VECTOR, reg);

@@ -10,19 +10,13 @@ static bool in_frame(const struct rt_operand *operand) {
     return operand->kind == RT_IN_SLOT || operand->kind == RT_IS_LOCAL;
 }
 
-static void swap(struct rt_operand *a, struct rt_operand *b) {
-    struct rt_operand kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
 void rt_x86_alu(struct rt_compiler *c, const struct x86_lowering *how) {
     enum rt_type type = (enum rt_type)how->operand;
     struct rt_operand right = rt_pop(c), left = rt_pop(c);
     bool commutes = how->operation != GROUP_SUB;
     if (commutes && left.kind != RT_IN_REGISTER &&
         (right.kind == RT_IN_REGISTER || left.kind == RT_IS_CONSTANT))
-        swap(&left, &right);
+        x86_swap_operands(&left, &right);
     uint8_t reg = rt_x86_to_register(c, &left);
     if (fits_immediate(&right))
         rt_x86_group_imm(c, x86_width(type), how->operation, reg, (int32_t)right.bits);
@@ -36,7 +30,7 @@ void rt_x86_multiply(struct rt_compiler *c, const struct x86_lowering *how) {
     enum rt_type type = (enum rt_type)how->operand;
     struct rt_operand right = rt_pop(c), left = rt_pop(c);
     if (left.kind != RT_IN_REGISTER && (right.kind == RT_IN_REGISTER || left.kind == RT_IS_CONSTANT))
-        swap(&left, &right);
+        x86_swap_operands(&left, &right);
     if (fits_immediate(&right)) {
         uint8_t reg = rt_x86_to_register(c, &left);
         rt_x86_rr(c, x86_width(type) | X86_IMUL_IMM, reg, reg);
@@ -165,7 +159,7 @@ void rt_x86_compare(struct rt_compiler *c, const struct x86_lowering *how) {
     struct rt_operand right = rt_pop(c), left = rt_pop(c);
     if (left.kind == RT_IS_CONSTANT ||
         (readable_register(c, &left) == RT_NO_REGISTER && readable_register(c, &right) != RT_NO_REGISTER)) {
-        swap(&left, &right);
+        x86_swap_operands(&left, &right);
         condition = mirrored(condition);
     }
     uint8_t reg = readable_register(c, &left);

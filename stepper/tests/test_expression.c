@@ -21,7 +21,7 @@ struct fake {
     uint8_t vector[16];
     uint8_t memory[128]; /* at MEMORY_BASE */
     uint64_t cfa;
-    union rt_value locals[4];
+    union rt_value locals[6];
 };
 
 static bool read_register(void *user, unsigned number, uint64_t *ret) {
@@ -53,8 +53,8 @@ static bool read_cfa(void *user, uint64_t *ret) {
 static struct rt_error *read_wasm(void *user, unsigned kind, uint32_t index, enum rt_type *type,
                                   union rt_value *ret) {
     struct fake *fake = user;
-    static const enum rt_type types[] = {RT_I32, RT_I64, RT_F32, RT_F64};
-    if (kind == 0 && index >= 4)
+    static const enum rt_type types[] = {RT_I32, RT_I64, RT_F32, RT_F64, RT_V128, RT_FUNCREF};
+    if (kind == 0 && index >= 6)
         return rt_error_format(RT_USAGE, "there is no local %u", index);
     *type = kind == 0 ? types[index] : RT_I32;
     *ret = kind == 0 ? fake->locals[index] : (union rt_value){.i32 = 100 * (kind == 2 ? 2 : 1) + index};
@@ -112,6 +112,7 @@ static int set_up(void **state) {
     fake.locals[1].i64 = 0x1122334455667788;
     fake.locals[2].f32 = 1.5f;
     fake.locals[3].f64 = -2.25;
+    memcpy(fake.locals[4].v128, "\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20", 16);
     rt_arena_init(&arena, 0);
     sections[ST_SECTION_ADDR] = (struct st_section){addresses, sizeof addresses};
     const struct st_type *all[] = {&int_type, &char_type, &long_type, &float_type, &double_type};
@@ -393,7 +394,20 @@ static void test_wasm(void **state) {
     check_number(BYTES(DW_OP_WASM_location, 3, 7, 0, 0, 0), 107, 4); /* global, four bytes */
     check_number(BYTES(DW_OP_WASM_location, 2, 9), 209, 4);          /* operand stack */
     NUMBER(0x13121110, DW_OP_WASM_location, 0, 0, DW_OP_deref);
-    IRRETRIEVABLE("there is no local 4", DW_OP_WASM_location, 0, 4);
+    place = EVALUATE(16, DW_OP_WASM_location, 0, 4, DW_OP_stack_value); /* a vector */
+    assert_int_equal(place.kind, ST_PLACE_VALUE);
+    assert_int_equal(place.size, 16);
+    assert_memory_equal(place.bytes, fake.locals[4].v128, 16);
+    place = EVALUATE(16, DW_OP_WASM_location, 0, 4, DW_OP_stack_value, DW_OP_piece, 8, DW_OP_WASM_location, 0,
+                     1, DW_OP_stack_value, DW_OP_piece, 8);
+    assert_memory_equal(place.bytes, fake.locals[4].v128, 8);
+    assert_memory_equal(place.bytes + 8, &fake.locals[1].i64, 8);
+    IRRETRIEVABLE("it holds a vector", DW_OP_WASM_location, 0, 4);
+    IRRETRIEVABLE("it holds a vector", DW_OP_WASM_location, 0, 4, DW_OP_plus_uconst, 1, DW_OP_stack_value);
+    IRRETRIEVABLE("it follows the end of a location", DW_OP_WASM_location, 0, 4, DW_OP_stack_value,
+                  DW_OP_stack_value);
+    IRRETRIEVABLE("it holds a reference", DW_OP_WASM_location, 0, 5, DW_OP_stack_value);
+    IRRETRIEVABLE("there is no local 6", DW_OP_WASM_location, 0, 6);
     IRRETRIEVABLE("kind of WebAssembly location 4", DW_OP_WASM_location, 4, 0);
     IRRETRIEVABLE("unexpected end", DW_OP_WASM_location, 3, 0, 0);
     machine.wasm = NULL;
