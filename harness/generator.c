@@ -1,0 +1,45 @@
+/* The table of generators. */
+#include "harness/generator.h"
+
+#include "harness/generate_wasi.h"
+#include "harness/program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct rt_error *write_wasi(const struct hx_tools *tools, uint64_t seed, const char *words,
+                                   const char *folder) {
+    struct hx_buffer text = {0};
+    struct rt_error *error;
+    char path[512];
+
+    (void)tools;
+    if (words)
+        return rt_error_format(RT_USAGE, "--csmith: the programs of --source wasi are not Csmith's");
+    snprintf(path, sizeof path, "%s/" HX_SOURCE, folder);
+    hx_generate_wasi(seed, &text);
+    error = text.failed ? rt_error_out_of_memory() : hx_file_write(path, text.bytes, text.size, 0644);
+    hx_buffer_clear(&text);
+    return error;
+}
+
+static const struct hx_generator generators[] = {
+    {.name = "csmith", .needs_csmith = true, .has_native = true, .write = hx_generate},
+    {.name = "wasi", .write = write_wasi},
+};
+enum { GENERATOR_COUNT = sizeof generators / sizeof *generators };
+
+struct rt_error *hx_generator_find(const char *name, const struct hx_generator **ret) {
+    struct hx_buffer names = {0};
+
+    for (int i = 0; i < GENERATOR_COUNT; i++) {
+        *ret = &generators[i];
+        if (strcmp(generators[i].name, name) == 0)
+            return NULL;
+        hx_buffer_print(&names, "%s%s", i > 0 ? ", " : "", generators[i].name);
+    }
+    struct rt_error *error = rt_error_format(RT_USAGE, "--source: there is no source '%s'; write one of %s",
+                                             name, hx_buffer_string(&names));
+    hx_buffer_clear(&names);
+    return error;
+}

@@ -1,0 +1,27 @@
+/* Sources of programs: the generators that `--source` names. */
+#ifndef LOCKSTEP_HARNESS_GENERATOR_H
+#define LOCKSTEP_HARNESS_GENERATOR_H
+
+#include "harness/tools.h"
+
+struct hx_generator {
+    const char *name; /* as --source has it */
+    bool needs_csmith;
+    bool has_native; /* its programs mean the same when they are compiled natively */
+    /* Writes the seed's program as HX_SOURCE into the folder. `words` are more words for the generator's
+     * command line, or NULL. */
+    struct rt_error *(*write)(const struct hx_tools *tools, uint64_t seed, const char *words,
+                              const char *folder);
+};
+
+#define HX_DEFAULT_SOURCE "csmith"
+
+/* RT_USAGE names those that there are. */
+RT_MUST_USE struct rt_error *hx_generator_find(const char *name, const struct hx_generator **ret);
+
+/* The option, as a row for commands' tables. */
+#define HX_SOURCE_OPTION(type)                                                                               \
+    {"--source", "SOURCE", HX_OPTION_TEXT, offsetof(type, source),                                           \
+     "where programs come from: csmith, or wasi, whose programs use WASI widely (csmith)"}
+
+#endif
