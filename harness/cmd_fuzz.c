@@ -15,11 +15,12 @@ enum { MAX_JOBS = 1024 };
 struct values {
     struct hx_seeds seeds;
     uint64_t time, jobs, stops, visits, time_limit;
-    const char *out, *cc, *native_cc, *opt, *known, *csmith;
+    const char *source, *out, *cc, *native_cc, *opt, *known, *csmith;
     bool json;
 };
 
-static const struct values defaults = {.cc = HX_DEFAULT_CC,
+static const struct values defaults = {.source = HX_DEFAULT_SOURCE,
+                                       .cc = HX_DEFAULT_CC,
                                        .opt = "-O0",
                                        .stops = HX_DEFAULT_STOPS,
                                        .visits = HX_DEFAULT_VISITS,
@@ -28,6 +29,7 @@ static const struct values defaults = {.cc = HX_DEFAULT_CC,
 static const struct hx_option options[] = {
     {"--seeds", "A-B", HX_OPTION_SEEDS, offsetof(struct values, seeds),
      "seeds to try (1-100; with --time alone: from 1 on)"},
+    HX_SOURCE_OPTION(struct values),
     {"--time", "10m", HX_OPTION_DURATION, offsetof(struct values, time),
      "start no program after this long: 90s, 10m, 2h"},
     {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs), "programs at a time (number of cores)"},
@@ -41,8 +43,9 @@ static const struct hx_option options[] = {
      "print one JSON object a program; the summary goes to standard error"},
 };
 
-static struct rt_error *campaign_of(const struct values *values, const struct hx_tools *tools,
-                                    const struct hx_known *known, struct hx_campaign *ret) {
+static struct rt_error *campaign_of(const struct values *values, const struct hx_generator *generator,
+                                    const struct hx_tools *tools, const struct hx_known *known,
+                                    struct hx_campaign *ret) {
     struct hx_seeds seeds = values->seeds;
 
     if (values->jobs > MAX_JOBS)
@@ -51,6 +54,7 @@ static struct rt_error *campaign_of(const struct values *values, const struct hx
         seeds = (struct hx_seeds){.first = 1, .last = values->time ? UINT64_MAX : 100};
     *ret = (struct hx_campaign){
         .setup = {.tools = tools,
+                  .generator = generator,
                   .csmith_words = values->csmith,
                   .max_stops = values->stops,
                   .max_visits = values->visits,
@@ -71,8 +75,9 @@ static struct rt_error *campaign_of(const struct values *values, const struct hx
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     const struct values *values = all;
-    const struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt, .generate = true};
+    struct hx_tools_choice choice = {
+        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
+    const struct hx_generator *generator;
     struct hx_tools tools = {0};
     struct hx_known known = {0};
     struct hx_temp temp = {0};
@@ -82,6 +87,10 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     if (arguments->count > 0)
         return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
+    error = hx_generator_find(values->source, &generator);
+    if (error)
+        return error;
+    choice.generate = generator->needs_csmith;
     hx_tally_init(&tally);
     hx_interrupt_catch();
     double started = hx_seconds();
@@ -91,7 +100,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error)
         error = hx_tools_find(&choice, &temp, &tools);
     if (!error)
-        error = campaign_of(values, &tools, &known, &campaign);
+        error = campaign_of(values, generator, &tools, &known, &campaign);
     if (!error) {
         error = hx_campaign_run(&campaign, &temp, &tally);
         hx_tally_print(&tally, hx_seconds() - started, values->json ? stderr : stdout);
@@ -112,6 +121,8 @@ const struct hx_command hx_command_fuzz = {
     .arguments = "[--seeds A-B] [--time 10m] [--jobs N] [--out DIR] [OPTIONS]",
     .summary = "Generates C programs, compiles each natively and to wasm32-wasi, steps both and compares.",
     .details = HX_GENERATE_RULE
+    "\n\nThe programs of --source wasi use WASI widely and mean nothing natively: each is compiled to Wasm\n"
+    "at --opt and at another level, and what the two print and how they end is compared."
     "\n\nExit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
     "not one program could be checked. Ctrl-C ends the campaign, keeps what was found and prints the\n"
     "summary.",

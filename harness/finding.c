@@ -60,6 +60,10 @@ static void quote(const char *text, struct hx_buffer *out) {
     hx_buffer_text(out, "'");
 }
 
+static bool is_wasm_only(const struct hx_job *job) {
+    return job->source.has_seed && !job->setup->generator->has_native;
+}
+
 static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     const struct hx_tools *tools = job->setup->tools;
     char binary[PATH_MAX] = "lockstep";
@@ -75,7 +79,12 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     quote(binary, out);
     hx_buffer_text(out, "}\n"
                         "[ -x \"$lockstep\" ] || lockstep=lockstep\n"
-                        "exec \"$lockstep\" check " HX_SOURCE);
+                        "exec \"$lockstep\" ");
+    if (is_wasm_only(job))
+        hx_buffer_print(out, "fuzz --source %s --seeds %llu", job->setup->generator->name,
+                        (unsigned long long)job->source.seed);
+    else
+        hx_buffer_text(out, "check " HX_SOURCE);
     hx_buffer_text(out, " --cc ");
     quote(tools->cc, out);
     if (strcmp(tools->cc, tools->native.name) != 0) {
@@ -119,7 +128,8 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
 
 struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
                                   const struct hx_finding *finding, const char **ret_name) {
-    static const char *const files[] = {HX_SOURCE, HX_NATIVE, HX_WASM};
+    bool has_native = !is_wasm_only(job);
+    const char *const files[] = {HX_SOURCE, HX_WASM, has_native ? HX_NATIVE : HX_WASM_OTHER};
     const char *name = finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
                                       : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
                                                         (unsigned long long)hash(finding->body.signature));

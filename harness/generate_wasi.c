@@ -7,7 +7,10 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum { LEAST_FUNCTIONS = 5, MOST_FUNCTIONS = 9, NESTING = 2 };
+enum { LEAST_FUNCTIONS = 4, MOST_FUNCTIONS = 9, NESTING = 2 };
+
+/* Past this many lines a program gets no more functions. */
+enum { MANY_LINES = 260 };
 
 static const struct hx_theme *const themes[] = {
     &hx_theme_files,  &hx_theme_streams, &hx_theme_descriptors, &hx_theme_folders, &hx_theme_names,
@@ -181,13 +184,13 @@ static void write_function(struct hx_writer *writer, struct function *functions,
 
 /* How a program ends. The status is below what a shell takes for a signal. */
 static const struct hx_statement ends[] = {
-    {8, "return (int)(x % 60);"},
+    {6, "return (int)(x % 60);"},
     {3, "exit((int)(x % 60));"},
     {2, "fflush(NULL);\n"
         "_Exit((int)(x % 60));"},
     {2, "fflush(NULL);\n"
         "__wasi_proc_exit(x % 60);"},
-    {2, "fflush(NULL);\n"
+    {4, "fflush(NULL);\n"
         "return proc_raise($[2~6~15]) + 1;"},
     {1, "fflush(NULL);\n"
         "__builtin_trap();"},
@@ -214,10 +217,20 @@ static void write_main(struct hx_writer *writer, const struct function *function
     hx_write_format(writer, "printf(\"%%2u %%08x\\n\", i, x);\n}\n");
     hx_write_format(writer, "for (unsigned i = 0; i < %u; i++) {\n", hx_random_between(random, 1, 3));
     hx_write_format(writer, "x = parts[x %% %u](x, 0);\nprintf(\"again %%08x\\n\", x);\n}\n", count);
+    hx_write_format(writer, "/* What all that left behind. */\n"
+                            "x = walk(walk(x, \"/extra\", 1), \".\", 3);\nprintf(\"%%08x\\n\", x);\n");
     hx_write_format(writer,
                     "/* This much depends on the host. */\nfprintf(stderr, \"%%08x\\n\", ambient);\n");
     hx_write(writer, ends[hx_choose(writer, ends, COUNT(ends))].text);
     hx_write_format(writer, "}\n");
+}
+
+static size_t count_lines(const struct hx_buffer *text) {
+    size_t lines = 0;
+
+    for (size_t i = 0; i < text->size; i++)
+        lines += text->bytes[i] == '\n';
+    return lines;
 }
 
 void hx_generate_wasi(uint64_t seed, struct hx_buffer *ret) {
@@ -226,8 +239,11 @@ void hx_generate_wasi(uint64_t seed, struct hx_buffer *ret) {
     struct function functions[MOST_FUNCTIONS];
     unsigned count = hx_random_between(&writer.random, LEAST_FUNCTIONS, MOST_FUNCTIONS);
 
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         write_function(&writer, functions, i);
+        if (i + 1 >= LEAST_FUNCTIONS && count_lines(&body) > MANY_LINES)
+            count = i + 1;
+    }
     write_main(&writer, functions, count);
     hx_buffer_print(
         ret,

@@ -63,7 +63,7 @@ const struct hx_theme hx_theme_files = {
     .purpose = "Writes and reads a file.",
     .weight = 6,
     .least = 5,
-    .most = 12,
+    .most = 10,
     .before =
         "int fd = open($[$file~$file~$new], $[O_RDWR~O_RDWR~O_RDWR~O_RDONLY~O_WRONLY] | "
         "$[O_CREAT~O_CREAT~O_CREAT | O_TRUNC~O_APPEND~O_CREAT | O_APPEND~O_CREAT | O_EXCL~O_SYNC~O_DSYNC~"

@@ -71,7 +71,7 @@ static const struct hx_statement console[] = {
     {4, "x = step(x, \"printf\", printf(\"%u\\n\", x % $many));"},
     {2, "x = step(x, \"puts\", puts(\"$[~one line~another line]\") >= 0);"},
     {3, "fflush(stdout);\n"
-        "x = step(x, \"write\", write(STDOUT_FILENO, \"$[~a\\n~direct\\n]\", $[0~1~2]));"},
+        "x = step(x, \"write\", write(STDOUT_FILENO, \"$[a\\n~b\\n~direct\\n]\", $[0~1~2]));"},
     {2, "x = step(x, \"fprintf\", fprintf(stderr, \"%u\\n\", x % $many));"},
     {2, "x = step(x, \"dprintf\", dprintf(STDERR_FILENO, \"%s %u\\n\", \"$[direct~more]\", x % $few));"},
     {4, "x = step(x, \"read\", read(STDIN_FILENO, $bytes, $size));\n"

@@ -23,20 +23,21 @@ static struct rt_error *write_wasi(const struct hx_tools *tools, uint64_t seed, 
     return error;
 }
 
-static const struct hx_generator generators[] = {
-    {.name = "csmith", .needs_csmith = true, .has_native = true, .write = hx_generate},
-    {.name = "wasi", .write = write_wasi},
-};
+const struct hx_generator hx_generator_csmith = {
+    .name = "csmith", .needs_csmith = true, .has_native = true, .write = hx_generate};
+const struct hx_generator hx_generator_wasi = {.name = "wasi", .write = write_wasi};
+
+static const struct hx_generator *const generators[] = {&hx_generator_csmith, &hx_generator_wasi};
 enum { GENERATOR_COUNT = sizeof generators / sizeof *generators };
 
 struct rt_error *hx_generator_find(const char *name, const struct hx_generator **ret) {
     struct hx_buffer names = {0};
 
     for (int i = 0; i < GENERATOR_COUNT; i++) {
-        *ret = &generators[i];
-        if (strcmp(generators[i].name, name) == 0)
+        *ret = generators[i];
+        if (strcmp(generators[i]->name, name) == 0)
             return NULL;
-        hx_buffer_print(&names, "%s%s", i > 0 ? ", " : "", generators[i].name);
+        hx_buffer_print(&names, "%s%s", i > 0 ? ", " : "", generators[i]->name);
     }
     struct rt_error *error = rt_error_format(RT_USAGE, "--source: there is no source '%s'; write one of %s",
                                              name, hx_buffer_string(&names));

@@ -14,6 +14,8 @@ struct hx_generator {
                               const char *folder);
 };
 
+extern const struct hx_generator hx_generator_csmith, hx_generator_wasi;
+
 #define HX_DEFAULT_SOURCE "csmith"
 
 /* RT_USAGE names those that there are. */

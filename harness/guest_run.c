@@ -85,7 +85,7 @@ struct rt_error *hx_guest_run(const char *wasm, const struct hx_guest_setup *set
     struct rt_error *error = run_module(wasm, &wasi, options->on_call ? &hooks : NULL, &ret->status);
     close(input_fd);
     if (error && error->code == RT_TRAP) {
-        snprintf(ret->trap, sizeof ret->trap, "%s", error->message);
+        ret->trap = rt_trap_message((enum rt_trap)error->trap);
         ret->status = STATUS_TRAPPED;
         rt_error_destroy(error);
         return NULL;
@@ -108,7 +108,7 @@ const char *hx_guest_run_difference(const struct hx_guest_run *a, const struct h
     *ret_at = at;
     if (at < common || x->size != y->size)
         return "standard output";
-    if (strcmp(a->trap, b->trap) != 0)
+    if (strcmp(a->trap ? a->trap : "", b->trap ? b->trap : "") != 0)
         return "trap";
     return a->status != b->status ? "exit status" : NULL;
 }

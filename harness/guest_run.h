@@ -15,7 +15,7 @@ struct hx_guest_options {
 struct hx_guest_run {
     struct hx_buffer streams[2]; /* what it wrote to its standard output and error */
     int status;                  /* 134 after a trap, as a shell shows a program that aborted */
-    char trap[120];              /* what the trap was; "" when it ended by itself */
+    const char *trap;            /* the trap's name (rt_trap_message); NULL when it ended by itself */
 };
 
 /* Runs it to its end. `folder` is where hx_guest_setup_make made the setup; the guest changes what is there.

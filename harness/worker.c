@@ -49,26 +49,33 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     const struct hx_source *source = &job->source;
     const struct hx_tools *tools = job->setup->tools;
     struct hx_shared *shared = job->shared;
+    bool is_wasm_only = source->has_seed && !job->setup->generator->has_native;
     struct rt_error *error = NULL;
     double started = hx_seconds();
 
     if (source->has_seed) {
         begin_stage(shared, HX_GENERATE);
-        error = hx_generate(tools, source->seed, job->setup->csmith_words, job->folder.path);
+        error = job->setup->generator->write(tools, source->seed, job->setup->csmith_words, job->folder.path);
         shared->seconds[HX_GENERATE] = hx_seconds() - started;
         started = hx_seconds();
     }
     if (!error && (source->has_seed || source->c_file)) {
         begin_stage(shared, HX_COMPILE);
-        error = hx_compile(tools, source->has_seed ? HX_SOURCE : source->c_file, job->folder.path);
+        if (is_wasm_only)
+            error = hx_compile_levels(tools, job->folder.path);
+        else
+            error = hx_compile(tools, source->has_seed ? HX_SOURCE : source->c_file, job->folder.path);
         shared->seconds[HX_COMPILE] = hx_seconds() - started;
         started = hx_seconds();
     }
     if (!error) {
         begin_stage(shared, HX_STEP);
-        error = hx_check_pair(job->setup, source->native ? source->native : HX_NATIVE,
-                              source->wasm ? source->wasm : HX_WASM, outputs, &shared->progress, RESULT_FD,
-                              result);
+        if (is_wasm_only)
+            error = hx_check_runs(job->setup, source->seed, job->folder.path, result);
+        else
+            error = hx_check_pair(job->setup, source->native ? source->native : HX_NATIVE,
+                                  source->wasm ? source->wasm : HX_WASM, outputs, &shared->progress,
+                                  RESULT_FD, result);
         shared->seconds[HX_STEP] = hx_seconds() - started;
     }
     return error;
