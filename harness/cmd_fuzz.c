@@ -87,7 +87,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     if (arguments->count > 0)
         return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
-    error = hx_generator_find(values->source, &generator);
+    error = hx_generator_find(values->source, values->csmith, &generator);
     if (error)
         return error;
     choice.generate = generator->needs_csmith;

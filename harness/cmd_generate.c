@@ -82,7 +82,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     (void)ret_status;
     if (arguments->count > 0)
         return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
-    struct rt_error *error = hx_generator_find(values->source, &generator);
+    struct rt_error *error = hx_generator_find(values->source, values->csmith, &generator);
     if (!error && values->setup && generator->has_native)
         error =
             rt_error_format(RT_USAGE, "--setup: programs of --source %s run with nothing", generator->name);

@@ -8,8 +8,7 @@ struct hx_generator {
     const char *name; /* as --source has it */
     bool needs_csmith;
     bool has_native; /* its programs mean the same when they are compiled natively */
-    /* Writes the seed's program as HX_SOURCE into the folder. `words` are more words for the generator's
-     * command line, or NULL. */
+    /* Writes the seed's program as HX_SOURCE into the folder. `words` are more words for Csmith, or NULL. */
     struct rt_error *(*write)(const struct hx_tools *tools, uint64_t seed, const char *words,
                               const char *folder);
 };
@@ -18,8 +17,10 @@ extern const struct hx_generator hx_generator_csmith, hx_generator_wasi;
 
 #define HX_DEFAULT_SOURCE "csmith"
 
-/* RT_USAGE names those that there are. */
-RT_MUST_USE struct rt_error *hx_generator_find(const char *name, const struct hx_generator **ret);
+/* By its name. `words` are those that it shall be given, or NULL. RT_USAGE for a name that there is not, and
+ * for words that it cannot take. */
+RT_MUST_USE struct rt_error *hx_generator_find(const char *name, const char *words,
+                                               const struct hx_generator **ret);
 
 /* The option, as a row for commands' tables. */
 #define HX_SOURCE_OPTION(type)                                                                               \
