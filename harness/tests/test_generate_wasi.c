@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { SEEDS = 16, MAX_FUNCTIONS = 64 };
@@ -116,6 +117,23 @@ static void compile(const char *level, const char *artifact) {
     hx_process_clear(&process);
 }
 
+/* No guest reads or writes beside its folders, though programs try to. */
+static void expect_outside_untouched(const struct hx_guest_setup *setup, const struct hx_temp *folder) {
+    struct hx_buffer bytes = {0};
+    char path[512];
+    size_t i = 0;
+
+    while (strcmp(setup->entries[i].path, "outside") != 0)
+        i++;
+    snprintf(path, sizeof path, "%s/outside", folder->path);
+    assert_null(hx_file_read(path, 1000, &bytes));
+    assert_int_equal(bytes.size, setup->entries[i].size);
+    assert_memory_equal(hx_buffer_string(&bytes), setup->entries[i].bytes, bytes.size);
+    hx_buffer_clear(&bytes);
+    snprintf(path, sizeof path, "%s/up", folder->path);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 static void run_program(const struct hx_guest_setup *setup, const char *artifact, bool is_counted,
                         struct hx_guest_run *ret) {
     const struct hx_guest_options options = {.on_call = is_counted ? count_call : NULL};
@@ -132,6 +150,7 @@ static void run_program(const struct hx_guest_setup *setup, const char *artifact
     }
     /* A program that printed nothing proves nothing. */
     assert_true(ret->streams[0].size > 0 && ret->streams[1].size > 0);
+    expect_outside_untouched(setup, &folder);
     hx_temp_remove(&folder);
 }
 
