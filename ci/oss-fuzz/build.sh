@@ -15,7 +15,8 @@ engine=$LIB_FUZZING_ENGINE
 [[ $engine == -fsanitize=* ]] || engine="$engine -lc++ -lm -lpthread"
 
 cmake -S "$source_folder" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=None -DLOCKSTEP_WERROR=OFF \
-    -DLOCKSTEP_FUZZERS=ON "-DLOCKSTEP_FUZZ_ENGINE=$engine" "-DCMAKE_BUILD_RPATH=\$ORIGIN/lib"
+    -DLOCKSTEP_FUZZERS=ON "-DLOCKSTEP_FUZZ_ENGINE=$engine" "-DCMAKE_BUILD_RPATH=\$ORIGIN/lib" \
+    -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags # for libraries of libraries, too
 targets=()
 for source in "$source_folder"/harness/fuzz/*.c; do
     name=$(basename "$source" .c)

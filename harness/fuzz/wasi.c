@@ -8,6 +8,7 @@
 #include "runtime/wasi/wasi.h"
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 enum { MOST_CALLS = 64, WORD_SIZE = 32 };
 
@@ -103,11 +104,28 @@ static struct rt_instance *get_instance(void) {
     return instance;
 }
 
+/* A socket that listens, with a peer that has come, spoken and gone: no call on it or on what it accepts
+ * waits. */
+static int make_listener(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* The kernel picks a name that is in no file system (unix(7), "Autobind feature"). */
+    fuzz_require(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0);
+    fuzz_require(listen(listener, 1) == 0);
+    fuzz_require(getsockname(listener, (struct sockaddr *)&address, &size) == 0);
+    fuzz_require(connect(peer, (struct sockaddr *)&address, size) == 0);
+    fuzz_require(write(peer, words[0], 4) == 4);
+    close(peer);
+    return listener;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct rt_cursor input = rt_cursor_make(data, size, 0);
     struct rt_instance *instance = get_instance();
     struct rt_wasi *wasi;
-    int sockets[2];
+    int sockets[2], listener = make_listener();
     scratch_fill();
     fuzz_require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets) == 0);
     fuzz_require(write(sockets[1], words[0], 4) == 4);
@@ -119,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                             .dirs = &dir,
                                             .dir_count = 1,
                                             .stdin_fd = sockets[0],
-                                            .stdout_fd = -1,
+                                            .stdout_fd = listener,
                                             .stderr_fd = -1,
                                             .deterministic = true};
     fuzz_require(!rt_wasi_create(rt_instance_store(instance), &options, &wasi));
@@ -129,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     rt_wasi_destroy(wasi);
     close(sockets[0]);
     close(sockets[1]);
+    close(listener);
     scratch_check();
     return 0;
 }
