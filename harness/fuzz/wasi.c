@@ -2,8 +2,7 @@
  * call answers an errno, or ends the guest; and nothing outside of the guest's folder changes.
  *
  * Covers: runtime/wasi/args.c runtime/wasi/clocks.c runtime/wasi/descriptors.c runtime/wasi/files.c
- * runtime/wasi/paths.c runtime/wasi/poll.c runtime/wasi/sockets.c runtime/wasi/vectors.c runtime/wasi/wasi.c
- */
+ * runtime/wasi/paths.c runtime/wasi/poll.c runtime/wasi/sockets.c runtime/wasi/vectors.c */
 #include "harness/fuzz/scratch.h"
 #include "runtime/wasi/wasi.h"
 
