@@ -1,7 +1,7 @@
 /* A target with planted bugs, to see that each way of building targets reports them, although the runtime's
  * handlers of SIGSEGV, SIGBUS and SIGILL stand in front of the sanitizers'.
  *
- * Inputs "BUG" and a letter: N writes through a null pointer, I is an illegal instruction, A aborts, O reads
+ * Inputs "BUG" and a letter: W writes to a wild address, I is an illegal instruction, A aborts, O reads
  * past a heap block, which only a sanitizer sees. */
 #include "harness/fuzz/fuzz.h"
 #include "runtime/runtime.h"
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 4 || data[0] != 'B' || data[1] != 'U' || data[2] != 'G')
         return 0;
     switch (data[3]) {
-    case 'N': *(volatile int *)(uintptr_t)(size - 4) = 1; break;
+    case 'W': *(volatile int *)(uintptr_t)(16 * size) = 1; break;
     case 'I': __builtin_trap();
     case 'A': abort();
     case 'O': {
