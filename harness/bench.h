@@ -7,9 +7,12 @@
 
 extern const struct hx_command hx_command_bench_step;
 extern const struct hx_command hx_command_bench_fuzz;
+extern const struct hx_command hx_command_bench_runtime;
 
 /* bench_gdb.py, terminated by a zero. */
 extern const char hx_bench_gdb_script[];
+/* bench_node.js, the same. */
+extern const char hx_bench_node_script[];
 
 /* What GDB did with one program. */
 struct hx_gdb_run {

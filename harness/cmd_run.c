@@ -23,7 +23,7 @@ static const struct hx_option options[] = {
     {"--env", "NAME=VALUE", HX_OPTION_LIST, offsetof(struct values, env),
      "set a variable of the guest's environment"},
     {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct values, engine),
-     "compiled, the only one (compiled)"},
+     "run it compiled or in the interpreter: compiled or interp (compiled)"},
 };
 
 /* A guest's run and all that it needs. */
@@ -112,7 +112,8 @@ static struct rt_error *wasi_options(const struct hx_arguments *arguments, const
     return NULL;
 }
 
-static struct rt_error *open_guest(const char *path, const struct rt_wasi_options *wasi, struct guest *ret) {
+static struct rt_error *open_guest(const char *path, const struct rt_compile_options *compile,
+                                   const struct rt_wasi_options *wasi, struct guest *ret) {
     const struct st_session_options session = {0};
     struct rt_error *error = rt_module_open(path, &ret->module);
 
@@ -120,7 +121,7 @@ static struct rt_error *open_guest(const char *path, const struct rt_wasi_option
         return error;
     /* Debug information makes a backtrace better; a module without it runs as well. */
     rt_error_destroy(st_debug_open_wasm(ret->module, &ret->debug));
-    error = rt_code_create(ret->module, NULL, &ret->code);
+    error = rt_code_create(ret->module, compile, &ret->code);
     if (!error)
         error = rt_store_create(&ret->store);
     if (!error)
@@ -183,19 +184,21 @@ static struct rt_error *drive(struct guest *guest, int *ret_status) {
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     const struct values *values = all;
+    struct rt_compile_options compile = {0};
     struct rt_wasi_options wasi;
     struct guest guest = {0};
     struct rt_arena arena;
 
     if (arguments->before_dashes != 1)
         return rt_error_format(RT_USAGE, "needs one Wasm file; its arguments come after --");
-    if (strcmp(values->engine, "compiled") != 0)
-        return rt_error_format(RT_USAGE, "--engine: there is no engine '%s'; write compiled", values->engine);
+    struct rt_error *error = rt_engine_parse(values->engine, &compile.engine);
+    if (error)
+        return rt_error_context(error, "--engine");
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is EPIPE for the guest, which may want to say so */
     rt_arena_init(&arena, 0);
-    struct rt_error *error = wasi_options(arguments, values, &arena, &wasi);
+    error = wasi_options(arguments, values, &arena, &wasi);
     if (!error)
-        error = open_guest(arguments->items[0], &wasi, &guest);
+        error = open_guest(arguments->items[0], &compile, &wasi, &guest);
     if (!error)
         error = drive(&guest, ret_status);
     close_guest(&guest);
@@ -205,7 +208,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_run = {
     .name = "run",
-    .arguments = "FILE.wasm [--dir HOST[::GUEST]] [--env NAME=VALUE] [-- ARGS]",
+    .arguments = "FILE.wasm [--engine compiled|interp] [--dir HOST[::GUEST]] [--env NAME=VALUE] [-- ARGS]",
     .summary = "Runs a WASI command.",
     .details =
         "The exit status is the guest's own, modulo 256 as any process's. A guest that traps gives a "

@@ -23,8 +23,7 @@ struct values {
 static const struct values defaults = {.engine = "compiled", .limit = DEFAULT_LIMIT};
 
 static const struct hx_option options[] = {
-    {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct values, engine),
-     "compiled, the only one (compiled)"},
+    {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct values, engine), "compiled or interp (compiled)"},
     {"--suite", "DIR", HX_OPTION_TEXT, offsetof(struct values, suite),
      "run every .wast file of DIR (without files, LOCKSTEP_WASM_TESTSUITE)"},
     {"--limit", "TIME", HX_OPTION_DURATION, offsetof(struct values, limit),
@@ -47,13 +46,6 @@ struct run {
     struct hx_wast_counts counts[HX_WAST_KIND_COUNT];
     uint32_t script_count, words, unusable;
 };
-
-static struct rt_error *choose_engine(const char *name, struct rt_compile_options *ret) {
-    *ret = (struct rt_compile_options){0};
-    if (strcmp(name, "compiled") == 0)
-        return NULL;
-    return rt_error_format(RT_USAGE, "--engine: there is no engine '%s'; write compiled", name);
-}
 
 /* ---- Which scripts ---- */
 
@@ -290,7 +282,7 @@ static int status_of(const struct run *run) {
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     struct run state = {.values = all};
-    struct rt_error *error = choose_engine(state.values->engine, &state.compile);
+    struct rt_error *error = rt_engine_parse(state.values->engine, &state.compile.engine);
 
     if (error)
         return error;

@@ -1,6 +1,7 @@
 /* The list of known defects: reading corpus/known/ and matching signatures. */
 #include "harness/known.h"
 
+#include "harness/data.h"
 #include "harness/source.h"
 
 #include <dirent.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A longer source line matches nothing: back references take a time that grows with its cube. */
 enum { FILE_LIMIT = 1 << 20, LINE_LIMIT = 2000 };
@@ -195,23 +195,6 @@ static struct rt_error *read_defect(const char *path, const char *name, struct r
     return ret->name ? read_members(object, path, arena, ret) : rt_error_out_of_memory();
 }
 
-/* Beside an installed binary, else in the source tree that this one was built from. */
-static const char *default_folder(char *path, size_t size) {
-    char binary[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", binary, sizeof binary - 1);
-
-    if (length > 0) {
-        binary[length] = '\0';
-        char *slash = strrchr(binary, '/');
-        if (slash)
-            *slash = '\0';
-        snprintf(path, size, "%s/../share/lockstep/known", binary);
-        if (access(path, R_OK) == 0)
-            return path;
-    }
-    return access(LOCKSTEP_KNOWN, R_OK) == 0 ? LOCKSTEP_KNOWN : NULL;
-}
-
 static int is_json(const struct dirent *entry) {
     size_t length = strlen(entry->d_name);
     return length > 5 && strcmp(entry->d_name + length - 5, ".json") == 0;
@@ -225,7 +208,7 @@ struct rt_error *hx_known_load(const char *folder, struct hx_known *ret) {
     *ret = (struct hx_known){0};
     rt_arena_init(&ret->arena, 0);
     if (!folder)
-        folder = default_folder(place, sizeof place);
+        folder = hx_data_folder("known", LOCKSTEP_KNOWN, place, sizeof place);
     if (!folder)
         return NULL;
     int count = scandir(folder, &entries, is_json, alphasort);

@@ -29,13 +29,14 @@ static struct rt_error *load_native(const char *path, struct hx_pair *pair) {
     return st_session_create_native(pair->image, &options, &pair->sessions[0]);
 }
 
-static struct rt_error *compile(struct hx_pair *pair) {
+struct rt_error *hx_compile_sites(const struct rt_module *module, const struct st_debug *debug,
+                                  enum rt_engine engine, struct rt_code **ret) {
     struct rt_arena arena;
     const uint64_t *pcs;
-    struct rt_compile_options options = {0};
+    struct rt_compile_options options = {.engine = engine};
 
     rt_arena_init(&arena, 0);
-    struct rt_error *error = or_sites(pair->debug, &arena, &pcs, &options.site_count);
+    struct rt_error *error = or_sites(debug, &arena, &pcs, &options.site_count);
     if (!error) {
         uint32_t *sites = rt_arena_array(&arena, options.site_count, sizeof *sites);
         if (!sites)
@@ -45,7 +46,7 @@ static struct rt_error *compile(struct hx_pair *pair) {
         options.sites = sites;
     }
     if (!error)
-        error = rt_code_create(pair->module, &options, &pair->code);
+        error = rt_code_create(module, &options, ret);
     rt_arena_clear(&arena);
     return error;
 }
@@ -67,7 +68,7 @@ static struct rt_error *load_wasm(const char *path, const struct hx_pair_options
         error = st_debug_open_wasm(pair->module, &pair->debug);
     if (error)
         return rt_error_context(error, "%s", path);
-    error = compile(pair);
+    error = hx_compile_sites(pair->module, pair->debug, RT_ENGINE_COMPILED, &pair->code);
     if (!error)
         error = rt_store_create(&pair->store);
     if (!error)

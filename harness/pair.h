@@ -15,6 +15,10 @@ struct hx_pair {
     struct st_session *sessions[2]; /* native, Wasm */
 };
 
+/* Compiles a module with the oracle's probe sites in its code. */
+RT_MUST_USE struct rt_error *hx_compile_sites(const struct rt_module *module, const struct st_debug *debug,
+                                              enum rt_engine engine, struct rt_code **ret);
+
 struct hx_pair_options {
     /* What the Wasm guest prints (see rt_wasi_options). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);

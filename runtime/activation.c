@@ -1,6 +1,4 @@
-/* The engine's own view of a guest's stack: its activations, their locals and operands. */
-#include <string.h>
-
+/* A guest's stack as compiled code has it: its activations, their locals and operands. */
 #include "runtime/code.h"
 #include "runtime/instance.h"
 #include "runtime/target.h"
@@ -10,7 +8,7 @@ static bool describe(const struct rt_entry *entry, uintptr_t frame, uintptr_t ma
                      const struct rt_registers *registers, struct rt_activation *ret) {
     struct rt_instance *instance = ((struct rt_instance **)frame)[-1];
     struct rt_code_position position;
-    if (!rt_code_find(instance->code, machine - is_return_address, &position))
+    if (!rt_code_find(rt_machine_code_of(instance->code), machine - is_return_address, &position))
         return false;
     *ret = (struct rt_activation){.instance = instance,
                                   .function = position.function,
@@ -38,8 +36,8 @@ static bool is_guest_code(const struct rt_store *store, uintptr_t pc) {
     return false;
 }
 
-bool rt_activation_first(struct rt_store *store, const struct rt_registers *registers,
-                         struct rt_activation *ret) {
+bool rt_compiled_first(struct rt_store *store, const struct rt_registers *registers,
+                       struct rt_activation *ret) {
     if (!store->entry)
         return false;
     if (!registers || !is_guest_code(store, registers->pc))
@@ -48,7 +46,7 @@ bool rt_activation_first(struct rt_store *store, const struct rt_registers *regi
                     registers, ret);
 }
 
-bool rt_activation_caller(const struct rt_activation *activation, struct rt_activation *ret) {
+bool rt_compiled_caller(const struct rt_activation *activation, struct rt_activation *ret) {
     const struct rt_entry *entry = activation->entry;
     const uintptr_t *frame = (const uintptr_t *)activation->frame;
     if (frame[0] == entry->frame) /* C called it; who called C? */
@@ -63,41 +61,23 @@ static uintptr_t lookup_pc(const struct rt_activation *activation) {
 }
 
 /* A slot of the frame. */
-static uint64_t *slot_of(const struct rt_activation *activation, enum rt_place_kind kind, uint32_t index) {
-    const struct rt_module *module = activation->instance->module;
-    uint32_t params = module->types[module->function_types[activation->function]].param_count;
-    uint32_t locals = rt_module_local_count(module, activation->function);
-    return (uint64_t *)rt_target_host()->address(activation->frame, params, locals,
-                                                 (struct rt_place){kind, index});
-}
-
-static union rt_value value_of(enum rt_type type, uint64_t bits) {
-    union rt_value value = {.i64 = type == RT_I32 || type == RT_F32 ? (uint32_t)bits : bits};
-    return value;
-}
-
-static struct rt_error *check_local(const struct rt_activation *activation, uint32_t local) {
-    uint32_t count = rt_module_local_count(activation->instance->module, activation->function);
-    if (local < count)
-        return NULL;
-    return rt_error_format(RT_USAGE, "no local %u: function %u has %u", local, activation->function, count);
+static void *slot_of(const struct rt_activation *activation, enum rt_place_kind kind, uint32_t index) {
+    struct rt_frame_shape shape = rt_frame_shape_of(activation->instance->module, activation->function);
+    return (void *)rt_target_host()->address(activation->frame, &shape, (struct rt_place){kind, index});
 }
 
 /* Whether a declared local is not in the frame yet: it is zero then. */
 static bool is_not_there(const struct rt_activation *activation, uint32_t local) {
     const struct rt_module *module = activation->instance->module;
     return local >= module->types[module->function_types[activation->function]].param_count &&
-           rt_code_in_prologue(activation->instance->code, lookup_pc(activation));
+           rt_code_in_prologue(rt_machine_code_of(activation->instance->code), lookup_pc(activation));
 }
 
-struct rt_error *rt_activation_local(const struct rt_activation *activation, uint32_t local,
-                                     enum rt_type *type, union rt_value *ret) {
-    struct rt_error *error = check_local(activation, local);
-    if (error)
-        return error;
-    *type = rt_module_local_type(activation->instance->module, activation->function, local);
-    *ret = value_of(*type, is_not_there(activation, local) ? 0 : *slot_of(activation, RT_PLACE_LOCAL, local));
-    return NULL;
+union rt_value rt_compiled_local(const struct rt_activation *activation, uint32_t local) {
+    enum rt_type type = rt_module_local_type(activation->instance->module, activation->function, local);
+    if (is_not_there(activation, local))
+        return (union rt_value){.v128 = {0}};
+    return rt_slot_read(type, slot_of(activation, RT_PLACE_LOCAL, local));
 }
 
 /* Whether an operand is but another name for the local: it would change as well. */
@@ -106,8 +86,8 @@ static struct rt_error *is_operand(const struct rt_activation *activation, uint3
     *ret = false;
     for (uint32_t i = 0; i < count && !*ret; i++) {
         struct rt_operand_place place = {0};
-        struct rt_error *error =
-            rt_code_operand(activation->instance->code, lookup_pc(activation), i, &count, &place);
+        struct rt_error *error = rt_code_operand(rt_machine_code_of(activation->instance->code),
+                                                 lookup_pc(activation), i, &count, &place);
         if (error)
             return error;
         *ret = i < count && place.where == RT_WHERE_LOCAL && place.value == local;
@@ -115,16 +95,13 @@ static struct rt_error *is_operand(const struct rt_activation *activation, uint3
     return NULL;
 }
 
-struct rt_error *rt_activation_set_local(const struct rt_activation *activation, uint32_t local,
-                                         union rt_value value) {
-    struct rt_error *error = check_local(activation, local);
-    if (error)
-        return error;
+struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, uint32_t local,
+                                       union rt_value value) {
     if (is_not_there(activation, local))
         return rt_error_format(RT_USAGE, "local %u of function %u does not exist before its body", local,
                                activation->function);
     bool also_operand = false;
-    error = is_operand(activation, local, &also_operand);
+    struct rt_error *error = is_operand(activation, local, &also_operand);
     if (error)
         return error;
     if (also_operand)
@@ -132,42 +109,43 @@ struct rt_error *rt_activation_set_local(const struct rt_activation *activation,
                                "local %u of function %u cannot change here: its old value is an operand",
                                local, activation->function);
     enum rt_type type = rt_module_local_type(activation->instance->module, activation->function, local);
-    *slot_of(activation, RT_PLACE_LOCAL, local) = type == RT_I32 || type == RT_F32 ? value.i32 : value.i64;
+    rt_slot_write(type, slot_of(activation, RT_PLACE_LOCAL, local), &value);
     return NULL;
 }
 
-struct rt_error *rt_activation_operand_count(const struct rt_activation *activation, uint32_t *ret) {
-    return rt_code_operand(activation->instance->code, lookup_pc(activation), UINT32_MAX, ret, NULL);
+struct rt_error *rt_compiled_operand_count(const struct rt_activation *activation, uint32_t *ret) {
+    return rt_code_operand(rt_machine_code_of(activation->instance->code), lookup_pc(activation), UINT32_MAX,
+                           ret, NULL);
 }
 
-struct rt_error *rt_activation_operand(const struct rt_activation *activation, uint32_t index,
-                                       enum rt_type *type, union rt_value *ret) {
+struct rt_error *rt_compiled_operand(const struct rt_activation *activation, uint32_t index,
+                                     enum rt_type *type, union rt_value *ret) {
     struct rt_operand_place place = {0};
     uint32_t count = 0;
-    struct rt_error *error =
-        rt_code_operand(activation->instance->code, lookup_pc(activation), index, &count, &place);
+    struct rt_error *error = rt_code_operand(rt_machine_code_of(activation->instance->code),
+                                             lookup_pc(activation), index, &count, &place);
     if (error)
         return error;
     if (index >= count)
         return rt_error_format(RT_USAGE, "no operand %u: function %u has %u there", index,
                                activation->function, count);
     const struct rt_registers *registers = activation->registers;
-    uint64_t bits = 0;
+    const void *slot = NULL;
     switch (place.where) {
-    case RT_WHERE_SLOT: bits = *slot_of(activation, RT_PLACE_OPERAND, place.slot); break;
-    case RT_WHERE_LOCAL: bits = *slot_of(activation, RT_PLACE_LOCAL, (uint32_t)place.value); break;
-    case RT_WHERE_CONSTANT: bits = place.value; break;
+    case RT_WHERE_SLOT: slot = slot_of(activation, RT_PLACE_OPERAND, place.slot); break;
+    case RT_WHERE_LOCAL: slot = slot_of(activation, RT_PLACE_LOCAL, (uint32_t)place.value); break;
+    case RT_WHERE_CONSTANT: slot = &place.value; break;
     case RT_WHERE_REGISTER:
         if (registers && rt_class_of(place.type) == RT_GENERAL)
-            bits = registers->general[place.value & 15];
+            slot = &registers->general[place.value & 15];
         else if (registers && registers->vector)
-            memcpy(&bits, registers->vector[place.value & 15], sizeof(bits));
+            slot = registers->vector[place.value & 15];
         else
             return rt_error_format(RT_USAGE, "operand %u is in a register that the caller did not give",
                                    index);
         break;
     }
     *type = place.type;
-    *ret = value_of(place.type, bits);
+    *ret = rt_slot_read(place.type, slot);
     return NULL;
 }

@@ -1,11 +1,11 @@
-/* Compiled code as the embedder sees it: lifetime, ranges, sites and probes. */
+/* The compiled engine: compiled code's lifetime, ranges, sites and probes, and the table of what it does. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/code.h"
 #include "runtime/target.h"
 
-void rt_code_destroy(struct rt_code *code) {
+void rt_machine_code_destroy(struct rt_machine_code *code) {
     if (!code)
         return;
     if (code->memory.executable)
@@ -15,41 +15,92 @@ void rt_code_destroy(struct rt_code *code) {
     free(code->map.bytes);
     free(code->checkpoints);
     free(code->trap_sites);
-    free(code->sites);
+    free(code->base.sites);
     free(code);
 }
 
-const struct rt_module *rt_code_module(const struct rt_code *code) {
-    return code->module;
+struct rt_frame_shape rt_frame_shape_of(const struct rt_module *module, uint32_t function) {
+    const struct rt_body *body = &module->bodies[function - module->imported_functions];
+    uint32_t params = module->types[module->function_types[function]].param_count;
+    return (struct rt_frame_shape){.param_count = params,
+                                   .local_count = params + body->local_count,
+                                   .argument_words = rt_slot_words(body->passes_vectors),
+                                   .slot_words = rt_slot_words(body->has_vectors)};
 }
 
-void rt_code_range(const struct rt_code *code, uintptr_t *low, uintptr_t *high) {
-    *low = (uintptr_t)code->memory.executable;
-    *high = *low + code->memory.size;
+static void destroy(struct rt_code *code) {
+    rt_machine_code_destroy((struct rt_machine_code *)code);
 }
 
-const struct rt_site *rt_code_sites(const struct rt_code *code, size_t *count) {
-    *count = code->site_count;
-    return code->sites;
+static void range(const struct rt_code *code, uintptr_t *low, uintptr_t *high) {
+    const struct rt_code_memory *memory = &rt_machine_code_of(code)->memory;
+    *low = (uintptr_t)memory->executable;
+    *high = *low + memory->size;
 }
 
-struct rt_error *rt_code_set_probes(struct rt_code *code, const uint32_t *indices, size_t count,
-                                    bool enabled) {
-    for (size_t i = 0; i < count; i++) {
-        if (indices[i] >= code->site_count)
-            return rt_error_format(RT_USAGE, "setting probes: no site %u; the code has %zu", indices[i],
-                                   code->site_count);
-    }
+static void set_probes(struct rt_code *base, const uint32_t *indices, size_t count, bool enabled) {
+    const struct rt_machine_code *code = rt_machine_code_of(base);
     const struct rt_target *target = rt_target_host();
     for (size_t i = 0; i < count; i++) {
-        uintptr_t offset = code->sites[indices[i]].machine - (uintptr_t)code->memory.executable;
+        uintptr_t offset = base->sites[indices[i]].machine - (uintptr_t)code->memory.executable;
         target->set_probe(code->memory.writable, (uint32_t)offset, code->probe_thunk, enabled);
     }
     target->synchronise();
-    return NULL;
 }
 
-void rt_code_set_stub(struct rt_code *code, void *stub) {
-    const void *to = stub ? stub : code->no_stub;
+/* Enabled sites go to the stub; without one, nowhere. */
+static void set_hooks(struct rt_code *base, const struct rt_hooks *hooks) {
+    const struct rt_machine_code *code = rt_machine_code_of(base);
+    const void *to = hooks->probe_stub ? hooks->probe_stub : code->no_stub;
     memcpy(code->memory.writable + code->probe_stub, &to, sizeof(to));
 }
+
+static bool find_pc(const struct rt_code *code, uintptr_t machine, uint32_t *function, uint32_t *pc) {
+    struct rt_code_position position;
+    if (!rt_code_find(rt_machine_code_of(code), machine, &position))
+        return false;
+    *function = position.function;
+    *pc = position.pc;
+    return true;
+}
+
+static uintptr_t find_machine(const struct rt_code *code, uint32_t pc) {
+    return rt_code_machine_pc(rt_machine_code_of(code), pc);
+}
+
+static struct rt_code_sizes sizes(const struct rt_code *base) {
+    const struct rt_machine_code *code = rt_machine_code_of(base);
+    return (struct rt_code_sizes){
+        .code = code->memory.size,
+        .metadata = code->map.size + code->checkpoint_count * sizeof(*code->checkpoints) +
+                    code->trap_site_count * sizeof(*code->trap_sites) +
+                    code->function_count * sizeof(*code->functions),
+    };
+}
+
+static void link(struct rt_instance *instance) {
+    const struct rt_machine_code *code = rt_machine_code_of(instance->code);
+    instance->builtin_call = rt_target_host()->builtin_call;
+    for (uint32_t i = 0; i < code->function_count; i++)
+        instance->functions[i].code = code->memory.executable + code->functions[i].start;
+}
+
+const struct rt_engine_ops rt_engine_compiled = {
+    .name = "compiled",
+    .create = rt_compile_module,
+    .destroy = destroy,
+    .range = range,
+    .set_probes = set_probes,
+    .set_hooks = set_hooks,
+    .pc = find_pc,
+    .machine = find_machine,
+    .sizes = sizes,
+    .link = link,
+    .call = rt_compiled_call,
+    .first = rt_compiled_first,
+    .caller = rt_compiled_caller,
+    .local = rt_compiled_local,
+    .set_local = rt_compiled_set_local,
+    .operand_count = rt_compiled_operand_count,
+    .operand = rt_compiled_operand,
+};

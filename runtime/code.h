@@ -3,7 +3,9 @@
 #ifndef LOCKSTEP_RUNTIME_CODE_H
 #define LOCKSTEP_RUNTIME_CODE_H
 
-#include "runtime/module.h"
+#include <string.h>
+
+#include "runtime/engine.h"
 
 /* Machine code memory: one memory file, seen through a writable view and an executable view. While code is
  * written only the first exists. */
@@ -63,8 +65,8 @@ struct rt_trap_site { /* an out-of-line trap and the instruction that jumps to i
     uint32_t trap, origin;
 };
 
-struct rt_code {
-    const struct rt_module *module;
+struct rt_machine_code {
+    struct rt_code base; /* first; its sites' addresses are machine offsets until the code is sealed */
     struct rt_code_memory memory;
     uint32_t probe_thunk; /* machine offset: what an enabled site calls */
     uint32_t probe_stub;  /* machine offset of the pointer that the thunk jumps through */
@@ -77,12 +79,11 @@ struct rt_code {
     uint32_t checkpoint_count;
     struct rt_trap_site *trap_sites;
     uint32_t trap_site_count;
-    struct rt_site *sites;
-    size_t site_count;
 };
 
-/* Sets where the code's enabled sites go; NULL: nowhere. */
-void rt_code_set_stub(struct rt_code *code, void *stub);
+static inline const struct rt_machine_code *rt_machine_code_of(const struct rt_code *code) {
+    return (const struct rt_machine_code *)code;
+}
 
 /* Where an operand is, with its type and a value by `where`. */
 struct rt_operand_place {
@@ -91,6 +92,32 @@ struct rt_operand_place {
     uint32_t slot;  /* index of the operand */
     uint64_t value; /* register, constant or local */
 };
+
+/* How a function's frame is laid out: slots are of one 8-byte word, or of two where a v128 may be in one. */
+struct rt_frame_shape {
+    uint32_t param_count, local_count; /* local_count: with the parameters */
+    uint8_t argument_words;            /* of a slot for an argument or a result */
+    uint8_t slot_words;                /* of a slot for a declared local or an operand */
+};
+struct rt_frame_shape rt_frame_shape_of(const struct rt_module *module, uint32_t function);
+static inline uint8_t rt_slot_words(bool vectors) {
+    return vectors ? 2 : 1;
+}
+
+/* A slot's value. What is beyond the value's width may be anything in the slot, and is zero in the value. */
+static inline union rt_value rt_slot_read(enum rt_type type, const void *slot) {
+    union rt_value value = {.v128 = {0}};
+    memcpy(&value, slot, type == RT_I32 || type == RT_F32 ? 4 : type == RT_V128 ? 16 : 8);
+    return value;
+}
+static inline void rt_slot_write(enum rt_type type, void *slot, const union rt_value *value) {
+    uint64_t word = type == RT_I32 || type == RT_F32 ? value->i32 : value->i64;
+    if (type == RT_V128)
+        memcpy(slot, value, 16);
+    else
+        memcpy(slot, &word, sizeof(word));
+}
+
 /* Reads a LEB128 of bytes known to be good (a validated body, our own map); stops at their end in any case.
  */
 static inline uint64_t rt_read_uleb(struct rt_cursor *cursor) {
@@ -110,12 +137,29 @@ struct rt_code_position {
     uint32_t pc;
     bool in_prologue;
 };
-bool rt_code_find(const struct rt_code *code, uintptr_t machine, struct rt_code_position *ret);
+bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct rt_code_position *ret);
 /* Whether a machine pc comes before a function's declared locals are in its frame. Cheap. */
-bool rt_code_in_prologue(const struct rt_code *code, uintptr_t machine);
+bool rt_code_in_prologue(const struct rt_machine_code *code, uintptr_t machine);
+/* rt_code_machine for compiled code. */
+uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc);
 /* The number of operands known at a machine pc; with `index` below it, that operand's place in *ret (may be
  * NULL). */
-struct rt_error *rt_code_operand(const struct rt_code *code, uintptr_t machine, uint32_t index,
+struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
                                  uint32_t *ret_count, struct rt_operand_place *ret);
+
+/* Parts of rt_engine_compiled that live in other files. */
+struct rt_error *rt_compile_module(const struct rt_module *module, const struct rt_compile_options *options,
+                                   struct rt_code **ret);
+void rt_machine_code_destroy(struct rt_machine_code *code);
+struct rt_error *rt_compiled_call(struct rt_func *func, const union rt_value *args, union rt_value *results);
+bool rt_compiled_first(struct rt_store *store, const struct rt_registers *registers,
+                       struct rt_activation *ret);
+bool rt_compiled_caller(const struct rt_activation *activation, struct rt_activation *ret);
+union rt_value rt_compiled_local(const struct rt_activation *activation, uint32_t local);
+struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, uint32_t local,
+                                       union rt_value value);
+struct rt_error *rt_compiled_operand_count(const struct rt_activation *activation, uint32_t *ret);
+struct rt_error *rt_compiled_operand(const struct rt_activation *activation, uint32_t index,
+                                     enum rt_type *type, union rt_value *ret);
 
 #endif

@@ -3,14 +3,14 @@
 
 /* Walks the entries from a checkpoint on. */
 struct walk {
-    const struct rt_code *code;
+    const struct rt_machine_code *code;
     struct rt_cursor cursor;
     uint32_t next_checkpoint; /* the next to be passed */
     uint32_t machine, pc;
     bool operands; /* a list follows */
 };
 
-static struct walk walk_from(const struct rt_code *code, uint32_t checkpoint) {
+static struct walk walk_from(const struct rt_machine_code *code, uint32_t checkpoint) {
     struct walk walk = {.code = code, .next_checkpoint = checkpoint};
     walk.cursor = rt_cursor_make(code->map.bytes, code->map.size, 0);
     walk.cursor.next += code->checkpoints[checkpoint].stream;
@@ -22,7 +22,7 @@ static bool walk_next(struct walk *walk) {
     struct rt_cursor *cursor = &walk->cursor;
     if (cursor->next >= cursor->end)
         return false;
-    const struct rt_code *code = walk->code;
+    const struct rt_machine_code *code = walk->code;
     if (walk->next_checkpoint < code->checkpoint_count &&
         rt_cursor_offset(cursor) == code->checkpoints[walk->next_checkpoint].stream) {
         walk->machine = code->checkpoints[walk->next_checkpoint].machine;
@@ -70,7 +70,7 @@ static void walk_operands(struct walk *walk, uint32_t index, uint32_t *count,
     }
 }
 
-static uint32_t last_checkpoint(const struct rt_code *code, uint32_t key, bool by_pc) {
+static uint32_t last_checkpoint(const struct rt_machine_code *code, uint32_t key, bool by_pc) {
     uint32_t low = 0, high = code->checkpoint_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
@@ -84,7 +84,7 @@ static uint32_t last_checkpoint(const struct rt_code *code, uint32_t key, bool b
 }
 
 /* The defined function that holds a machine offset; false for none. */
-static bool function_at(const struct rt_code *code, uint32_t offset, uint32_t *ret) {
+static bool function_at(const struct rt_machine_code *code, uint32_t offset, uint32_t *ret) {
     uint32_t low = 0, high = code->function_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
@@ -98,7 +98,7 @@ static bool function_at(const struct rt_code *code, uint32_t offset, uint32_t *r
 }
 
 /* The instruction that jumps to an out-of-line trap. */
-static uint32_t trap_origin(const struct rt_code *code, uint32_t offset) {
+static uint32_t trap_origin(const struct rt_machine_code *code, uint32_t offset) {
     uint32_t low = 0, high = code->trap_site_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
@@ -111,7 +111,7 @@ static uint32_t trap_origin(const struct rt_code *code, uint32_t offset) {
 }
 
 /* A machine pc as an offset of a function's code proper; false outside of any body. */
-static bool offset_of(const struct rt_code *code, uintptr_t machine, uint32_t *ret_offset,
+static bool offset_of(const struct rt_machine_code *code, uintptr_t machine, uint32_t *ret_offset,
                       uint32_t *ret_function) {
     uintptr_t offset = machine - (uintptr_t)code->memory.executable;
     if (offset >= code->memory.size || !function_at(code, (uint32_t)offset, ret_function))
@@ -122,7 +122,7 @@ static bool offset_of(const struct rt_code *code, uintptr_t machine, uint32_t *r
     return true;
 }
 
-bool rt_code_find(const struct rt_code *code, uintptr_t machine, struct rt_code_position *ret) {
+bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct rt_code_position *ret) {
     uint32_t offset, function, unused_count = 0;
     struct rt_operand_place unused;
     if (!offset_of(code, machine, &offset, &function))
@@ -133,27 +133,18 @@ bool rt_code_find(const struct rt_code *code, uintptr_t machine, struct rt_code_
         pc = walk.pc;
         walk_operands(&walk, UINT32_MAX, &unused_count, &unused);
     }
-    *ret = (struct rt_code_position){.function = code->module->imported_functions + function,
+    *ret = (struct rt_code_position){.function = code->base.module->imported_functions + function,
                                      .pc = pc,
                                      .in_prologue = offset < code->functions[function].body};
     return true;
 }
 
-bool rt_code_in_prologue(const struct rt_code *code, uintptr_t machine) {
+bool rt_code_in_prologue(const struct rt_machine_code *code, uintptr_t machine) {
     uint32_t offset, function;
     return offset_of(code, machine, &offset, &function) && offset < code->functions[function].body;
 }
 
-bool rt_code_pc(const struct rt_code *code, uintptr_t machine, uint32_t *function, uint32_t *pc) {
-    struct rt_code_position position;
-    if (!rt_code_find(code, machine, &position))
-        return false;
-    *function = position.function;
-    *pc = position.pc;
-    return true;
-}
-
-uintptr_t rt_code_machine(const struct rt_code *code, uint32_t pc) {
+uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc) {
     if (!code->checkpoint_count)
         return 0;
     uint32_t checkpoint = last_checkpoint(code, pc, true), unused_count = 0;
@@ -170,7 +161,7 @@ uintptr_t rt_code_machine(const struct rt_code *code, uint32_t pc) {
     return 0;
 }
 
-struct rt_error *rt_code_operand(const struct rt_code *code, uintptr_t machine, uint32_t index,
+struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
                                  uint32_t *ret_count, struct rt_operand_place *ret) {
     uint32_t offset, function;
     if (!offset_of(code, machine, &offset, &function))

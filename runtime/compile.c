@@ -74,19 +74,20 @@ static bool is_site(const struct rt_compiler *c, uint32_t pc) {
 }
 
 void rt_compile_site(struct rt_compiler *c) {
-    struct rt_code *code = c->code;
-    if (code->site_count == c->site_capacity) {
+    struct rt_machine_code *code = c->code;
+    if (code->base.site_count == c->site_capacity) {
         size_t wanted = c->site_capacity ? c->site_capacity * 2 : 64;
-        struct rt_site *grown = realloc(code->sites, wanted * sizeof(*grown));
+        struct rt_site *grown = realloc(code->base.sites, wanted * sizeof(*grown));
         if (!grown) {
             rt_compile_fail(c, rt_error_out_of_memory());
             return;
         }
-        code->sites = grown;
+        code->base.sites = grown;
         c->site_capacity = wanted;
     }
+    rt_forget_locals(c);
     rt_map_operands(c, c->height);
-    code->sites[code->site_count++] = (struct rt_site){c->pc, rt_here(c)};
+    code->base.sites[code->base.site_count++] = (struct rt_site){c->pc, rt_here(c)};
     c->target->site(c);
 }
 
@@ -131,10 +132,14 @@ static void compile_local(struct rt_compiler *c, uint32_t opcode) {
         operand.reg = reg;
     }
     c->target->store(c, (struct rt_place){RT_PLACE_LOCAL, local}, &operand);
+    if (operand.kind == RT_IN_REGISTER) {
+        rt_give_operand(c, &operand);
+        rt_cache_local(c, local, operand.reg);
+        operand.kind = RT_IS_LOCAL;
+        operand.index = local;
+    }
     if (opcode == RT_OP_LOCAL_TEE)
         rt_push(c, operand);
-    else
-        rt_give_operand(c, &operand);
 }
 
 static uint64_t read_bytes(struct rt_compiler *c, unsigned size) {
@@ -191,6 +196,22 @@ static void compile_bulk(struct rt_compiler *c, uint32_t opcode) {
     }
 }
 
+static void compile_vector(struct rt_compiler *c, uint32_t opcode) {
+    struct rt_vector_immediate immediate = {0};
+    enum rt_immediate kind = (enum rt_immediate)rt_opcodes[opcode].immediate;
+    if (kind == RT_IMM_MEMARG || kind == RT_IMM_MEMARG_LANE) {
+        (void)rt_read_uleb(&c->cursor); /* alignment is a hint */
+        immediate.offset = (uint32_t)rt_read_uleb(&c->cursor);
+    }
+    if (kind == RT_IMM_LANE || kind == RT_IMM_MEMARG_LANE)
+        immediate.lane = (uint8_t)read_bytes(c, 1);
+    if (kind == RT_IMM_V128 || kind == RT_IMM_LANES) {
+        for (unsigned i = 0; i < sizeof(immediate.bytes); i++)
+            immediate.bytes[i] = (uint8_t)read_bytes(c, 1);
+    }
+    c->target->vector(c, opcode, &immediate);
+}
+
 static void compile_instruction(struct rt_compiler *c, uint32_t opcode) {
     switch (opcode) {
     case RT_OP_NOP: break;
@@ -230,6 +251,8 @@ static void compile_instruction(struct rt_compiler *c, uint32_t opcode) {
             rt_compile_control(c, opcode);
         else if (opcode >= RT_OP_I32_LOAD && opcode <= RT_OP_I64_STORE32)
             compile_memory_access(c, opcode);
+        else if (opcode >= RT_OP_V128_LOAD)
+            compile_vector(c, opcode);
         else if (opcode >= RT_OP_MEMORY_INIT)
             compile_bulk(c, opcode);
         else
@@ -268,6 +291,8 @@ static void compile_body(struct rt_compiler *c) {
         uint32_t opcode = (uint32_t)read_bytes(c, 1);
         if (opcode == 0xfc)
             opcode = 0x100 + (uint32_t)rt_read_uleb(&c->cursor);
+        else if (opcode == 0xfd)
+            opcode = 0x200 + (uint32_t)rt_read_uleb(&c->cursor);
         if (opcode >= RT_OP_LIMIT || !rt_opcodes[opcode].text) {
             rt_compile_fail(c, rt_error_format(RT_INVALID, "Wasm pc 0x%x: opcode 0x%x", c->pc, opcode));
             return;
@@ -289,17 +314,20 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
     c->body = &module->bodies[index];
     c->type = module->types[module->function_types[c->function]];
     c->cursor = rt_module_code_cursor(module, c->body);
-    c->local_count = c->type.param_count + c->body->local_count;
-    c->control_count = c->trap_exit_count = 0;
+    c->shape = rt_frame_shape_of(module, c->function);
+    c->control_count = c->trap_exit_count = c->pool_count = 0;
     c->outgoing = 0;
-    if (c->local_count + (uint64_t)c->body->max_operands > FRAME_SLOT_LIMIT) {
+    if (c->shape.local_count + (uint64_t)c->body->max_operands > FRAME_SLOT_LIMIT) {
         rt_compile_fail(c, rt_error_format(RT_UNSUPPORTED,
                                            "not supported: function %u needs a frame of more "
                                            "than %u slots",
                                            c->function, FRAME_SLOT_LIMIT));
         return false;
     }
-    if (!rt_compile_array(c, &c->local_types, &c->local_capacity, c->local_count, sizeof(*c->local_types)) ||
+    if (!rt_compile_array(c, &c->local_types, &c->local_capacity, c->shape.local_count,
+                          sizeof(*c->local_types)) ||
+        !rt_compile_array(c, &c->local_registers, &c->local_register_capacity, c->shape.local_count,
+                          sizeof(*c->local_registers)) ||
         !rt_compile_array(c, &c->operands, &c->operand_capacity, c->body->max_operands + (size_t)1,
                           sizeof(*c->operands)) ||
         !rt_compile_array(c, &c->controls, &c->control_capacity, c->body->max_labels + (size_t)1,
@@ -307,6 +335,8 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
         return false;
     if (c->type.param_count)
         memcpy(c->local_types, c->type.params, c->type.param_count);
+    if (c->shape.local_count)
+        memset(c->local_registers, 0, c->shape.local_count);
     uint32_t local = c->type.param_count;
     for (uint32_t i = 0; i < c->body->run_count; i++) {
         const struct rt_local_run *run = &c->body->runs[i];
@@ -348,7 +378,7 @@ static void fix_calls(struct rt_compiler *c) {
 }
 
 static void compile_module(struct rt_compiler *c) {
-    struct rt_code *code = c->code;
+    struct rt_machine_code *code = c->code;
     code->function_count = c->module->function_count - c->module->imported_functions;
     code->functions = calloc(code->function_count + (size_t)1, sizeof(*code->functions));
     if (!code->functions) {
@@ -364,27 +394,28 @@ static void compile_module(struct rt_compiler *c) {
     rt_compile_fail(c, rt_code_memory_seal(&code->memory, rt_here(c)));
     if (c->error)
         return;
-    for (size_t i = 0; i < code->site_count; i++)
-        code->sites[i].machine += (uintptr_t)code->memory.executable;
+    for (size_t i = 0; i < code->base.site_count; i++)
+        code->base.sites[i].machine += (uintptr_t)code->memory.executable;
     c->target->end_code(code);
 }
 
-struct rt_error *rt_code_create(const struct rt_module *module, const struct rt_compile_options *options,
-                                struct rt_code **ret) {
+struct rt_error *rt_compile_module(const struct rt_module *module, const struct rt_compile_options *options,
+                                   struct rt_code **ret) {
     const struct rt_target *target = rt_target_host();
+    if (!target)
+        return rt_error_format(RT_UNSUPPORTED, "not supported: machine code for this processor; the "
+                                               "interpreter runs on any");
     struct rt_error *error = target->check();
     if (error)
         return error;
-    struct rt_compiler c = {.module = module, .target = target};
-    if (options)
-        c.options = *options;
+    struct rt_compiler c = {.module = module, .target = target, .options = *options};
     if (!rt_instance_layout(module, &c.layout))
         return rt_error_format(RT_UNSUPPORTED,
                                "not supported: a module with index spaces of more than 256 MiB");
     c.code = calloc(1, sizeof(*c.code));
     if (!c.code)
         return rt_error_out_of_memory();
-    c.code->module = module;
+    c.code->base = (struct rt_code){.ops = &rt_engine_compiled, .module = module};
     c.code->memory.file = -1;
     c.error = rt_code_memory_open(&c.code->memory, 64 * 1024 + 4 * module->size);
     if (!c.error) {
@@ -396,14 +427,16 @@ struct rt_error *rt_code_create(const struct rt_module *module, const struct rt_
         c.error = rt_trap_add_code((uintptr_t)c.code->memory.executable,
                                    (uintptr_t)c.code->memory.executable + c.code->memory.size);
     free(c.local_types);
+    free(c.local_registers);
     free(c.operands);
     free(c.controls);
     free(c.trap_exits);
     free(c.fixups);
+    free(c.pool);
     if (c.error) {
-        rt_code_destroy(c.code);
+        rt_machine_code_destroy(c.code);
         return c.error;
     }
-    *ret = c.code;
+    *ret = &c.code->base;
     return NULL;
 }

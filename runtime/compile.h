@@ -4,6 +4,10 @@
  * name for a local, a register, or in its slot of the frame, and moves there only when it must. At control
  * flow merges operands are in their slots (or constants), so that all paths agree.
  *
+ * A local's value is always in its place of the frame. A free register may hold it as well: what reads the
+ * local then reads the register. Nothing depends on that: it ends when the register is taken, the local
+ * changes, paths meet, a call is made, or a debugger may change the local (at a site).
+ *
  * Frame places are named, not addressed; the architecture decides where they are. */
 #ifndef LOCKSTEP_RUNTIME_COMPILE_H
 #define LOCKSTEP_RUNTIME_COMPILE_H
@@ -16,7 +20,7 @@ struct rt_target;
 enum rt_register_class { RT_GENERAL, RT_VECTOR, RT_CLASS_COUNT };
 
 static inline enum rt_register_class rt_class_of(enum rt_type type) {
-    return type == RT_F32 || type == RT_F64 ? RT_VECTOR : RT_GENERAL;
+    return type == RT_F32 || type == RT_F64 || type == RT_V128 ? RT_VECTOR : RT_GENERAL;
 }
 
 enum rt_operand_kind {
@@ -32,7 +36,7 @@ struct rt_operand {
     uint8_t type;   /* enum rt_type */
     uint8_t reg;    /* RT_IN_REGISTER; RT_IN_FLAGS: the architecture's condition */
     uint32_t index; /* RT_IN_SLOT: the operand's index; RT_IS_LOCAL: the local's */
-    uint64_t bits;  /* RT_IS_CONSTANT */
+    uint64_t bits;  /* RT_IS_CONSTANT; a v128 never is one */
 };
 
 enum rt_place_kind {
@@ -43,7 +47,7 @@ enum rt_place_kind {
 };
 struct rt_place {
     enum rt_place_kind kind;
-    uint32_t index;
+    uint32_t index; /* RT_PLACE_OUTGOING and RT_PLACE_RESULT: of its first 8-byte word */
 };
 
 /* A place in code that jumps go to. Until it is bound, the fields of the jumps to it form a chain: each holds
@@ -62,6 +66,12 @@ struct rt_control {
     uint32_t table_serial, table_stub; /* the stub that a br_table made for this label */
 };
 
+struct rt_vector_immediate { /* what a vector instruction has of these */
+    uint32_t offset;
+    uint8_t lane;
+    uint8_t bytes[16]; /* a constant, or the lanes of a shuffle */
+};
+
 struct rt_trap_exit { /* a jump to an out-of-line trap */
     uint32_t field, origin;
     enum rt_trap trap;
@@ -71,12 +81,17 @@ struct rt_call_fixup { /* a call of a function that is not compiled yet */
     uint32_t field, function;
 };
 
+struct rt_pooled_vector { /* 16 bytes behind the function's code, and the field that shall name them */
+    uint32_t field;
+    uint8_t bytes[16];
+};
+
 struct rt_compiler {
     const struct rt_module *module;
     const struct rt_target *target;
     struct rt_instance_layout layout;
     struct rt_compile_options options;
-    struct rt_code *code;
+    struct rt_machine_code *code;
     struct rt_error *error; /* the first one; compilation stops */
 
     /* Machine code: [start, next) is written, and there is room until limit. */
@@ -87,8 +102,9 @@ struct rt_compiler {
     const struct rt_body *body;
     struct rt_func_type type;
     uint8_t *local_types; /* enum rt_type, parameters first */
-    uint32_t local_count, local_capacity;
-    uint32_t outgoing;    /* slots of the outgoing area */
+    uint32_t local_capacity;
+    struct rt_frame_shape shape;
+    uint32_t outgoing;    /* words of the outgoing area */
     uint32_t frame_field; /* the architecture's: where the frame's size goes in the prologue */
 
     /* This instruction. */
@@ -106,7 +122,12 @@ struct rt_compiler {
     uint32_t settled; /* operands below have neither register nor local */
     uint32_t aliases; /* RT_IS_LOCAL operands */
     uint32_t free[RT_CLASS_COUNT];
-    uint32_t owners[RT_CLASS_COUNT][32]; /* operand index; RT_NO_OWNER when an instruction holds it */
+    uint32_t owners[RT_CLASS_COUNT][32];        /* operand index; RT_NO_OWNER when an instruction holds it */
+    uint32_t cached[RT_CLASS_COUNT];            /* free registers that hold a local's value */
+    uint32_t cached_locals[RT_CLASS_COUNT][32]; /* which local's */
+    uint8_t *local_registers;                   /* by local: the last register that held it */
+    uint32_t local_register_capacity;
+    unsigned evicted; /* the register whose local's value made room last */
 
     struct rt_control *controls;
     uint32_t control_count, control_capacity;
@@ -115,6 +136,8 @@ struct rt_compiler {
     uint32_t trap_exit_count, trap_exit_capacity;
     struct rt_call_fixup *fixups;
     uint32_t fixup_count, fixup_capacity;
+    struct rt_pooled_vector *pool;
+    uint32_t pool_count, pool_capacity;
     uint32_t trap_site_capacity;
 
     /* The map. */
@@ -196,8 +219,26 @@ void rt_spill_registers(struct rt_compiler *c);
 /* Before control flow: no operand is in a register or another name for a local, and the top `count` are in
  * their slots. Changes no flags. */
 void rt_settle(struct rt_compiler *c, uint32_t count);
-/* Before a local changes: no operand is another name for it. */
+/* Before a local changes: no operand is another name for it, and no register holds it. */
 void rt_detach_local(struct rt_compiler *c, uint32_t local);
+/* A register, given back already, holds the local's value from here on. */
+void rt_cache_local(struct rt_compiler *c, uint32_t local, uint8_t reg);
+/* No register holds a local's value from here on. */
+static inline void rt_forget_locals(struct rt_compiler *c) {
+    for (unsigned class = 0; class < RT_CLASS_COUNT; class ++)
+        c->cached[class] = 0;
+}
+/* The free register that holds the value of an operand which is another name for a local: to be read only,
+ * before another register is taken. RT_NO_REGISTER when there is none. */
+#define RT_NO_REGISTER 0xff
+static inline uint8_t rt_cached_register(const struct rt_compiler *c, const struct rt_operand *operand) {
+    if (operand->kind != RT_IS_LOCAL)
+        return RT_NO_REGISTER;
+    enum rt_register_class class = rt_class_of((enum rt_type)operand->type);
+    uint8_t reg = c->local_registers[operand->index];
+    bool holds = c->cached[class] >> reg & 1 && c->cached_locals[class][reg] == operand->index;
+    return holds ? reg : RT_NO_REGISTER;
+}
 
 /* ---- compile_control.c: blocks, branches, calls ---- */
 

@@ -29,6 +29,7 @@ void rt_use_label(struct rt_compiler *c, struct rt_label *label, uint32_t field)
 
 void rt_bind(struct rt_compiler *c, struct rt_label *label) {
     label->offset = rt_here(c);
+    rt_forget_locals(c);
     if (c->error) /* the chain may be broken */
         return;
     for (uint32_t field = label->uses; field;) {
@@ -90,7 +91,8 @@ static void return_from_function(struct rt_compiler *c) {
                 c->target->store(c, (struct rt_place){RT_PLACE_OPERAND, i}, &c->operands[i]);
         }
         for (uint32_t i = 1; i < count; i++)
-            c->target->copy(c, (enum rt_type)c->type.results[i], (struct rt_place){RT_PLACE_RESULT, i},
+            c->target->copy(c, (enum rt_type)c->type.results[i],
+                            (struct rt_place){RT_PLACE_RESULT, i * c->shape.argument_words},
                             (struct rt_place){RT_PLACE_OPERAND, from + i});
         struct rt_operand first = {.kind = RT_IN_SLOT, .type = c->type.results[0], .index = from};
         c->target->load(c, c->target->result[rt_class_of((enum rt_type)first.type)], &first);
@@ -267,16 +269,21 @@ static void compile_branch_table(struct rt_compiler *c) {
 
 /* ---- Calls ---- */
 
-static void claim_outgoing(struct rt_compiler *c, uint32_t slots) {
-    c->outgoing = c->outgoing > slots ? c->outgoing : slots;
+/* The thunks of host functions and builtins read a result in any case, and a host function's may be a v128.
+ */
+#define LEAST_OUTGOING 2
+
+static void claim_outgoing(struct rt_compiler *c, uint32_t words) {
+    c->outgoing = c->outgoing > words ? c->outgoing : words;
 }
 
 /* Moves the arguments to the outgoing area. No operand is in a register then. */
 static void pass_arguments(struct rt_compiler *c, struct rt_func_type type) {
     uint32_t count = type.param_count, from = c->height - count;
-    claim_outgoing(c, count > type.result_count ? count : type.result_count);
+    uint32_t words = rt_slot_words(rt_func_type_has_vectors(type));
+    claim_outgoing(c, (count > type.result_count ? count : type.result_count) * words);
     for (uint32_t i = 0; i < count; i++)
-        c->target->store(c, (struct rt_place){RT_PLACE_OUTGOING, i}, &c->operands[from + i]);
+        c->target->store(c, (struct rt_place){RT_PLACE_OUTGOING, i * words}, &c->operands[from + i]);
     rt_drop_to(c, from);
     rt_spill_registers(c);
     rt_map_operands(c, c->height);
@@ -289,10 +296,11 @@ static void push_results(struct rt_compiler *c, struct rt_func_type type) {
     uint8_t reg = c->target->result[rt_class_of(first)];
     rt_take_this_register(c, rt_class_of(first), reg);
     rt_push_register(c, first, reg);
+    uint32_t words = type.result_count > 1 ? rt_slot_words(rt_func_type_has_vectors(type)) : 1;
     for (uint32_t i = 1; i < type.result_count; i++) {
         enum rt_type next = (enum rt_type)type.results[i];
         c->target->copy(c, next, (struct rt_place){RT_PLACE_OPERAND, c->height},
-                        (struct rt_place){RT_PLACE_OUTGOING, i});
+                        (struct rt_place){RT_PLACE_OUTGOING, i * words});
         rt_push_slot(c, next);
     }
 }
@@ -301,7 +309,7 @@ static void compile_call(struct rt_compiler *c) {
     uint32_t function = (uint32_t)rt_read_uleb(&c->cursor);
     struct rt_func_type type = c->module->types[c->module->function_types[function]];
     if (function < c->module->imported_functions) {
-        claim_outgoing(c, 1); /* a host function's thunk reads a result in any case */
+        claim_outgoing(c, LEAST_OUTGOING);
         uint8_t reg = c->target->import(c, function);
         pass_arguments(c, type);
         c->target->call_pointer(c, reg);
@@ -316,7 +324,7 @@ static void compile_call(struct rt_compiler *c) {
 static void compile_call_indirect(struct rt_compiler *c) {
     uint32_t type_index = (uint32_t)rt_read_uleb(&c->cursor), table = (uint32_t)rt_read_uleb(&c->cursor);
     struct rt_func_type type = c->module->types[type_index];
-    claim_outgoing(c, 1);
+    claim_outgoing(c, LEAST_OUTGOING);
     uint8_t reg = c->target->element(c, type_index, table);
     pass_arguments(c, type);
     c->target->call_pointer(c, reg);
@@ -334,7 +342,7 @@ void rt_compile_builtin(struct rt_compiler *c, enum rt_builtin builtin, const ui
 #undef RT_BUILTIN
     };
     uint32_t count = table[builtin].operands, total = count + table[builtin].immediates;
-    claim_outgoing(c, total ? total : 1);
+    claim_outgoing(c, total > LEAST_OUTGOING ? total : LEAST_OUTGOING);
     rt_settle(c, count); /* so that a trap still knows them */
     for (uint32_t i = 0; i < count; i++)
         c->target->store(c, (struct rt_place){RT_PLACE_OUTGOING, i}, &c->operands[c->height - count + i]);

@@ -26,7 +26,7 @@ static bool reserve(struct rt_compiler *c, size_t size) {
 }
 
 static void checkpoint(struct rt_compiler *c, uint32_t machine, uint32_t pc) {
-    struct rt_code *code = c->code;
+    struct rt_machine_code *code = c->code;
     if (!rt_compile_array(c, &code->checkpoints, &c->checkpoint_capacity, code->checkpoint_count + (size_t)1,
                           sizeof(*code->checkpoints)))
         return;

@@ -1,7 +1,8 @@
 /* The compiler's operand stack and register allocation.
  *
  * A register belongs to one operand, or is held by the instruction that is being compiled, or is free. When
- * none is free, the operand that is lowest on the stack moves to its slot. */
+ * none is free, the operand that is lowest on the stack moves to its slot. Of the free ones those that hold
+ * no local's value are taken first. */
 #include "runtime/compile.h"
 #include "runtime/target.h"
 
@@ -14,6 +15,7 @@ void rt_operands_clear(struct rt_compiler *c) {
     c->aliases = 0;
     for (unsigned class = 0; class < RT_CLASS_COUNT; class ++)
         c->free[class] = c->target->registers[class];
+    rt_forget_locals(c);
     rt_map_changed(c, 0);
 }
 
@@ -117,6 +119,12 @@ static void spill(struct rt_compiler *c, uint32_t index) {
     rt_map_changed(c, index);
 }
 
+static void take(struct rt_compiler *c, enum rt_register_class class, uint8_t reg) {
+    c->free[class] &= ~(1u << reg);
+    c->cached[class] &= ~(1u << reg);
+    c->owners[class][reg] = RT_NO_OWNER;
+}
+
 uint8_t rt_take_register(struct rt_compiler *c, enum rt_register_class class) {
     if (!c->free[class]) {
         uint32_t lowest = RT_NO_OWNER;
@@ -130,10 +138,17 @@ uint8_t rt_take_register(struct rt_compiler *c, enum rt_register_class class) {
         }
         spill(c, lowest);
     }
-    uint32_t from = c->free[class] & c->target->preferred[class];
-    uint8_t reg = (uint8_t)__builtin_ctz(from ? from : c->free[class]);
-    c->free[class] &= ~(1u << reg);
-    c->owners[class][reg] = RT_NO_OWNER;
+    uint32_t unused = c->free[class] & ~c->cached[class];
+    uint32_t from = unused & c->target->preferred[class];
+    uint8_t reg;
+    if (unused) {
+        reg = (uint8_t)__builtin_ctz(from ? from : unused);
+    } else { /* in turn, so that what was put there last stays longest */
+        uint32_t later = c->free[class] & ~((2u << c->evicted) - 1);
+        reg = (uint8_t)__builtin_ctz(later ? later : c->free[class]);
+        c->evicted = reg;
+    }
+    take(c, class, reg);
     return reg;
 }
 
@@ -156,8 +171,7 @@ void rt_take_this_register(struct rt_compiler *c, enum rt_register_class class, 
             spill(c, owner);
         }
     }
-    c->free[class] &= ~(1u << reg);
-    c->owners[class][reg] = RT_NO_OWNER;
+    take(c, class, reg);
 }
 
 void rt_give_register(struct rt_compiler *c, enum rt_register_class class, uint8_t reg) {
@@ -166,6 +180,7 @@ void rt_give_register(struct rt_compiler *c, enum rt_register_class class, uint8
 }
 
 void rt_spill_registers(struct rt_compiler *c) {
+    rt_forget_locals(c);
     for (unsigned class = 0; class < RT_CLASS_COUNT; class ++) {
         for (uint32_t left = c->target->registers[class] & ~c->free[class]; left; left &= left - 1) {
             uint32_t owner = c->owners[class][__builtin_ctz(left)];
@@ -208,4 +223,15 @@ void rt_detach_local(struct rt_compiler *c, uint32_t local) {
         c->owners[class][reg] = i - 1;
         rt_map_changed(c, i - 1);
     }
+    struct rt_operand name = {.kind = RT_IS_LOCAL, .type = c->local_types[local], .index = local};
+    uint8_t reg = rt_cached_register(c, &name);
+    if (reg != RT_NO_REGISTER)
+        c->cached[rt_class_of((enum rt_type)name.type)] &= ~(1u << reg);
+}
+
+void rt_cache_local(struct rt_compiler *c, uint32_t local, uint8_t reg) {
+    enum rt_register_class class = rt_class_of((enum rt_type)c->local_types[local]);
+    c->cached[class] |= 1u << reg;
+    c->cached_locals[class][reg] = local;
+    c->local_registers[local] = reg;
 }

@@ -1,6 +1,8 @@
 /* The decoder's element and data sections, and the constant expressions that they and globals hold. */
 #include "runtime/decode.h"
 
+#include <string.h>
+
 struct rt_error *rt_module_declare_functions(struct rt_module *module) {
     if (!module->declared_refs)
         module->declared_refs = rt_arena_alloc(&module->arena, module->function_count);
@@ -52,6 +54,7 @@ static struct rt_error *read_const_instruction(struct rt_module *module, struct 
     struct rt_error *error;
     int64_t number = 0;
     uint8_t type;
+    const uint8_t *bytes;
     switch (opcode) {
     case RT_OP_I32_CONST:
         error = rt_cursor_sleb(cursor, 32, "i32.const", &number);
@@ -66,6 +69,12 @@ static struct rt_error *read_const_instruction(struct rt_module *module, struct 
     /* Floats are kept as bits: a signalling NaN stays what it is. */
     case RT_OP_F32_CONST: ret->type = RT_F32; return rt_cursor_u32(cursor, "f32.const", &ret->value.i32);
     case RT_OP_F64_CONST: ret->type = RT_F64; return rt_cursor_u64(cursor, "f64.const", &ret->value.i64);
+    case RT_OP_V128_CONST:
+        error = rt_cursor_bytes(cursor, 16, "v128.const", &bytes);
+        ret->type = RT_V128;
+        if (!error)
+            memcpy(ret->value.v128, bytes, 16);
+        return error;
     case RT_OP_REF_NULL:
         error = rt_reference_type_read(cursor, "ref.null", &type);
         if (error)

@@ -2,9 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/code.h"
-#include "runtime/instance.h"
-#include "runtime/target.h"
+#include "runtime/engine.h"
 
 /* Offsets fit in a displacement. */
 #define LAYOUT_LIMIT ((uint64_t)256 << 20)
@@ -182,20 +180,22 @@ static struct rt_error *make_types(struct rt_instance *instance) {
 
 static struct rt_error *make_functions(struct rt_instance *instance) {
     const struct rt_module *module = instance->module;
-    const struct rt_code *code = instance->code;
+    uint32_t count = module->function_count - module->imported_functions;
     struct parts parts = parts_of(instance);
-    instance->functions = calloc(code->function_count + (size_t)1, sizeof(*instance->functions));
+    instance->functions = calloc(count + (size_t)1, sizeof(*instance->functions));
     if (!instance->functions)
         return rt_error_out_of_memory();
-    for (uint32_t i = 0; i < code->function_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t index = module->imported_functions + i, type = module->function_types[index];
-        instance->functions[i] = (struct rt_func){.code = code->memory.executable + code->functions[i].start,
-                                                  .instance = instance,
-                                                  .type_id = parts.type_ids[type],
-                                                  .index = index,
-                                                  .type = module->types[type],
-                                                  .store = instance->store};
+        instance->functions[i] =
+            (struct rt_func){.instance = instance,
+                             .type_id = parts.type_ids[type],
+                             .index = index,
+                             .type = module->types[type],
+                             .passes_vectors = rt_func_type_has_vectors(module->types[type]),
+                             .store = instance->store};
     }
+    instance->code->ops->link(instance);
     return NULL;
 }
 
@@ -272,21 +272,37 @@ static struct rt_error *apply_segments(struct rt_instance *instance) {
     return NULL;
 }
 
+/* A store's first instance decides about its engine: functions of two engines could not call each other. */
+static struct rt_error *choose_engine(struct rt_store *store, const struct rt_code *code) {
+    if (store->engine == code->ops)
+        return NULL;
+    if (store->engine)
+        return rt_error_format(RT_USAGE, "a store's instances have one engine: this one's is %s, not %s",
+                               store->engine->name, code->ops->name);
+    struct rt_error *error =
+        code->ops->open_store ? code->ops->open_store(store, &store->engine_state) : NULL;
+    if (!error)
+        store->engine = code->ops;
+    return error;
+}
+
 struct rt_error *rt_instance_create(struct rt_store *store, struct rt_code *code,
                                     const struct rt_extern *imports, size_t import_count,
                                     struct rt_instance **ret) {
     struct rt_instance_layout layout;
     if (!rt_instance_layout(code->module, &layout)) /* it was good when the code was made */
         return rt_error_out_of_memory();
+    struct rt_error *error = choose_engine(store, code);
+    if (error)
+        return error;
     struct rt_instance *instance = calloc(1, layout.size);
     if (!instance)
         return rt_error_out_of_memory();
     instance->stack_limit = store->stack_limit;
     instance->store = store;
-    instance->builtin_call = rt_target_host()->builtin_call;
     instance->code = code;
     instance->module = code->module;
-    struct rt_error *error = link_imports(instance, imports, import_count);
+    error = link_imports(instance, imports, import_count);
     if (!error)
         error = make_types(instance);
     if (!error)
@@ -304,7 +320,7 @@ struct rt_error *rt_instance_create(struct rt_store *store, struct rt_code *code
     /* From here on other instances may refer to this one, even if it traps: the store keeps it. */
     instance->next = store->instances;
     store->instances = instance;
-    rt_code_set_stub(code, store->hooks.probe_stub);
+    code->ops->set_hooks(code, &store->hooks);
     error = apply_segments(instance);
     if (error)
         return error;

@@ -7,8 +7,11 @@
 
 #include "runtime/module.h"
 
+struct rt_engine_ops;
+
 /* A memory reserves every address that an i32 index plus an i32 offset can reach, and a page for the access
- * itself: what lies past its size faults, so that compiled code need not check. */
+ * itself: what lies past its size faults, so that compiled code need not check. Where there is no compiled
+ * code it reserves what it may grow to. */
 #define RT_PAGE_SIZE          65536u
 #define RT_MAX_PAGES          65536u
 #define RT_MEMORY_RESERVATION ((size_t)0x200000000 + RT_PAGE_SIZE)
@@ -16,11 +19,12 @@
 #define RT_MAX_TABLE_SIZE 10000000u
 
 struct rt_func {
-    const void *code;             /* machine code: a body's, or the architecture's host-call thunk */
+    const void *code;             /* the engine's: machine code, a body's or the host-call thunk */
     struct rt_instance *instance; /* its own; of a host function the store's `host` instance */
     uint32_t type_id;             /* equal types of a store have equal ids */
     uint32_t index;               /* in its instance's index space */
     struct rt_func_type type;
+    bool passes_vectors; /* rt_func_type_has_vectors(type) */
     struct rt_store *store;
     rt_host_fn host; /* NULL for a function of an instance */
     void *user;
@@ -30,6 +34,7 @@ struct rt_func {
 
 struct rt_memory {
     uint8_t *base;
+    size_t reserved; /* bytes of address space */
     uint32_t pages;
     uint64_t max; /* pages */
     struct rt_memory *next;
@@ -86,9 +91,9 @@ bool rt_instance_layout(const struct rt_module *module, struct rt_instance_layou
 
 /* One call from C into compiled code. The architecture's enter routine fills the first part. */
 struct rt_entry {
-    uintptr_t stack;                        /* stack pointer that unwinding returns to */
-    uintptr_t frame;                        /* frame pointer of the enter routine */
-    uint64_t general_result, vector_result; /* the first result is in one of them */
+    uintptr_t stack;                           /* stack pointer that unwinding returns to */
+    uintptr_t frame;                           /* frame pointer of the enter routine */
+    uint64_t general_result, vector_result[2]; /* the first result is in one of them */
 
     struct rt_entry *outer;
     uintptr_t exit_frame; /* while in a host function or builtin: the frame that called it, else 0 */
@@ -101,11 +106,13 @@ struct rt_pending_trap {
 };
 
 struct rt_store {
-    struct rt_entry *entry; /* innermost; first, for assembly */
+    struct rt_entry *entry; /* innermost, of compiled code; first, for assembly */
     uintptr_t stack_limit;
     struct rt_error *pending_error; /* a host function's, on its way to rt_func_call */
     struct rt_pending_trap pending_trap;
     struct rt_hooks hooks;
+    const struct rt_engine_ops *engine; /* of its instances; NULL while there is none */
+    void *engine_state;                 /* the engine's own */
 
     struct rt_instance host; /* stands in the instance register while a host function is called */
     struct rt_instance *instances;

@@ -1,23 +1,12 @@
-/* Calls between C and guests: into compiled code, to host functions, and to builtins. */
+/* Calls between C and compiled code: into compiled code, to host functions, and to builtins. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/instance.h"
+#include "runtime/code.h"
 #include "runtime/target.h"
 
-/* Values up to this many need no allocation. */
-#define FEW_VALUES 16
-
-static union rt_value value_of_slot(enum rt_type type, uint64_t slot) {
-    union rt_value value = {.i64 = slot};
-    if (type == RT_I32 || type == RT_F32)
-        value.i64 = (uint32_t)slot; /* the slot's other half may hold anything */
-    return value;
-}
-
-static uint64_t slot_of_value(enum rt_type type, const union rt_value *value) {
-    return type == RT_I32 || type == RT_F32 ? value->i32 : value->i64;
-}
+/* Words of slots up to this many, and twice as many values, need no allocation. */
+#define FEW_WORDS 16
 
 static uint32_t larger(uint32_t a, uint32_t b) {
     return a > b ? a : b;
@@ -32,15 +21,15 @@ static struct rt_error *take_reason(struct rt_store *store) {
 }
 
 static struct rt_error *enter(struct rt_func *func, const union rt_value *args, union rt_value *results,
-                              uint64_t *slots) {
+                              uint64_t *slots, uint32_t count) {
     struct rt_store *store = func->store;
     struct rt_func_type type = func->type;
+    uint32_t words = rt_slot_words(func->passes_vectors);
     for (uint32_t i = 0; i < type.param_count; i++)
-        slots[i] = slot_of_value((enum rt_type)type.params[i], &args[i]);
+        rt_slot_write((enum rt_type)type.params[i], slots + i * words, &args[i]);
     struct rt_entry entry = {.outer = store->entry};
     store->entry = &entry;
-    bool unwound = rt_target_host()->enter(&entry, func->code, func->instance, slots,
-                                           larger(type.param_count, type.result_count));
+    bool unwound = rt_target_host()->enter(&entry, func->code, func->instance, slots, count);
     if (unwound) { /* while the entry still is there: the reason names where */
         struct rt_error *error = take_reason(store);
         store->entry = entry.outer;
@@ -49,42 +38,29 @@ static struct rt_error *enter(struct rt_func *func, const union rt_value *args, 
     store->entry = entry.outer;
     for (uint32_t i = 0; i < type.result_count; i++) {
         enum rt_type result = (enum rt_type)type.results[i];
-        uint64_t first = rt_class_of(result) == RT_VECTOR ? entry.vector_result : entry.general_result;
-        results[i] = value_of_slot(result, i ? slots[i] : first);
+        const uint64_t *first =
+            rt_class_of(result) == RT_VECTOR ? entry.vector_result : &entry.general_result;
+        results[i] = rt_slot_read(result, i ? slots + i * words : first);
     }
     return NULL;
 }
 
-struct rt_error *rt_func_call(struct rt_func *func, const union rt_value *args, union rt_value *results) {
-    if (func->host) {
-        struct rt_caller caller = {.store = func->store};
-        return rt_host_invoke(func, &caller, args, results);
-    }
+struct rt_error *rt_compiled_call(struct rt_func *func, const union rt_value *args, union rt_value *results) {
     struct rt_error *error = rt_trap_prepare_thread(); /* this thread may be new */
     if (error)
         return error;
-    uint32_t count = larger(func->type.param_count, func->type.result_count);
-    uint64_t few[FEW_VALUES], *slots = few;
-    if (count > FEW_VALUES && !(slots = calloc(count, sizeof(*slots))))
+    uint32_t count =
+        larger(func->type.param_count, func->type.result_count) * rt_slot_words(func->passes_vectors);
+    uint64_t few[FEW_WORDS], *slots = few;
+    if (count > FEW_WORDS && !(slots = calloc(count, sizeof(*slots))))
         return rt_error_out_of_memory();
-    error = enter(func, args, results, slots);
+    error = enter(func, args, results, slots, count);
     if (slots != few)
         free(slots);
     return error;
 }
 
 /* ---- Out of it ---- */
-
-struct rt_error *rt_host_invoke(struct rt_func *func, struct rt_caller *caller, const union rt_value *args,
-                                union rt_value *results) {
-    struct rt_hooks *hooks = &func->store->hooks;
-    if (hooks->host_call)
-        hooks->host_call(hooks->user, caller, func, args);
-    struct rt_error *error = func->host(func->user, caller, args, results);
-    if (hooks->host_return)
-        hooks->host_return(hooks->user, caller, func, results, error);
-    return error;
-}
 
 /* Where the guest is while C runs on its behalf; the walk of activations starts there. */
 static void leave_guest(struct rt_store *store, const uintptr_t *frame) {
@@ -100,15 +76,16 @@ bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
     struct rt_store *store = func->store;
     struct rt_func_type type = func->type;
     uint64_t *slots = (uint64_t *)(frame + 2);
-    union rt_value few[2 * FEW_VALUES] = {0}, *values = few;
+    uint32_t words = rt_slot_words(func->passes_vectors);
+    union rt_value few[2 * FEW_WORDS] = {0}, *values = few;
     size_t count = (size_t)type.param_count + type.result_count;
-    if (count > 2 * FEW_VALUES && !(values = calloc(count, sizeof(*values)))) {
+    if (count > 2 * FEW_WORDS && !(values = calloc(count, sizeof(*values)))) {
         store->pending_error = rt_error_out_of_memory();
         return true;
     }
     union rt_value *results = values + type.param_count;
     for (uint32_t i = 0; i < type.param_count; i++)
-        values[i] = value_of_slot((enum rt_type)type.params[i], slots[i]);
+        values[i] = rt_slot_read((enum rt_type)type.params[i], slots + i * words);
 
     leave_guest(store, frame);
     /* The word below a guest's frame is its instance. */
@@ -117,7 +94,7 @@ bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
     return_to_guest(store);
 
     for (uint32_t i = 0; i < type.result_count && !error; i++)
-        slots[i] = slot_of_value((enum rt_type)type.results[i], &results[i]);
+        rt_slot_write((enum rt_type)type.results[i], slots + i * words, &results[i]);
     if (values != few)
         free(values);
     store->pending_error = error;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime/instance.h"
+#include "runtime/target.h"
 
 struct rt_error *rt_memory_create(struct rt_store *store, struct rt_limits limits, struct rt_memory **ret) {
     if (limits.min > RT_MAX_PAGES)
@@ -13,14 +13,16 @@ struct rt_error *rt_memory_create(struct rt_store *store, struct rt_limits limit
     struct rt_memory *memory = calloc(1, sizeof(*memory));
     if (!memory)
         return rt_error_out_of_memory();
-    void *base =
-        mmap(NULL, RT_MEMORY_RESERVATION, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    memory->max = limits.max < RT_MAX_PAGES ? limits.max : RT_MAX_PAGES;
+    memory->reserved = rt_target_host() ? RT_MEMORY_RESERVATION : (size_t)(memory->max + 1) * RT_PAGE_SIZE;
+    void *base = mmap(NULL, memory->reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) {
+        struct rt_error *error =
+            rt_error_os(errno, "reserving %zu bytes of address space for a memory", memory->reserved);
         free(memory);
-        return rt_error_os(errno, "reserving %zu bytes of address space for a memory", RT_MEMORY_RESERVATION);
+        return error;
     }
     memory->base = base;
-    memory->max = limits.max < RT_MAX_PAGES ? limits.max : RT_MAX_PAGES;
     uint64_t old;
     struct rt_error *error = rt_memory_grow(memory, limits.min, &old);
     if (error) {
@@ -38,7 +40,7 @@ struct rt_error *rt_memory_create(struct rt_store *store, struct rt_limits limit
 void rt_memory_destroy(struct rt_memory *memory) {
     if (!memory)
         return;
-    munmap(memory->base, RT_MEMORY_RESERVATION);
+    munmap(memory->base, memory->reserved);
     free(memory);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -14,6 +15,12 @@ enum {
     MEMORY_PER_BYTE = 64,
     MEMORY_AT_LEAST = 1 << 20,
 };
+
+static uint64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
 
 /* A module that is malformed anywhere is not invalid: bytes that do not decode are no module yet (section 5).
  * So of a body that does not validate, and those behind it, the rest is decoded too. */
@@ -39,20 +46,27 @@ struct rt_error *rt_module_create(const void *bytes, size_t size, struct rt_modu
     struct rt_module *module = calloc(1, sizeof *module);
     if (!module)
         return rt_error_out_of_memory();
+    uint64_t started = nanoseconds();
     rt_arena_init(&module->arena, size * MEMORY_PER_BYTE + MEMORY_AT_LEAST);
     module->bytes = (const uint8_t *)rt_arena_copy(&module->arena, bytes, size);
     module->size = size;
     struct rt_error *error = module->bytes ? rt_module_decode(module) : rt_error_out_of_memory();
     if (!error)
         error = rt_module_name_functions(module);
+    uint64_t decoded = nanoseconds();
     if (!error)
         error = validate_bodies(module);
+    module->times = (struct rt_module_times){decoded - started, nanoseconds() - decoded};
     if (error) {
         rt_module_destroy(module);
         return error;
     }
     *ret = module;
     return NULL;
+}
+
+struct rt_module_times rt_module_times(const struct rt_module *module) {
+    return module->times;
 }
 
 /* Reads all of an open file of `size` bytes, which may shrink or grow meanwhile: what is read counts. */
@@ -246,4 +260,9 @@ bool rt_func_type_equal(struct rt_func_type a, struct rt_func_type b) {
     /* Empty lists may have no address. */
     return (!a.param_count || memcmp(a.params, b.params, a.param_count) == 0) &&
            (!a.result_count || memcmp(a.results, b.results, a.result_count) == 0);
+}
+
+bool rt_func_type_has_vectors(struct rt_func_type type) {
+    return (type.param_count && memchr(type.params, RT_V128, type.param_count)) ||
+           (type.result_count && memchr(type.results, RT_V128, type.result_count));
 }

@@ -41,13 +41,17 @@ enum rt_immediate {
     RT_IMM_ELEM,        /* element segment index */
     RT_IMM_ELEM_TABLE,  /* element segment index, table index */
     RT_IMM_TABLE_TABLE, /* two table indices */
+    RT_IMM_V128,        /* 16 bytes */
+    RT_IMM_LANE,        /* a lane index: one byte */
+    RT_IMM_LANES,       /* 16 of them */
+    RT_IMM_MEMARG_LANE, /* alignment, offset, a lane index */
 };
 
 enum rt_opcode {
 #define RT_OP(code, name, text, immediate, signature) RT_OP_##name = code,
 #include "runtime/opcodes.def"
 #undef RT_OP
-    RT_OP_LIMIT = 0x112,
+    RT_OP_LIMIT = 0x300,
 };
 
 struct rt_opcode_info {
@@ -87,6 +91,8 @@ struct rt_body {
     uint32_t run_count;
     uint32_t max_operands; /* greatest operand stack height, found by validation */
     uint32_t max_labels;   /* greatest control stack height, the function's own frame counted */
+    bool has_vectors;      /* a parameter, a local or an operand is a v128 */
+    bool passes_vectors;   /* a parameter or a result is */
 };
 
 struct rt_export_entry {
@@ -126,6 +132,7 @@ struct rt_module {
     const uint8_t *bytes; /* the arena's copy of the whole file */
     size_t size;
     uint64_t code_offset; /* file offset of the code section's contents: Wasm pc 0 */
+    struct rt_module_times times;
 
     const struct rt_func_type *types;
     uint32_t type_count;
@@ -163,8 +170,16 @@ struct rt_module {
 
 /* The bytes of a body's instructions, their offset base the file's, for a cursor. */
 struct rt_cursor rt_module_code_cursor(const struct rt_module *module, const struct rt_body *body);
-/* Reads an opcode, prefix included; RT_UNSUPPORTED "not supported: ..." for SIMD, threads and the rest. */
-struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret);
+/* Reads an opcode, prefix included, numbered as in opcodes.def; RT_UNSUPPORTED "not supported: ..." for
+ * threads and the rest. */
+struct rt_error *rt_opcode_read_any(struct rt_cursor *cursor, uint32_t *ret);
+/* The same; a valid opcode of one byte costs no call. */
+static inline struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret) {
+    if (cursor->next == cursor->end || !rt_opcodes[*cursor->next].text)
+        return rt_opcode_read_any(cursor, ret);
+    *ret = *cursor->next++;
+    return NULL;
+}
 /* A block type (section 5.4.1): its parameter and result types. */
 struct rt_error *rt_block_type_read(const struct rt_module *module, struct rt_cursor *cursor,
                                     struct rt_func_type *ret);
@@ -177,5 +192,7 @@ struct rt_error *rt_validate_body(const struct rt_module *module, uint32_t funct
 /* "i32", "funcref", ...: the text format's word. */
 const char *rt_type_name(enum rt_type type);
 bool rt_func_type_equal(struct rt_func_type a, struct rt_func_type b);
+/* Whether a parameter or a result is a v128. */
+bool rt_func_type_has_vectors(struct rt_func_type type);
 
 #endif

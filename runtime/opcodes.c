@@ -68,6 +68,7 @@ struct rt_error *rt_value_type_read(struct rt_cursor *cursor, const char *what, 
     case RT_I64:
     case RT_F32:
     case RT_F64:
+    case RT_V128:
     case RT_FUNCREF:
     case RT_EXTERNREF: return NULL;
     default: return type_error(offset, what, "malformed value type", *ret);
@@ -100,7 +101,7 @@ struct rt_error *rt_vector_count_read(struct rt_cursor *cursor, const char *what
     return NULL;
 }
 
-struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret) {
+struct rt_error *rt_opcode_read_any(struct rt_cursor *cursor, uint32_t *ret) {
     uint64_t offset = rt_cursor_offset(cursor);
     uint8_t byte;
     struct rt_error *error = rt_cursor_u8(cursor, "opcode", &byte);
@@ -116,12 +117,12 @@ struct rt_error *rt_opcode_read(struct rt_cursor *cursor, uint32_t *ret) {
         if (error)
             return error;
     }
-    if (byte == 0xfc) {
-        *ret = 0x100 + member;
-        if (member < RT_OP_LIMIT - 0x100 && rt_opcodes[*ret].text)
+    if (byte == 0xfc || byte == 0xfd) {
+        *ret = (byte == 0xfc ? 0x100 : 0x200) + member;
+        if (member < 0x100 && rt_opcodes[*ret].text)
             return NULL;
-        /* Not for a member so large that the sum wraps around. */
-        feature = member < RT_OP_LIMIT ? rt_feature_find(RT_FEATURE_OPCODE, *ret) : NULL;
+        /* Not for a member of the other prefix, nor one so large that the sum wraps around. */
+        feature = member < (byte == 0xfc ? 0x100 : 0x200) ? rt_feature_find(RT_FEATURE_OPCODE, *ret) : NULL;
     }
     if (byte >= 0xfb && byte <= 0xfe)
         return feature ? rt_decode_error(RT_UNSUPPORTED, offset, "not supported: %s (opcode 0x%02x 0x%02x)",
@@ -215,6 +216,12 @@ struct rt_error *rt_immediate_skip(struct rt_cursor *cursor, enum rt_immediate i
     case RT_IMM_I64: return rt_cursor_sleb(cursor, 64, "i64.const", &number);
     case RT_IMM_F32: return rt_cursor_bytes(cursor, 4, "f32.const", &bytes);
     case RT_IMM_F64: return rt_cursor_bytes(cursor, 8, "f64.const", &bytes);
+    case RT_IMM_V128:
+    case RT_IMM_LANES: return rt_cursor_bytes(cursor, 16, "vector", &bytes);
+    case RT_IMM_LANE: return rt_cursor_bytes(cursor, 1, "lane index", &bytes);
+    case RT_IMM_MEMARG_LANE:
+        error = skip_u32(cursor, 2, "immediate");
+        return error ? error : rt_cursor_bytes(cursor, 1, "lane index", &bytes);
     case RT_IMM_REFTYPE: return rt_reference_type_read(cursor, "ref.null", &type);
     case RT_IMM_TYPES:
         error = rt_vector_count_read(cursor, "types", 1, &count);

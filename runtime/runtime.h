@@ -59,6 +59,11 @@ struct rt_module;
 
 /* Decodes and validates; copies `bytes`. Errors name the byte offset in the file and the rule. */
 RT_MUST_USE struct rt_error *rt_module_create(const void *bytes, size_t size, struct rt_module **ret);
+/* Nanoseconds that making the module took: decoding with the copy of its bytes, and validation. */
+struct rt_module_times {
+    uint64_t decode, validate;
+};
+struct rt_module_times rt_module_times(const struct rt_module *module);
 /* Reads the file first. Not a file, too big, or not Wasm: one clear line. */
 RT_MUST_USE struct rt_error *rt_module_open(const char *path, struct rt_module **ret);
 void rt_module_destroy(struct rt_module *module);
@@ -108,11 +113,21 @@ size_t rt_module_export_count(const struct rt_module *module);
 const char *rt_module_export(const struct rt_module *module, size_t index, enum rt_extern_kind *kind,
                              uint32_t *item);
 
-/* ---- Compiled code ---- */
+/* ---- Code: a module made runnable by an engine ---- */
+
+enum rt_engine {
+    RT_ENGINE_COMPILED, /* straight to machine code */
+    RT_ENGINE_INTERP,   /* the portable engine, and an independent judge of the other */
+};
+/* "compiled", "interp" */
+const char *rt_engine_name(enum rt_engine engine);
+/* RT_USAGE when there is no engine of that name. */
+RT_MUST_USE struct rt_error *rt_engine_parse(const char *name, enum rt_engine *ret);
 
 struct rt_code;
 
 struct rt_compile_options {
+    enum rt_engine engine;
     /* Wasm pcs that shall be probe sites, ascending. One that is no instruction's first byte becomes a site
      * at the next instruction of its function. Not copied; read during the call only. */
     const uint32_t *sites;
@@ -121,24 +136,33 @@ struct rt_compile_options {
     bool canonical_nans;    /* every NaN that an instruction produces is the positive canonical one */
 };
 
-/* One pass over each body, straight to machine code. The module must outlive the code. `options` may be NULL.
- */
+/* One pass over each body. The module must outlive the code. `options` may be NULL. */
 RT_MUST_USE struct rt_error *rt_code_create(const struct rt_module *module,
                                             const struct rt_compile_options *options, struct rt_code **ret);
 void rt_code_destroy(struct rt_code *code);
 const struct rt_module *rt_code_module(const struct rt_code *code);
-/* The executable bytes: for symbolisers, dumps and the stepper's "is this pc mine?". */
+enum rt_engine rt_code_engine(const struct rt_code *code);
+/* The addresses that machine pcs are of: for symbolisers, dumps and the stepper's "is this pc mine?". The
+ * interpreter's machine pcs are addresses in its own form of the code. */
 void rt_code_range(const struct rt_code *code, uintptr_t *low, uintptr_t *high);
+
+/* Bytes of the code that runs, and of all that is kept beside it for looking inside: the functions' places,
+ * the maps from machine pcs to Wasm pcs and operands, trap sites and probe sites. */
+struct rt_code_sizes {
+    size_t code, metadata;
+};
+struct rt_code_sizes rt_code_sizes(const struct rt_code *code);
 
 struct rt_site {
     uint32_t pc;       /* Wasm pc */
-    uintptr_t machine; /* address of the site's instruction: 5 patchable bytes */
+    uintptr_t machine; /* address of the site's instruction; of a compiled one: 5 patchable bytes */
 };
 /* All sites, ascending by Wasm pc. Those in code that can never run have no machine code and are not listed.
  */
 const struct rt_site *rt_code_sites(const struct rt_code *code, size_t *count);
 /* Enables or disables many sites at once (indices into rt_code_sites): one protection change or none, never a
- * writable and executable page. An enabled site calls the store's probe stub; see rt_hooks. */
+ * writable and executable page. An enabled site calls the store's probe stub, or its `probe`; see rt_hooks.
+ */
 RT_MUST_USE struct rt_error *rt_code_set_probes(struct rt_code *code, const uint32_t *indices, size_t count,
                                                 bool enabled);
 /* Machine pc to Wasm pc of the instruction that it belongs to; false outside of any body. A return address
@@ -196,7 +220,8 @@ RT_MUST_USE struct rt_error *rt_global_create(struct rt_store *store, enum rt_ty
                                               union rt_value value, struct rt_global **ret);
 
 /* Links and instantiates (section 4.5.4), `imports` in the module's order, without running the start
- * function: active segments are applied here, and may trap. */
+ * function: active segments are applied here, and may trap. All instances of a store have one engine: the
+ * first one's; another is RT_USAGE. */
 RT_MUST_USE struct rt_error *rt_instance_create(struct rt_store *store, struct rt_code *code,
                                                 const struct rt_extern *imports, size_t import_count,
                                                 struct rt_instance **ret);
@@ -256,13 +281,13 @@ struct rt_activation {
     uintptr_t machine; /* machine pc, or return address */
     uintptr_t frame;   /* the machine frame's address: names the activation while it lives */
     /* private to the walk */
-    const struct rt_registers *registers; /* the innermost frame's, else NULL */
+    const struct rt_registers *registers; /* the innermost frame's, else NULL; compiled code's alone */
     const void *entry;
 };
 
 /* The innermost Wasm activation of a guest that stopped with these registers: at an enabled site, a trap or
- * (with registers NULL) in a host call or between calls. False when no guest frame is live. The registers
- * must outlive the walk. */
+ * (with registers NULL) in a host call or between calls; an interpreted guest has no registers anywhere.
+ * False when no guest frame is live. The registers must outlive the walk. */
 bool rt_activation_first(struct rt_store *store, const struct rt_registers *registers,
                          struct rt_activation *ret);
 /* The caller's activation, host frames skipped; false at the outermost. */
@@ -288,14 +313,18 @@ struct rt_trap_info {
 
 struct rt_hooks {
     void *user;
-    /* Where an enabled site's `call` lands: an assembly routine that gets the guest's registers untouched,
-     * with the return address (site + 5) on the stack, and must return there with all of them as they were.
-     * NULL: not used. */
+    /* The interpreter's: an enabled site is reached, its instruction not executed yet. Called like a host
+     * function, on the guest's stack. NULL: not called. */
+    void (*probe)(void *user, const struct rt_code *code, uintptr_t machine);
+    /* Compiled code's: where an enabled site's `call` lands: an assembly routine that gets the guest's
+     * registers untouched, with the return address (site + 5) on the stack, and must return there with all of
+     * them as they were. NULL: not used. */
     void *probe_stub;
-    /* A trap was raised. Runs inside a signal handler; `context` is the ucontext_t, with every register as at
-     * the trap but its pc already pointing at the runtime's unwinder (which needs nothing but the unchanged
-     * r14). The hook may set the pc to a stub of its own that later continues at that pc with all registers
-     * as they were. */
+    /* A trap was raised, and the guest's stack is still there. In the interpreter this is a call on the
+     * guest's stack, `context` is NULL, and the unwinding begins when the hook returns. In compiled code it
+     * runs inside a signal handler; `context` is the ucontext_t, with every register as at the trap but its
+     * pc already pointing at the runtime's unwinder (which needs nothing but the unchanged r14). The hook may
+     * set the pc to a stub of its own that later continues at that pc with all registers as they were. */
     void (*trap)(void *user, const struct rt_trap_info *info, void *context);
     /* Before and after each call of a host function, on the guest's stack. NULL: not called. */
     void (*host_call)(void *user, struct rt_caller *caller, const struct rt_func *func,

@@ -4,8 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "runtime/code.h"
-#include "runtime/instance.h"
+#include "runtime/engine.h"
 #include "runtime/target.h"
 
 /* What the default stack limit leaves to host functions and signal frames. */
@@ -75,6 +74,8 @@ void rt_store_destroy(struct rt_store *store) {
     free(store->types);
     free(store->type_slots);
     rt_error_destroy(store->pending_error);
+    if (store->engine && store->engine->close_store)
+        store->engine->close_store(store->engine_state);
     free(store);
 }
 
@@ -88,7 +89,7 @@ void rt_store_set_stack_limit(struct rt_store *store, uintptr_t lowest) {
 void rt_store_set_hooks(struct rt_store *store, const struct rt_hooks *hooks) {
     store->hooks = hooks ? *hooks : (struct rt_hooks){0};
     for (struct rt_instance *i = store->instances; i; i = i->next)
-        rt_code_set_stub(i->code, store->hooks.probe_stub);
+        i->code->ops->set_hooks(i->code, &store->hooks);
 }
 
 /* ---- Types ---- */
@@ -166,10 +167,12 @@ struct rt_error *rt_func_create(struct rt_store *store, const char *name, struct
         free(func);
         return rt_error_out_of_memory();
     }
-    *func = (struct rt_func){.code = rt_target_host()->host_call,
+    const struct rt_target *target = rt_target_host();
+    *func = (struct rt_func){.code = target ? target->host_call : NULL,
                              .instance = &store->host,
                              .type_id = id,
                              .type = store->types[id],
+                             .passes_vectors = rt_func_type_has_vectors(type),
                              .store = store,
                              .host = fn,
                              .user = user,

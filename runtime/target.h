@@ -5,8 +5,11 @@
  * - One register holds the running instance, one its memory's base; a frame pointer chain links the frames;
  *   the word below the frame pointer is the instance.
  * - An i32 in a register is zero-extended.
- * - Arguments are 8-byte slots in the caller's outgoing area, where the callee reads them; the first result
- *   comes back in a register, the others in the same slots. A call keeps no other register.
+ * - Arguments are slots in the caller's outgoing area, where the callee reads them; the first result comes
+ *   back in a register, the others in the same slots. A slot is one 8-byte word, or two when any parameter or
+ *   result of the type is a v128 (rt_func_type_has_vectors). A call keeps no other register.
+ * - A frame's slots are of one word, or of two when the body has v128s (rt_frame_shape). A slot of two words
+ *   is aligned to 16.
  * - load, store, copy and move change no flags, and need no registers but scratch ones. */
 #ifndef LOCKSTEP_RUNTIME_TARGET_H
 #define LOCKSTEP_RUNTIME_TARGET_H
@@ -29,7 +32,7 @@ struct rt_target {
     /* What stands before all functions: the probe thunk (code->probe_thunk, probe_stub, no_stub) and
      * constants. */
     void (*begin_code)(struct rt_compiler *c);
-    void (*end_code)(struct rt_code *code);
+    void (*end_code)(struct rt_machine_code *code);
     /* Prologue: frame, stack check, zeroed locals. end_function completes it and adds the trap exits. */
     void (*begin_function)(struct rt_compiler *c);
     void (*end_function)(struct rt_compiler *c);
@@ -86,9 +89,12 @@ struct rt_target {
     void (*ref_func)(struct rt_compiler *c, uint32_t function);
     void (*ref_is_null)(struct rt_compiler *c);
 
+    /* Any instruction behind the prefix 0xfd. */
+    void (*vector)(struct rt_compiler *c, uint32_t opcode, const struct rt_vector_immediate *immediate);
+
     /* ---- Running ---- */
 
-    /* Calls machine code with `count` slots at `slots`, results put back there and in entry. True when it was
+    /* Calls machine code with `count` words at `slots`, results put back there and in entry. True when it was
      * unwound. */
     bool (*enter)(struct rt_entry *entry, const void *code, struct rt_instance *instance, uint64_t *slots,
                   uint64_t count);
@@ -103,14 +109,18 @@ struct rt_target {
     /* Numbers of the frame pointer in struct rt_registers. */
     uint8_t frame_pointer;
     /* Address of a frame's place. */
-    uintptr_t (*address)(uintptr_t frame, uint32_t param_count, uint32_t local_count, struct rt_place place);
+    uintptr_t (*address)(uintptr_t frame, const struct rt_frame_shape *shape, struct rt_place place);
 };
 
 extern const struct rt_target rt_target_x86_64;
 
-/* The architecture of this process. */
+/* The architecture of this process; NULL where only the interpreter runs. */
 static inline const struct rt_target *rt_target_host(void) {
+#ifdef __x86_64__
     return &rt_target_x86_64;
+#else
+    return NULL;
+#endif
 }
 
 #endif

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/code.h"
-#include "runtime/instance.h"
+#include "runtime/engine.h"
 #include "runtime/target.h"
 
 const char *rt_trap_message(enum rt_trap trap) {
@@ -213,6 +212,8 @@ struct rt_error *rt_trap_prepare_thread(void) {
 }
 
 struct rt_error *rt_trap_prepare(void) {
+    if (!rt_target_host()) /* nothing faults on purpose */
+        return NULL;
     int status = install_handlers();
     return status ? rt_error_os(status, "installing signal handlers") : rt_trap_prepare_thread();
 }
@@ -232,13 +233,13 @@ struct rt_error *rt_trap_take(struct rt_store *store) {
         return rt_error_format(RT_TRAP, "unwound without a trap");
     store->pending_trap.set = false;
     for (struct rt_instance *i = store->instances; i; i = i->next) {
-        struct rt_code_position position;
-        if (!rt_code_find(i->code, info.machine, &position))
+        uint32_t function, pc;
+        if (!rt_code_pc(i->code, info.machine, &function, &pc))
             continue;
-        const char *name = rt_module_function_name(i->module, position.function);
+        const char *name = rt_module_function_name(i->module, function);
         char context[256];
-        snprintf(context, sizeof(context), "function %u%s%.160s%s, Wasm pc 0x%x", position.function,
-                 name ? " (" : "", name ? name : "", name ? ")" : "", position.pc);
+        snprintf(context, sizeof(context), "function %u%s%.160s%s, Wasm pc 0x%x", function, name ? " (" : "",
+                 name ? name : "", name ? ")" : "", pc);
         return rt_trap_error(info.trap, context);
     }
     return rt_trap_error(info.trap, "unknown code");

@@ -22,10 +22,24 @@ static struct rt_error *require_memory(const struct rt_validator *v) {
     return v->module->memory_count ? NULL : rt_validator_error(v, "unknown memory 0, there are 0");
 }
 
+/* The logarithm of the bytes that a load or store moves. */
+static uint8_t natural_alignment(uint32_t opcode) {
+    /* 0x28 i32.load to 0x3e i64.store32 */
+    static const uint8_t scalar[] = {2, 3, 2, 3, 0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 2, 3, 2, 3, 0, 1, 0, 1, 2};
+    _Static_assert(sizeof scalar == RT_OP_I64_STORE32 - RT_OP_I32_LOAD + 1, "one for each load and store");
+    /* v128.load to v128.store; v128.load8_lane to v128.load64_zero */
+    static const uint8_t vector[] = {4, 3, 3, 3, 3, 3, 3, 0, 1, 2, 3, 4};
+    static const uint8_t lane[] = {0, 1, 2, 3, 0, 1, 2, 3, 2, 3};
+    _Static_assert(sizeof vector == RT_OP_V128_STORE - RT_OP_V128_LOAD + 1, "one for each load and store");
+    _Static_assert(sizeof lane == RT_OP_V128_LOAD64_ZERO - RT_OP_V128_LOAD8_LANE + 1, "the same");
+    if (opcode <= RT_OP_I64_STORE32)
+        return scalar[opcode - RT_OP_I32_LOAD];
+    return opcode <= RT_OP_V128_STORE ? vector[opcode - RT_OP_V128_LOAD]
+                                      : lane[opcode - RT_OP_V128_LOAD8_LANE];
+}
+
 static struct rt_error *read_memarg(struct rt_validator *v) {
-    /* Of 0x28 i32.load to 0x3e i64.store32: the logarithm of the bytes that each moves. */
-    static const uint8_t natural[] = {2, 3, 2, 3, 0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 2, 3, 2, 3, 0, 1, 0, 1, 2};
-    _Static_assert(sizeof natural == RT_OP_I64_STORE32 - RT_OP_I32_LOAD + 1, "one for each load and store");
+    uint8_t natural = natural_alignment(v->opcode);
     struct rt_error *error = require_memory(v);
     uint32_t alignment, offset;
     if (!error)
@@ -34,10 +48,34 @@ static struct rt_error *read_memarg(struct rt_validator *v) {
         error = rt_read_u32(&v->cursor, "offset", &offset);
     if (error)
         return error;
-    if (alignment > natural[v->opcode - RT_OP_I32_LOAD])
+    if (alignment > natural)
         return rt_validator_error(v, "alignment must not be larger than natural: 2**%u, at most 2**%u",
-                                  alignment, natural[v->opcode - RT_OP_I32_LOAD]);
+                                  alignment, natural);
     return NULL;
+}
+
+/* Lanes that an instruction's lane index chooses from. */
+static uint8_t lane_count(uint32_t opcode) {
+    if (opcode >= RT_OP_V128_LOAD8_LANE && opcode <= RT_OP_V128_STORE64_LANE)
+        return (uint8_t)(16 >> natural_alignment(opcode));
+    if (opcode <= RT_OP_I8X16_REPLACE_LANE)
+        return 16;
+    if (opcode <= RT_OP_I16X8_REPLACE_LANE)
+        return 8;
+    bool is_64_bits = opcode == RT_OP_I64X2_EXTRACT_LANE || opcode == RT_OP_I64X2_REPLACE_LANE ||
+                      opcode == RT_OP_F64X2_EXTRACT_LANE || opcode == RT_OP_F64X2_REPLACE_LANE;
+    return is_64_bits ? 2 : 4;
+}
+
+/* Reads `count` lane indices that must be below `limit`. */
+static struct rt_error *read_lanes(struct rt_validator *v, unsigned count, unsigned limit) {
+    const uint8_t *lanes;
+    struct rt_error *error = rt_cursor_bytes(&v->cursor, count, "lane index", &lanes);
+    for (unsigned i = 0; i < count && !error; i++) {
+        if (lanes[i] >= limit)
+            error = rt_validator_error(v, "invalid lane index %u, there are %u lanes", lanes[i], limit);
+    }
+    return error;
 }
 
 static struct rt_error *read_data_index(struct rt_validator *v) {
@@ -94,6 +132,11 @@ static struct rt_error *read_plain_immediate(struct rt_validator *v, enum rt_imm
     case RT_IMM_TABLE: return read_index(v, "table", v->module->table_count, &index);
     case RT_IMM_ELEM_TABLE: return read_elem_table(v);
     case RT_IMM_TABLE_TABLE: return read_table_table(v);
+    case RT_IMM_LANE: return read_lanes(v, 1, lane_count(v->opcode));
+    case RT_IMM_LANES: return read_lanes(v, 16, 32);
+    case RT_IMM_MEMARG_LANE:
+        error = read_memarg(v);
+        return error ? error : read_lanes(v, 1, lane_count(v->opcode));
     case RT_IMM_I32:
         if (v->cursor.next != v->cursor.end && *v->cursor.next < 0x80) {
             v->cursor.next++;
@@ -109,6 +152,7 @@ static uint8_t signature_type(char letter) {
     case 'i': return RT_I32;
     case 'I': return RT_I64;
     case 'f': return RT_F32;
+    case 'v': return RT_V128;
     default: return RT_F64;
     }
 }
@@ -434,6 +478,8 @@ struct rt_error *rt_validate_body(const struct rt_module *module, uint32_t funct
         error = validate_code(&v, type);
     body->max_operands = v.max_operands;
     body->max_labels = v.max_labels;
+    body->has_vectors = v.has_vectors || (v.local_count && memchr(v.locals, RT_V128, v.local_count));
+    body->passes_vectors = rt_func_type_has_vectors(*type);
     rt_validator_clear(&v);
     if (!error)
         return NULL;

@@ -23,6 +23,7 @@ struct rt_validator {
 
     uint8_t *operands; /* enum rt_type, or RT_ANY_TYPE */
     uint32_t operand_count, operand_capacity, max_operands;
+    bool has_vectors; /* an operand was a v128 */
     struct rt_label *labels;
     uint32_t label_count, label_capacity, max_labels;
     uint8_t *locals; /* their types, parameters first */
@@ -60,6 +61,7 @@ static inline struct rt_error *rt_push(struct rt_validator *v, uint8_t type) {
             return error;
     }
     v->operands[v->operand_count++] = type;
+    v->has_vectors |= type == RT_V128;
     if (v->operand_count > v->max_operands)
         v->max_operands = v->operand_count;
     return NULL;

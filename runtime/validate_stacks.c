@@ -16,6 +16,7 @@ void rt_validator_init(struct rt_validator *v, const struct rt_module *module, s
     v->operands = v->first_operands;
     v->operand_capacity = ARRAY_SIZE(v->first_operands);
     v->operand_count = v->max_operands = 0;
+    v->has_vectors = false;
     v->labels = v->first_labels;
     v->label_capacity = ARRAY_SIZE(v->first_labels);
     v->label_count = v->max_labels = 0;

@@ -23,10 +23,13 @@ expect() {
     fi
 }
 
-expect 0 ' passed, 0 failed, 1 left out (text form), 0 with an error in other words' --strict-words --suite .
-for script in wrong/*.wast; do
-    text=$(sed -n '1s/^;; EXPECT //p' "$script")
-    expect 1 "$script${text:?of $script}" --limit 1s "$script"
+for engine in compiled interp; do
+    expect 0 ' passed, 0 failed, 1 left out (text form), 0 with an error in other words' --engine $engine \
+        --strict-words --suite .
+    for script in wrong/*.wast; do
+        text=$(sed -n '1s/^;; EXPECT //p' "$script")
+        expect 1 "$script${text:?of $script}" --engine $engine --limit 1s "$script"
+    done
 done
 
 # A script that fails, or that never ends, does not keep the next one from running.

@@ -1,17 +1,12 @@
 #!/bin/bash
 # Runs the specification's test suite; without one, says how to name it and is skipped (exit status 77).
-# Usage: wast_suite.sh LOCKSTEP DIR [FILE PATTERN OF WHAT IS LEFT OUT]
+# Usage: wast_suite.sh LOCKSTEP ENGINE DIR
 set -euo pipefail
 
-lockstep=$1 suite=$2 left_out=${3:-}
+lockstep=$1 engine=$2 suite=$3
 if [[ -z $suite || ! -d $suite ]]; then
     echo "skipped: there is no test suite; name a checkout of WebAssembly/testsuite with" \
         "cmake -DLOCKSTEP_WASM_TESTSUITE=DIR"
     exit 77
 fi
-scripts=()
-for script in "$suite"/*.wast; do
-    # shellcheck disable=SC2053 # a pattern
-    [[ $(basename "$script") == $left_out ]] || scripts+=("$script")
-done
-exec "$lockstep" wast --strict-words "${scripts[@]}"
+exec "$lockstep" wast --engine "$engine" --strict-words --suite "$suite"

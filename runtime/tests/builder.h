@@ -49,8 +49,15 @@ MAYBE_UNUSED static void put_name(struct bytes *bytes, const char *name) {
 /* An opcode of opcodes.def. */
 MAYBE_UNUSED static void put_op(struct bytes *bytes, uint32_t opcode) {
     if (opcode >= 0x100)
-        put_byte(bytes, 0xfc);
-    put_byte(bytes, opcode & 0xff);
+        put_byte(bytes, opcode >= 0x200 ? 0xfd : 0xfc);
+    if (opcode >= 0x100)
+        put_uleb(bytes, opcode & 0xff);
+    else
+        put_byte(bytes, opcode);
+}
+MAYBE_UNUSED static void put_little(struct bytes *bytes, uint64_t bits, unsigned size) {
+    for (unsigned i = 0; i < size; i++)
+        put_byte(bytes, bits >> 8 * i & 0xff);
 }
 MAYBE_UNUSED static void put_constant(struct bytes *bytes, enum rt_type type, uint64_t bits) {
     switch (type) {
@@ -64,10 +71,16 @@ MAYBE_UNUSED static void put_constant(struct bytes *bytes, enum rt_type type, ui
         break;
     case RT_F32:
         put_byte(bytes, RT_OP_F32_CONST);
-        put(bytes, &bits, 4);
+        put_little(bytes, bits, 4);
         break;
     case RT_F64:
         put_byte(bytes, RT_OP_F64_CONST);
+        put_little(bytes, bits, 8);
+        break;
+    case RT_V128: /* the bits, then their complement */
+        put_op(bytes, RT_OP_V128_CONST);
+        put(bytes, &bits, 8);
+        bits = ~bits;
         put(bytes, &bits, 8);
         break;
     default:
@@ -80,13 +93,14 @@ MAYBE_UNUSED static void put_constant(struct bytes *bytes, enum rt_type type, ui
 /* Literal bytes. */
 #define PUT(bytes, ...) put(bytes, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
-/* i I f F r e: i32 i64 f32 f64 funcref externref. */
+/* i I f F v r e: i32 i64 f32 f64 v128 funcref externref. */
 MAYBE_UNUSED static enum rt_type type_of_letter(char letter) {
     switch (letter) {
     case 'i': return RT_I32;
     case 'I': return RT_I64;
     case 'f': return RT_F32;
     case 'F': return RT_F64;
+    case 'v': return RT_V128;
     case 'r': return RT_FUNCREF;
     default: return RT_EXTERNREF;
     }
@@ -276,14 +290,37 @@ MAYBE_UNUSED static void expect_good(struct rt_error *error) {
         fail_msg("%s", error->message);
 }
 
-/* Compiles and instantiates what was built. */
+/* The engine that code is made for; RUN_ON_BOTH_ENGINES sets it. */
+static enum rt_engine tested_engine;
+
+/* rt_code_create for the tested engine. */
+MAYBE_UNUSED static struct rt_error *
+make_code(const struct rt_module *module, const struct rt_compile_options *options, struct rt_code **ret) {
+    struct rt_compile_options complete = options ? *options : (struct rt_compile_options){0};
+    complete.engine = tested_engine;
+    return rt_code_create(module, &complete, ret);
+}
+
+/* A group of tests, once on each engine that this processor has; the number that failed. */
+#define RUN_ON_BOTH_ENGINES(tests) run_on_both_engines(tests, sizeof(tests) / sizeof(*(tests)))
+MAYBE_UNUSED static int run_on_both_engines(const struct CMUnitTest *tests, size_t count) {
+    int failed = 0;
+#ifdef __x86_64__
+    tested_engine = RT_ENGINE_COMPILED;
+    failed += _cmocka_run_group_tests("compiled", tests, count, NULL, NULL);
+#endif
+    tested_engine = RT_ENGINE_INTERP;
+    return failed + _cmocka_run_group_tests("interp", tests, count, NULL, NULL);
+}
+
+/* Makes code for and instantiates what was built. */
 MAYBE_UNUSED static struct running run_with(struct builder *builder, const struct rt_compile_options *options,
                                             const struct rt_extern *imports, size_t import_count,
                                             struct rt_store *store) {
     struct running running = {.store = store, .module = build_module(builder)};
     if (!store)
         expect_good(rt_store_create(&running.store));
-    expect_good(rt_code_create(running.module, options, &running.code));
+    expect_good(make_code(running.module, options, &running.code));
     expect_good(rt_instance_create(running.store, running.code, imports, import_count, &running.instance));
     return running;
 }
@@ -304,12 +341,36 @@ MAYBE_UNUSED static struct rt_func *exported(const struct running *running, cons
     return found.func;
 }
 
+/* A value of a type from its bits, and back: a union's members lie differently in each byte order. */
+MAYBE_UNUSED static union rt_value value_of(enum rt_type type, uint64_t bits) {
+    union rt_value value = {.i64 = bits};
+    if (type == RT_I32 || type == RT_F32)
+        value.i32 = (uint32_t)bits;
+    return value;
+}
+MAYBE_UNUSED static uint64_t bits_of(enum rt_type type, union rt_value value) {
+    return type == RT_I32 || type == RT_F32 ? value.i32 : value.i64;
+}
+
+/* rt_func_call with up to four arguments by their bits. */
+MAYBE_UNUSED static struct rt_error *call_with(struct rt_func *func, const uint64_t bits[4],
+                                               union rt_value *results) {
+    struct rt_func_type type = rt_func_type_of(func);
+    union rt_value args[4] = {{0}};
+    assert_true(type.param_count <= 4);
+    for (uint32_t i = 0; i < type.param_count; i++)
+        args[i] = value_of((enum rt_type)type.params[i], bits[i]);
+    return rt_func_call(func, args, results);
+}
+
 /* Calls with up to four integer arguments; the first result. */
 MAYBE_UNUSED static uint64_t call(const struct running *running, const char *name, uint64_t a, uint64_t b,
                                   uint64_t c, uint64_t d) {
-    union rt_value args[4] = {{.i64 = a}, {.i64 = b}, {.i64 = c}, {.i64 = d}}, results[16] = {0};
-    expect_good(rt_func_call(exported(running, name), args, results));
-    return results[0].i64;
+    union rt_value results[16] = {0};
+    struct rt_func *func = exported(running, name);
+    struct rt_func_type type = rt_func_type_of(func);
+    expect_good(call_with(func, (const uint64_t[4]){a, b, c, d}, results));
+    return type.result_count ? bits_of((enum rt_type)type.results[0], results[0]) : 0;
 }
 
 /* Expects that trap; the error's message goes to `message`, if given (256 bytes). */
@@ -326,8 +387,9 @@ MAYBE_UNUSED static void expect_trap_error(struct rt_error *error, enum rt_trap 
 }
 MAYBE_UNUSED static void expect_trap(const struct running *running, const char *name, uint64_t a, uint64_t b,
                                      enum rt_trap trap) {
-    union rt_value args[4] = {{.i64 = a}, {.i64 = b}}, results[16] = {0};
-    expect_trap_error(rt_func_call(exported(running, name), args, results), trap, NULL);
+    union rt_value results[16] = {0};
+    struct rt_error *error = call_with(exported(running, name), (const uint64_t[4]){a, b}, results);
+    expect_trap_error(error, trap, NULL);
 }
 
 #endif

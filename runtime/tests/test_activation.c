@@ -15,9 +15,18 @@ struct view {
 };
 
 static void look_at_trap(void *user, const struct rt_trap_info *info, void *context) {
+    struct view *view = user;
+    struct rt_activation first;
+    view->count++;
+    if (!context) { /* the interpreter's */
+        assert_true(rt_activation_first(view->running->store, NULL, &first));
+        assert_int_equal(first.machine, info->machine);
+        view->look(view, &first);
+        return;
+    }
+#ifdef __x86_64__
     static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                   REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
-    struct view *view = user;
     const ucontext_t *interrupted = context;
     struct rt_registers registers = {.pc = info->machine, .vector = NULL};
     uint8_t vector[16][16];
@@ -25,10 +34,9 @@ static void look_at_trap(void *user, const struct rt_trap_info *info, void *cont
         registers.general[i] = (uint64_t)interrupted->uc_mcontext.gregs[order[i]];
     memcpy(vector, interrupted->uc_mcontext.fpregs->_xmm, sizeof(vector));
     registers.vector = vector;
-    struct rt_activation first;
     assert_true(rt_activation_first(view->running->store, &registers, &first));
-    view->count++;
     view->look(view, &first);
+#endif
 }
 
 static uint64_t local(const struct rt_activation *activation, uint32_t index, enum rt_type expected) {
@@ -36,14 +44,14 @@ static uint64_t local(const struct rt_activation *activation, uint32_t index, en
     union rt_value value;
     expect_good(rt_activation_local(activation, index, &type, &value));
     assert_int_equal(type, expected);
-    return value.i64;
+    return bits_of(type, value);
 }
 static uint64_t operand(const struct rt_activation *activation, uint32_t index, enum rt_type expected) {
     enum rt_type type;
     union rt_value value;
     expect_good(rt_activation_operand(activation, index, &type, &value));
     assert_int_equal(type, expected);
-    return value.i64;
+    return bits_of(type, value);
 }
 static uint32_t operand_count(const struct rt_activation *activation) {
     uint32_t count;
@@ -126,6 +134,54 @@ static void test_at_memory_trap(void **state) {
     struct view view = {.running = &running, .look = look_at_store};
     rt_store_set_hooks(running.store, &(struct rt_hooks){.user = &view, .trap = look_at_trap});
     expect_trap(&running, "f", 0xfffffff0, 8, RT_TRAP_MEMORY_OUT_OF_BOUNDS);
+    assert_int_equal(view.count, 1);
+    stop(&running);
+}
+
+/* A vector's operand by its first byte: the others follow it. */
+static void assert_vector(const struct rt_activation *activation, uint32_t index, uint8_t first) {
+    enum rt_type type;
+    union rt_value value;
+    expect_good(rt_activation_operand(activation, index, &type, &value));
+    assert_int_equal(type, RT_V128);
+    for (unsigned i = 0; i < sizeof(value.v128); i++)
+        assert_int_equal(value.v128[i], (uint8_t)(first + i));
+}
+
+static void look_at_vectors(struct view *view, struct rt_activation *first) {
+    (void)view;
+    enum rt_type type;
+    union rt_value value;
+    assert_int_equal(operand_count(first), 4);
+    assert_vector(first, 0, 0x40);
+    assert_vector(first, 1, 0x41); /* computed: in a register */
+    assert_int_equal(operand(first, 2, RT_I32), 0xfffffff0);
+    assert_vector(first, 3, 0x40); /* popped already: a local */
+    expect_good(rt_activation_local(first, 1, &type, &value));
+    assert_int_equal(type, RT_V128);
+    for (unsigned i = 0; i < sizeof(value.v128); i++)
+        assert_int_equal(value.v128[i], 0x40 + i);
+}
+
+static void test_vectors_at_trap(void **state) {
+    (void)state;
+    struct builder builder = {0};
+    struct bytes code = {0};
+    build_memory(&builder, 1, 1);
+    put_op(&code, RT_OP_V128_CONST);
+    for (unsigned i = 0; i < 16; i++)
+        put_byte(&code, 0x40 + i);
+    PUT(&code, RT_OP_LOCAL_SET, 1, GET(1), GET(1), CONST(1));
+    put_op(&code, RT_OP_I8X16_SPLAT);
+    put_op(&code, RT_OP_I8X16_ADD);
+    PUT(&code, GET(0), GET(1));
+    put_op(&code, RT_OP_V128_STORE);
+    PUT(&code, 0, 8, RT_OP_DROP, RT_OP_DROP);
+    build_function(&builder, "f", "i:", "v", &code);
+    struct running running = run(&builder);
+    struct view view = {.running = &running, .look = look_at_vectors};
+    rt_store_set_hooks(running.store, &(struct rt_hooks){.user = &view, .trap = look_at_trap});
+    expect_trap(&running, "f", 0xfffffff0, 0, RT_TRAP_MEMORY_OUT_OF_BOUNDS);
     assert_int_equal(view.count, 1);
     stop(&running);
 }
@@ -227,15 +283,16 @@ static void test_map(void **state) {
     }
     struct rt_module *module = build_module(&builder);
     struct rt_code *code;
-    expect_good(rt_code_create(module, &(struct rt_compile_options){.every_instruction = true}, &code));
+    expect_good(make_code(module, &(struct rt_compile_options){.every_instruction = true}, &code));
     size_t count;
     const struct rt_site *sites = rt_code_sites(code, &count);
     assert_int_equal(count, 50 * 190 * 4 + 20);
+    unsigned last_byte = tested_engine == RT_ENGINE_INTERP ? 3 : 4; /* of a site, at least */
     for (size_t i = 0; i < count; i++) {
         uint32_t function, pc;
         assert_true(rt_code_pc(code, sites[i].machine, &function, &pc));
         assert_int_equal(pc, sites[i].pc);
-        assert_true(rt_code_pc(code, sites[i].machine + 4, &function, &pc));
+        assert_true(rt_code_pc(code, sites[i].machine + last_byte, &function, &pc));
         assert_int_equal(pc, sites[i].pc);
         assert_int_equal(rt_code_machine(code, pc), sites[i].machine);
         uint32_t expected;
@@ -257,9 +314,9 @@ static void test_map(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_at_trap),       cmocka_unit_test(test_at_memory_trap),
-        cmocka_unit_test(test_at_exhaustion), cmocka_unit_test(test_host_frames),
-        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_at_trap),         cmocka_unit_test(test_at_memory_trap),
+        cmocka_unit_test(test_vectors_at_trap), cmocka_unit_test(test_at_exhaustion),
+        cmocka_unit_test(test_host_frames),     cmocka_unit_test(test_map),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }

@@ -224,9 +224,11 @@ static void test_recursion(void **state) {
         expect_trap(&running, "huge", 100000, 0, RT_TRAP_STACK_EXHAUSTED);
         expect_trap(&running, "depth", UINT32_MAX, 0, RT_TRAP_STACK_EXHAUSTED);
     }
-    /* A limit of the embedder's own. */
-    rt_store_set_stack_limit(running.store, (uintptr_t)__builtin_frame_address(0) - 16384);
+    /* A limit of the embedder's own. The interpreter needs the thread's stack for calls from C alone. */
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    rt_store_set_stack_limit(running.store, tested_engine == RT_ENGINE_INTERP ? here : here - 16384);
     expect_trap(&running, "depth", 10000, 0, RT_TRAP_STACK_EXHAUSTED);
+    rt_store_set_stack_limit(running.store, here - 16384);
     assert_int_equal(call(&running, "depth", 10, 0, 0, 0), 10);
     stop(&running);
 }
@@ -286,10 +288,16 @@ static void test_absurd_code_size(void **state) {
     build_function(&builder, "f", "i:", "", &code);
     struct rt_module *module = build_module(&builder);
     struct rt_code *compiled;
-    struct rt_error *error = rt_code_create(module, NULL, &compiled);
-    assert_non_null(error);
-    assert_int_equal(error->code, RT_UNSUPPORTED);
-    rt_error_destroy(error);
+    struct rt_error *error = make_code(module, NULL, &compiled);
+    if (tested_engine == RT_ENGINE_INTERP) { /* puts the operands in order once */
+        expect_good(error);
+        assert_true(rt_code_sizes(compiled).code < (size_t)4 << 20);
+        rt_code_destroy(compiled);
+    } else {
+        assert_non_null(error);
+        assert_int_equal(error->code, RT_UNSUPPORTED);
+        rt_error_destroy(error);
+    }
     rt_module_destroy(module);
 }
 
@@ -306,5 +314,5 @@ int main(void) {
         cmocka_unit_test(test_references_and_globals),
         cmocka_unit_test(test_absurd_code_size),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }

@@ -45,9 +45,11 @@ static uint64_t pattern(uint32_t address, unsigned size, bool is_signed, unsigne
 
 /* Calls one function that accesses `address` through this form and offset. */
 static struct rt_error *access(struct running *running, uint32_t base, uint64_t value, uint64_t *ret) {
-    union rt_value args[2] = {{.i64 = base}, {.i64 = value}}, result = {0};
-    struct rt_error *error = rt_func_call(rt_instance_func(running->instance, 0), args, &result);
-    *ret = result.i64;
+    struct rt_func *func = rt_instance_func(running->instance, 0);
+    struct rt_func_type type = rt_func_type_of(func);
+    union rt_value result = {0};
+    struct rt_error *error = call_with(func, (const uint64_t[4]){base, value}, &result);
+    *ret = type.result_count ? bits_of((enum rt_type)type.results[0], result) : 0;
     return error;
 }
 
@@ -217,5 +219,5 @@ int main(void) {
         cmocka_unit_test(test_size_and_grow),
         cmocka_unit_test(test_bulk),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }

@@ -9,7 +9,7 @@ static void expect_unlinkable(struct builder *builder, const struct rt_extern *g
     struct rt_module *module = build_module(builder);
     struct rt_code *code = NULL;
     struct rt_instance *instance = NULL;
-    expect_good(rt_code_create(module, NULL, &code));
+    expect_good(make_code(module, NULL, &code));
     struct rt_error *error = rt_instance_create(store, code, given, count, &instance);
     assert_non_null(error);
     assert_int_equal(error->code, RT_UNLINKABLE);
@@ -92,7 +92,7 @@ static void test_segments(void **state) {
         struct rt_module *module = build_module(&builder);
         struct rt_code *code = NULL;
         struct rt_instance *instance = NULL;
-        expect_good(rt_code_create(module, NULL, &code));
+        expect_good(make_code(module, NULL, &code));
         struct rt_error *error = rt_instance_create(store, code, NULL, 0, &instance);
         if (cases[i].trap >= 0) {
             expect_trap_error(error, (enum rt_trap)cases[i].trap, NULL);
@@ -239,5 +239,5 @@ int main(void) {
         cmocka_unit_test(test_start),        cmocka_unit_test(test_host_objects),
         cmocka_unit_test(test_nested_calls),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }

@@ -6,6 +6,31 @@
 #define CONST(n) RT_OP_I32_CONST, n
 #define EMPTY    0x40
 
+/* ---- One stop ---- */
+
+static struct {
+    struct running *running;
+    void (*look)(const struct rt_activation *activation, const struct rt_registers *registers);
+    uint32_t pcs[4096];
+    size_t count;
+    uint64_t sum; /* of what look adds */
+} stops;
+
+/* Notes the stop, and looks; its pc. */
+static uint32_t stop_with(const struct rt_registers *registers) {
+    struct rt_activation activation;
+    assert_true(rt_activation_first(stops.running->store, registers, &activation));
+    if (stops.count < 4096)
+        stops.pcs[stops.count] = activation.pc;
+    stops.count++;
+    if (stops.look)
+        stops.look(&activation, registers);
+    return activation.pc;
+}
+
+/* ---- Compiled code's stub ---- */
+
+#ifdef __x86_64__
 /* What the stub saves, from low to high addresses. */
 struct saved {
     uint8_t vector_state[512]; /* fxsave */
@@ -43,16 +68,6 @@ __asm__(".text\n"
         "    popfq\n"
         "    ret\n");
 
-/* ---- One stop ---- */
-
-static struct {
-    struct running *running;
-    void (*look)(const struct rt_activation *activation, const struct rt_registers *registers);
-    uint32_t pcs[4096];
-    size_t count;
-    uint64_t sum; /* of what look adds */
-} stops;
-
 void test_probe_stop(struct saved *saved) {
     struct rt_registers registers = {.pc = saved->return_address - 5, .flags = saved->flags};
     uint8_t vector[16][16];
@@ -61,20 +76,29 @@ void test_probe_stop(struct saved *saved) {
     registers.general[4] = (uintptr_t)(&saved->return_address + 1);
     memcpy(vector, saved->vector_state + 160, sizeof(vector));
     registers.vector = vector;
-    struct rt_activation activation;
-    assert_true(rt_activation_first(stops.running->store, &registers, &activation));
-    if (stops.count < 4096)
-        stops.pcs[stops.count] = activation.pc;
-    stops.count++;
-    if (stops.look)
-        stops.look(&activation, &registers);
+    stop_with(&registers);
 }
+
+#define PROBE_STUB ((void *)(uintptr_t)test_probe_stub)
+#else
+#define PROBE_STUB NULL
+#endif
+
+/* The interpreter's hook. */
+static void probe(void *user, const struct rt_code *code, uintptr_t machine) {
+    assert_ptr_equal(user, &stops);
+    assert_ptr_equal(code, stops.running->code);
+    uint32_t pc = stop_with(NULL);
+    assert_int_equal(rt_code_machine(code, pc), machine);
+}
+
+static const struct rt_hooks probe_hooks = {.user = &stops, .probe = probe, .probe_stub = PROBE_STUB};
 
 /* Compiles with these sites (none: all instructions) and enables them all. */
 static struct running run_probed(struct builder *builder, const uint32_t *sites, size_t count) {
     struct rt_compile_options options = {.sites = sites, .site_count = count, .every_instruction = !sites};
     struct running running = run_with(builder, &options, NULL, 0, NULL);
-    rt_store_set_hooks(running.store, &(struct rt_hooks){.probe_stub = (void *)(uintptr_t)test_probe_stub});
+    rt_store_set_hooks(running.store, &probe_hooks);
     return running;
 }
 static void set_all(const struct running *running, bool enabled) {
@@ -186,8 +210,8 @@ static void test_chosen_sites(void **state) {
      * the end of everything. */
     uint32_t sites[] = {start - 1, start, code + 3, code + 5, end, end + 100};
     struct rt_code *compiled;
-    struct rt_compile_options options = {.sites = sites, .site_count = 6};
-    expect_good(rt_code_create(module, &options, &compiled));
+    const struct rt_compile_options options = {.sites = sites, .site_count = 6};
+    expect_good(make_code(module, &options, &compiled));
     size_t count;
     const struct rt_site *found = rt_code_sites(compiled, &count);
     assert_int_equal(count, 3);
@@ -202,7 +226,8 @@ static void add_operands(const struct rt_activation *activation, const struct rt
     uint32_t count;
     enum rt_type type;
     union rt_value value;
-    assert_int_equal(registers->general[5], activation->frame);
+    if (registers)
+        assert_int_equal(registers->general[5], activation->frame);
     expect_good(rt_activation_operand_count(activation, &count));
     for (uint32_t i = 0; i < count; i++) {
         expect_good(rt_activation_operand(activation, i, &type, &value));
@@ -247,9 +272,9 @@ static void test_operands(void **state) {
     struct running running = {.module = module};
     expect_good(rt_store_create(&running.store));
     struct rt_compile_options options = {.sites = sites, .site_count = count};
-    expect_good(rt_code_create(module, &options, &running.code));
+    expect_good(make_code(module, &options, &running.code));
     expect_good(rt_instance_create(running.store, running.code, NULL, 0, &running.instance));
-    rt_store_set_hooks(running.store, &(struct rt_hooks){.probe_stub = (void *)(uintptr_t)test_probe_stub});
+    rt_store_set_hooks(running.store, &probe_hooks);
     set_all(&running, true);
     stops.look = add_operands;
     assert_int_equal(call_probed(&running, "f", 10, 0), 10);
@@ -288,13 +313,67 @@ static void test_set_local(void **state) {
     assert_int_equal(stops.count, 1);
     stops.look = NULL;
     stop(&running);
+
+    /* The local's value was in a register as well when it was changed. */
+    BUILD_FUNCTION(&builder, "g", "I:I", "I", GET(0), RT_OP_LOCAL_TEE, 1, RT_OP_LOCAL_SET, 0, GET(1), GET(0),
+                   RT_OP_I64_ADD);
+    running = run_probed(&builder, NULL, 0);
+    expect_good(rt_code_set_probes(running.code, (uint32_t[]){3}, 1, true));
+    stops.look = change_local;
+    assert_int_equal(call_probed(&running, "g", 10, 0), 110);
+    stops.look = NULL;
+    stop(&running);
+}
+
+/* Operand i is a vector of bytes i + 1, but for the two topmost, which are what it is computed from. */
+static void look_at_vectors(const struct rt_activation *activation, const struct rt_registers *registers) {
+    (void)registers;
+    uint32_t count;
+    enum rt_type type;
+    union rt_value value;
+    expect_good(rt_activation_operand_count(activation, &count));
+    for (uint32_t i = 0; i + 2 < count; i++) {
+        expect_good(rt_activation_operand(activation, i, &type, &value));
+        assert_int_equal(type, RT_V128);
+        for (unsigned k = 0; k < sizeof(value.v128); k++)
+            assert_int_equal(value.v128[k], i + 1);
+        stops.sum++;
+    }
+}
+
+static void test_vectors(void **state) {
+    (void)state;
+    enum { COUNT = 20 }; /* some in registers, some not */
+    struct builder builder = {0};
+    struct bytes code = {0};
+    for (uint8_t i = 0; i < COUNT; i++) {
+        PUT(&code, GET(0), CONST((uint8_t)(i + 1)));
+        put_op(&code, RT_OP_I8X16_SPLAT);
+        put_op(&code, RT_OP_V128_OR);
+    }
+    for (unsigned i = 1; i < COUNT; i++)
+        put_op(&code, RT_OP_V128_XOR);
+    put_op(&code, RT_OP_V128_ANY_TRUE);
+    build_function(&builder, "f", "v:i", "", &code);
+    struct running running = run_probed(&builder, NULL, 0);
+    set_all(&running, true);
+    stops.running = &running;
+    stops.count = stops.sum = 0;
+    stops.look = look_at_vectors;
+    union rt_value argument = {.v128 = {0}}, result = {0};
+    expect_good(rt_func_call(exported(&running, "f"), &argument, &result));
+    stops.look = NULL;
+    assert_int_equal(result.i32, 1); /* 1 ^ 2 ^ ... ^ 20 is 20 */
+    assert_int_equal(stops.count, COUNT * 4 + (COUNT - 1) + 2);
+    assert_true(stops.sum > COUNT * COUNT);
+    stop(&running);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sites_of_blocks), cmocka_unit_test(test_sites_of_if),
         cmocka_unit_test(test_chosen_sites),    cmocka_unit_test(test_operands),
-        cmocka_unit_test(test_set_local),
+        cmocka_unit_test(test_set_local),       cmocka_unit_test(test_vectors),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }

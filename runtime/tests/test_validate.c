@@ -258,6 +258,34 @@ static void variables(void **state) {
     EXPECT_ROWS(rows);
 }
 
+static void vectors(void **state) {
+    (void)state;
+#define V128(byte) 0xfd, 0x0c, byte, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+    const struct row rows[] = {
+        VALID(0, V128(1), V128(2), 0xfd, 0xae, 1 /* i32x4.add */, DROP),
+        INVALID(0, "i32x4.add: type mismatch: expected v128, found i32", V128(1), I32_CONST, 2, 0xfd, 0xae,
+                1),
+        VALID(0, V128(1), 0xfd, 0x15, 15 /* i8x16.extract_lane_s */, DROP),
+        INVALID(0, "invalid lane index 16, there are 16 lanes", V128(1), 0xfd, 0x15, 16, DROP),
+        INVALID(0, "invalid lane index 8, there are 8 lanes", V128(1), I32_CONST, 0, 0xfd, 0x1a, 8, DROP),
+        INVALID(0, "invalid lane index 4, there are 4 lanes", V128(1), 0xfd, 0x1f, 4, DROP),
+        INVALID(0, "invalid lane index 2, there are 2 lanes", V128(1), 0xfd, 0x21, 2, DROP),
+        INVALID(0, "invalid lane index 32, there are 32 lanes", V128(1), V128(2), 0xfd, 0x0d, 0, 1, 2, 3, 4,
+                5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 32),
+        VALID(0, I32_CONST, 0, 0xfd, 0x00, 4, 0, DROP),
+        INVALID(0, "v128.load: alignment must not be larger than natural: 2**5, at most 2**4", I32_CONST, 0,
+                0xfd, 0x00, 5, 0),
+        VALID(0, I32_CONST, 0, V128(1), 0xfd, 0x56, 2, 0, 3 /* v128.load32_lane */, DROP),
+        INVALID(0, "invalid lane index 4, there are 4 lanes", I32_CONST, 0, V128(1), 0xfd, 0x56, 2, 0, 4,
+                DROP),
+        INVALID(0, "v128.store8_lane: alignment must not be larger than natural: 2**1, at most 2**0",
+                I32_CONST, 0, V128(1), 0xfd, 0x58, 1, 0, 0),
+        INVALID(0, "v128.load64_zero: alignment must not be larger than natural: 2**4, at most 2**3",
+                I32_CONST, 0, 0xfd, 0x5d, 4, 0),
+    };
+    EXPECT_ROWS(rows);
+}
+
 static void memory(void **state) {
     (void)state;
     const struct row rows[] = {
@@ -465,6 +493,7 @@ int main(void) {
         cmocka_unit_test(calls),
         cmocka_unit_test(variables),
         cmocka_unit_test(memory),
+        cmocka_unit_test(vectors),
         cmocka_unit_test(tables_and_references),
         cmocka_unit_test(malformed_before_invalid),
         cmocka_unit_test(needs_of_bare_modules),

@@ -2,26 +2,31 @@
 #include "runtime/x86_64/lower.h"
 
 #define CALL_ROOM 96
-/* More declared locals than this are zeroed by a loop. */
-#define ZERO_INLINE 12
+/* More declared locals than this are zeroed by a string instruction, whose start takes as long as some dozens
+ * of stores. */
+#define ZERO_INLINE 96
 
 static void zero_locals(struct rt_compiler *c) {
     uint32_t count = c->body->local_count;
     if (!count)
         return;
-    rt_x86_rr(c, X86_XOR, RAX, RAX);
-    struct rt_place last = {RT_PLACE_LOCAL, c->local_count - 1};
-    if (count <= ZERO_INLINE) {
-        for (uint32_t i = c->type.param_count; i < c->local_count; i++)
-            rt_x86_rm(c, X86_W | X86_MOV_STORE, RAX, rt_x86_place(c, (struct rt_place){RT_PLACE_LOCAL, i}),
-                      0);
+    /* They lie side by side, the last one lowest. */
+    struct x86_memory last = rt_x86_place(c, (struct rt_place){RT_PLACE_LOCAL, c->shape.local_count - 1});
+    uint32_t words = count * c->shape.slot_words;
+    if (words > ZERO_INLINE) {
+        rt_x86_rr(c, X86_XOR, RAX, RAX);
+        rt_x86_rm(c, X86_W | X86_LEA, RDI, last, 0);
+        rt_x86_mov_imm(c, RCX, words);
+        x86_byte(c, 0xf3); /* rep stosq */
+        x86_byte(c, 0x48);
+        x86_byte(c, 0xab);
         return;
     }
-    rt_x86_rm(c, X86_W | X86_LEA, RDI, rt_x86_place(c, last), 0);
-    rt_x86_mov_imm(c, RCX, count);
-    x86_byte(c, 0xf3); /* rep stosq */
-    x86_byte(c, 0x48);
-    x86_byte(c, 0xab);
+    rt_x86_rr(c, X86_XORPS, VECTOR_SCRATCH, VECTOR_SCRATCH);
+    for (; words > 1; words -= 2, last.displacement += 16)
+        rt_x86_rm(c, X86_MOVUPS_STORE, VECTOR_SCRATCH, last, 0);
+    if (words)
+        rt_x86_rm(c, X86_MOVSD_STORE, VECTOR_SCRATCH, last, 0);
 }
 
 void rt_x86_begin_function(struct rt_compiler *c) {
@@ -38,13 +43,20 @@ void rt_x86_begin_function(struct rt_compiler *c) {
     zero_locals(c);
 }
 
+static void align_code(struct rt_compiler *c) {
+    while (rt_here(c) % 16)
+        x86_byte(c, 0xcc);
+}
+
 void rt_x86_end_function(struct rt_compiler *c) {
-    uint32_t slots = c->body->local_count + c->body->max_operands + c->outgoing;
-    slots |= 1; /* with rbp, r14 and the return address the frame is a multiple of 16 */
-    uint32_t displacement = (uint32_t)-(int32_t)(8 * slots);
+    /* The instance takes a slot; one word of it is pushed already. */
+    uint32_t slots = 1 + c->body->local_count + c->body->max_operands;
+    uint32_t words = slots * c->shape.slot_words - 1 + c->outgoing;
+    words |= 1; /* with rbp, r14 and the return address the frame is a multiple of 16 */
+    uint32_t displacement = (uint32_t)-(int32_t)(8 * words);
     memcpy(c->start + c->frame_field, &displacement, sizeof(displacement));
 
-    struct rt_code *code = c->code;
+    struct rt_machine_code *code = c->code;
     if (!rt_compile_array(c, &code->trap_sites, &c->trap_site_capacity,
                           code->trap_site_count + (size_t)c->trap_exit_count, sizeof(*code->trap_sites)))
         return;
@@ -56,8 +68,13 @@ void rt_x86_end_function(struct rt_compiler *c) {
         rt_x86_trap(c, exit->trap);
     }
     rt_compile_reserve(c, CALL_ROOM);
-    while (rt_here(c) % 16)
-        x86_byte(c, 0xcc);
+    align_code(c);
+    for (uint32_t i = 0; i < c->pool_count && !c->error; i++) {
+        rt_compile_reserve(c, CALL_ROOM);
+        rt_x86_set_field(c->start, c->pool[i].field, rt_here(c));
+        memcpy(c->next, c->pool[i].bytes, sizeof(c->pool[i].bytes));
+        c->next += sizeof(c->pool[i].bytes);
+    }
 }
 
 void rt_x86_call_defined(struct rt_compiler *c, uint32_t function) {

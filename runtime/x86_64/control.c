@@ -12,8 +12,9 @@ uint8_t rt_x86_test(struct rt_compiler *c, const struct rt_operand *operand) {
     if (operand->kind == RT_IN_FLAGS)
         return operand->reg;
     rt_compile_reserve(c, JUMP_ROOM);
-    if (operand->kind == RT_IN_REGISTER) {
-        rt_x86_rr(c, X86_TEST, operand->reg, operand->reg);
+    uint8_t reg = operand->kind == RT_IN_REGISTER ? operand->reg : rt_cached_register(c, operand);
+    if (reg != RT_NO_REGISTER) {
+        rt_x86_rr(c, X86_TEST, reg, reg);
         rt_give_operand(c, operand);
     } else if (operand->kind == RT_IS_CONSTANT) {
         rt_x86_mov_imm(c, SCRATCH, operand->bits);

@@ -71,6 +71,8 @@ enum {
     X86_MOVSS_STORE = X86_F3 | X86_MAP_0F | 0x11,
     X86_MOVSD_STORE = X86_F2 | X86_MAP_0F | 0x11,
     X86_MOVAPS = X86_MAP_0F | 0x28,
+    X86_MOVUPS = X86_MAP_0F | 0x10,
+    X86_MOVUPS_STORE = X86_MAP_0F | 0x11,
     X86_UCOMISS = X86_MAP_0F | 0x2e,
     X86_UCOMISD = X86_66 | X86_MAP_0F | 0x2e,
     X86_MOVD_LOAD = X86_66 | X86_MAP_0F | 0x6e,  /* vector from general; | X86_W for 64 bits */

@@ -1,8 +1,9 @@
 /* Ways between C and compiled code. CFI is complete, so that a native debugger unwinds through all of them.
  *
  * Compiled code keeps the instance in r14, the base of its memory 0 in r15, and frames linked by rbp. It keeps
- * no other register. At a call rsp points at the outgoing area: 8-byte slots with the arguments, where the
- * results after the first come back; the first is in rax or xmm0. */
+ * no other register. At a call rsp points at the outgoing area: slots of one or two 8-byte words with the
+ * arguments, where the results after the first come back; the first is in rax or xmm0. The area has two words
+ * at least. */
 #include "runtime/x86_64/layout.h"
 
     .text
@@ -10,10 +11,10 @@
 /* bool rt_x86_64_enter(struct rt_entry *entry, const void *code, struct rt_instance *instance,
  *                      uint64_t *slots, uint64_t count)
  *
- * takes:    rdi entry, rsi machine code, rdx instance, rcx slots, r8 their count
+ * takes:    rdi entry, rsi machine code, rdx instance, rcx slots, r8 their 8-byte words
  * returns:  al 0 after a return: slots and entry hold the results; 1 after rt_x86_64_unwind
  * keeps:    what the System V ABI says
- * stack:    [rbp+8] return address, [rbp] rbp, rbx, r12 to r15, entry, slots, count, alignment;
+ * stack:    [rbp+8] return address, [rbp] rbp, rbx, r12 to r15, entry, slots, words, alignment;
  *           below, while compiled code runs, its outgoing area */
     .globl rt_x86_64_enter
     .hidden rt_x86_64_enter
@@ -58,7 +59,7 @@ rt_x86_64_enter:
     mov -56(%rbp), %r9
     mov -48(%rbp), %r10
     mov %rax, RT_ENTRY_GENERAL_RESULT(%r10)
-    movq %xmm0, RT_ENTRY_VECTOR_RESULT(%r10)
+    movups %xmm0, RT_ENTRY_VECTOR_RESULT(%r10)
     mov %rsp, %rsi
     mov %r9, %rdi
     mov %r8, %rcx
@@ -124,6 +125,7 @@ rt_x86_64_host_call:
     jnz rt_x86_64_unwind
     mov 16(%rbp), %rax
     movq %rax, %xmm0
+    movhps 24(%rbp), %xmm0
     leave
     .cfi_def_cfa %rsp, 8
     ret

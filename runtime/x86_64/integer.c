@@ -153,25 +153,37 @@ static uint8_t mirrored(uint8_t condition) {
     }
 }
 
+/* Where a popped operand can be compared in place: its register, or one that holds the local that it names.
+ */
+static uint8_t readable_register(const struct rt_compiler *c, const struct rt_operand *operand) {
+    return operand->kind == RT_IN_REGISTER ? operand->reg : rt_cached_register(c, operand);
+}
+
 void rt_x86_compare(struct rt_compiler *c, const struct x86_lowering *how) {
     uint32_t width = x86_width((enum rt_type)how->operand);
     uint8_t condition = how->detail;
     struct rt_operand right = rt_pop(c), left = rt_pop(c);
-    if (left.kind == RT_IS_CONSTANT || (in_frame(&left) && right.kind == RT_IN_REGISTER)) {
+    if (left.kind == RT_IS_CONSTANT ||
+        (readable_register(c, &left) == RT_NO_REGISTER && readable_register(c, &right) != RT_NO_REGISTER)) {
         swap(&left, &right);
         condition = mirrored(condition);
     }
-    if (in_frame(&left) && fits_immediate(&right)) {
+    uint8_t reg = readable_register(c, &left);
+    if (reg == RT_NO_REGISTER && in_frame(&left) && fits_immediate(&right)) {
         rt_x86_group_memory_imm(c, width, GROUP_CMP, rt_x86_operand_memory(c, &left), (int32_t)right.bits);
     } else {
-        uint8_t reg = rt_x86_to_register(c, &left);
+        bool loaded = reg == RT_NO_REGISTER;
+        if (loaded)
+            reg = rt_x86_to_register(c, &left);
         if (fits_immediate(&right) && !right.bits)
             rt_x86_rr(c, width | X86_TEST, reg, reg);
         else if (fits_immediate(&right))
             rt_x86_group_imm(c, width, GROUP_CMP, reg, (int32_t)right.bits);
         else
             rt_x86_operate(c, width | X86_CMP, reg, &right);
-        rt_give_register(c, RT_GENERAL, reg);
+        if (loaded)
+            rt_give_register(c, RT_GENERAL, reg);
+        rt_give_operand(c, &left);
     }
     rt_give_operand(c, &right);
     rt_x86_push_condition(c, condition);
@@ -183,6 +195,10 @@ void rt_x86_is_zero(struct rt_compiler *c, const struct x86_lowering *how) {
     uint8_t condition = CC_E;
     if (operand.kind == RT_IN_FLAGS) {
         condition = rt_x86_invert(operand.reg);
+    } else if (readable_register(c, &operand) != RT_NO_REGISTER) {
+        uint8_t reg = readable_register(c, &operand);
+        rt_x86_rr(c, width | X86_TEST, reg, reg);
+        rt_give_operand(c, &operand);
     } else if (in_frame(&operand)) {
         rt_x86_group_memory_imm(c, width, GROUP_CMP, rt_x86_operand_memory(c, &operand), 0);
     } else {

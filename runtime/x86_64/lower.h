@@ -1,28 +1,58 @@
 /* The x86-64 lowering, by family (private to runtime/x86_64/). Reading order: emit.h, operands.c, integer.c,
- * float.c, convert.c, memory.c, control.c, call.c; target.c gathers them.
+ * float.c, convert.c, memory.c, control.c, call.c, vector.h; target.c gathers them.
  *
  * Frame, from high to low addresses:
- *   [rbp+16+8i]    argument i, later result i
- *   [rbp+8] [rbp]  return address, the caller's rbp
- *   [rbp-8]        the instance (r14)
- *   [rbp-16-8i]    declared local i, then the operands' slots
- *   [rsp+8i]       outgoing area */
+ *   [rbp+16+8ai]      argument i, later result i
+ *   [rbp+8] [rbp]     return address, the caller's rbp
+ *   [rbp-8]           the instance (r14)
+ *   [rbp-16s-8si]     declared local i, then the operands' slots
+ *   [rsp+8j]          word j of the outgoing area
+ * a and s are words of 8 bytes: struct rt_frame_shape's argument_words and slot_words, 1 in all that has no
+ * v128. rbp and, at calls, rsp are multiples of 16, and so is the address of every slot that may hold a v128:
+ * vector instructions take their operands from there. */
 #ifndef LOCKSTEP_RUNTIME_X86_64_LOWER_H
 #define LOCKSTEP_RUNTIME_X86_64_LOWER_H
 
 #include "runtime/target.h"
 #include "runtime/x86_64/emit.h"
 
-/* Constants at the start of all code, 16 bytes each: masks for the sign bits. */
-enum { CONSTANT_ABS_F32 = 0, CONSTANT_SIGN_F32 = 16, CONSTANT_ABS_F64 = 32, CONSTANT_SIGN_F64 = 48 };
-#define STUB_CELL   64
-#define PROBE_THUNK 72
+/* Constants at the start of all code, 16 bytes each: a name, and the 8 bytes that are there twice. */
+#define X86_CONSTANTS(CONSTANT)                                                                              \
+    CONSTANT(ABS_F32, 0x7fffffff7fffffff)                                                                    \
+    CONSTANT(SIGN_F32, 0x8000000080000000)                                                                   \
+    CONSTANT(ABS_F64, 0x7fffffffffffffff)                                                                    \
+    CONSTANT(SIGN_F64, 0x8000000000000000)                                                                   \
+    CONSTANT(NAN_F32, 0x7fc000007fc00000)                                                                    \
+    CONSTANT(NAN_F64, 0x7ff8000000000000)                                                                    \
+    CONSTANT(ONES_I8, 0x0101010101010101)                                                                    \
+    CONSTANT(ONES_I16, 0x0001000100010001)                                                                   \
+    CONSTANT(LEAST_I16, 0x8000800080008000)                                                                  \
+    CONSTANT(NIBBLES, 0x0f0f0f0f0f0f0f0f)                                                                    \
+    CONSTANT(SWIZZLE, 0x7070707070707070)          /* saturates what is beyond 15 to a set top bit */        \
+    CONSTANT(MOST_I32_AS_F64, 0x41dfffffffc00000)  /* 2147483647.0 */                                        \
+    CONSTANT(MOST_U32_AS_F64, 0x41efffffffe00000)  /* 4294967295.0 */                                        \
+    CONSTANT(TWO_52, 0x4330000000000000)           /* 0x1p52: an integer below it is in the low bits */      \
+    CONSTANT(TWO_52_HIGH_HALF, 0x4330000043300000) /* the upper halves of four such numbers */
+
+enum x86_constant_index {
+#define CONSTANT(name, bits) CONSTANT_INDEX_##name,
+    X86_CONSTANTS(CONSTANT)
+#undef CONSTANT
+        CONSTANT_COUNT
+};
+enum { /* machine offsets */
+#define CONSTANT(name, bits) CONSTANT_##name = 16 * CONSTANT_INDEX_##name,
+       X86_CONSTANTS(CONSTANT)
+#undef CONSTANT
+           CONSTANT_BIT_COUNTS = 16 * CONSTANT_COUNT, /* bits set in each number below 16, a byte each */
+       STUB_CELL = CONSTANT_BIT_COUNTS + 16,
+       PROBE_THUNK = STUB_CELL + 8,
+};
 
 /* ---- operands.c ---- */
 
 struct x86_memory rt_x86_place(const struct rt_compiler *c, struct rt_place place);
-uintptr_t rt_x86_place_address(uintptr_t frame, uint32_t param_count, uint32_t local_count,
-                               struct rt_place place);
+uintptr_t rt_x86_place_address(uintptr_t frame, const struct rt_frame_shape *shape, struct rt_place place);
 /* Where an operand that is in the frame lies. */
 struct x86_memory rt_x86_operand_memory(const struct rt_compiler *c, const struct rt_operand *operand);
 void rt_x86_load(struct rt_compiler *c, uint8_t reg, const struct rt_operand *operand);
@@ -36,6 +66,13 @@ uint8_t rt_x86_to_register(struct rt_compiler *c, const struct rt_operand *opera
 void rt_x86_operate(struct rt_compiler *c, uint32_t operation, uint8_t reg, const struct rt_operand *operand);
 static inline uint32_t x86_width(enum rt_type type) {
     return type == RT_I32 || type == RT_F32 ? 0 : X86_W;
+}
+/* Loads and stores of a vector register, by the operand's type. */
+static inline uint32_t x86_vector_load(enum rt_type type) {
+    return type == RT_V128 ? X86_MOVUPS : type == RT_F32 ? X86_MOVSS : X86_MOVSD;
+}
+static inline uint32_t x86_vector_store(enum rt_type type) {
+    return type == RT_V128 ? X86_MOVUPS_STORE : type == RT_F32 ? X86_MOVSS_STORE : X86_MOVSD_STORE;
 }
 /* An i32 from the flags: they stay where they are if the next instruction takes them. */
 void rt_x86_push_condition(struct rt_compiler *c, uint8_t condition);
@@ -83,6 +120,11 @@ enum { CONVERT_UNSIGNED = 1, CONVERT_SATURATE = 2 };
 void rt_x86_numeric(struct rt_compiler *c, uint32_t opcode);
 
 /* memory.c */
+/* The address of a popped index plus an offset. Nothing checks it: what lies past the memory is guard pages,
+ * and an i32 plus an i32 stays within the reservation. May need the scratch register; *held is a register to
+ * give back, or NO_REGISTER. */
+struct x86_memory rt_x86_address(struct rt_compiler *c, const struct rt_operand *index, uint32_t offset,
+                                 uint8_t *held);
 void rt_x86_memory_load(struct rt_compiler *c, uint32_t opcode, uint32_t offset);
 void rt_x86_memory_store(struct rt_compiler *c, uint32_t opcode, uint32_t offset);
 void rt_x86_memory_size(struct rt_compiler *c);
@@ -91,6 +133,9 @@ void rt_x86_global_set(struct rt_compiler *c, uint32_t global);
 void rt_x86_table_size(struct rt_compiler *c, uint32_t table);
 void rt_x86_ref_func(struct rt_compiler *c, uint32_t function);
 void rt_x86_ref_is_null(struct rt_compiler *c);
+
+/* vector.c */
+void rt_x86_vector(struct rt_compiler *c, uint32_t opcode, const struct rt_vector_immediate *immediate);
 
 /* control.c */
 void rt_x86_set_field(uint8_t *start, uint32_t field, uint32_t to);

@@ -1,10 +1,7 @@
 /* Lowers loads, stores, and access to what an instance holds. */
 #include "runtime/x86_64/lower.h"
 
-/* The address of a popped index plus an offset. Nothing checks it: what lies past the memory is guard pages,
- * and an i32 plus an i32 stays within the reservation. May need the scratch register; *held is a register to
- * give back, or NO_REGISTER. */
-static struct x86_memory address(struct rt_compiler *c, const struct rt_operand *index, uint32_t offset,
+struct x86_memory rt_x86_address(struct rt_compiler *c, const struct rt_operand *index, uint32_t offset,
                                  uint8_t *held) {
     *held = NO_REGISTER;
     if (index->kind == RT_IS_CONSTANT) {
@@ -13,6 +10,17 @@ static struct x86_memory address(struct rt_compiler *c, const struct rt_operand 
             return x86_at(MEMORY, (int32_t)sum);
         rt_x86_mov_imm(c, SCRATCH, sum);
         return (struct x86_memory){MEMORY, SCRATCH, 0, 0};
+    }
+    uint8_t cached = rt_cached_register(c, index);
+    if (offset <= INT32_MAX && cached != RT_NO_REGISTER)
+        return (struct x86_memory){MEMORY, cached, 0, (int32_t)offset};
+    /* Only a register that holds no local's value: what is to be stored may be in one that does. */
+    if (offset <= INT32_MAX && index->kind == RT_IS_LOCAL && c->free[RT_GENERAL] & ~c->cached[RT_GENERAL]) {
+        uint8_t reg = rt_take_register(c, RT_GENERAL);
+        rt_x86_load(c, reg, index);
+        rt_give_register(c, RT_GENERAL, reg);
+        rt_cache_local(c, index->index, reg); /* a base is rarely used once */
+        return (struct x86_memory){MEMORY, reg, 0, (int32_t)offset};
     }
     if (offset <= INT32_MAX && index->kind != RT_IN_REGISTER) {
         rt_x86_load(c, SCRATCH, index);
@@ -50,7 +58,7 @@ void rt_x86_memory_load(struct rt_compiler *c, uint32_t opcode, uint32_t offset)
     enum rt_type type = (enum rt_type)table[opcode - RT_OP_I32_LOAD].type;
     struct rt_operand index = rt_pop(c);
     uint8_t held;
-    struct x86_memory memory = address(c, &index, offset, &held);
+    struct x86_memory memory = rt_x86_address(c, &index, offset, &held);
     bool reuse = held != NO_REGISTER && rt_class_of(type) == RT_GENERAL;
     uint8_t reg = reuse ? held : rt_take_register(c, rt_class_of(type));
     rt_map_operands(c, c->height + 1);
@@ -80,14 +88,18 @@ void rt_x86_memory_store(struct rt_compiler *c, uint32_t opcode, uint32_t offset
     struct rt_operand value = rt_pop(c), index = rt_pop(c);
     bool immediate =
         value.kind == RT_IS_CONSTANT && (!(operation & X86_W) || (int64_t)value.bits == (int32_t)value.bits);
-    if (!immediate && value.kind != RT_IN_REGISTER) { /* floats go as integers, too */
+    uint8_t cached = rt_cached_register(c, &value);
+    if (cached != RT_NO_REGISTER &&
+        offset <= INT32_MAX) { /* so that address takes no register for the index */
+        value.reg = cached;
+    } else if (!immediate && value.kind != RT_IN_REGISTER) { /* floats go as integers, too */
         value.type = x86_width((enum rt_type)value.type) ? RT_I64 : RT_I32;
         uint8_t reg = rt_x86_to_register(c, &value);
         value.kind = RT_IN_REGISTER;
         value.reg = reg;
     }
     uint8_t held;
-    struct x86_memory memory = address(c, &index, offset, &held);
+    struct x86_memory memory = rt_x86_address(c, &index, offset, &held);
     rt_map_operands(c, c->height + 2);
     if (immediate) {
         uint32_t form = (operation & ~(X86_BYTE_REG | 0xff)) | (size == 1 ? 0xc6 : 0xc7);
@@ -95,7 +107,7 @@ void rt_x86_memory_store(struct rt_compiler *c, uint32_t opcode, uint32_t offset
         for (unsigned i = 0; i < size; i++)
             x86_byte(c, value.bits >> 8 * i & 0xff);
     } else if (value.type == RT_F32 || value.type == RT_F64) {
-        rt_x86_rm(c, value.type == RT_F32 ? X86_MOVSS_STORE : X86_MOVSD_STORE, value.reg, memory, 0);
+        rt_x86_rm(c, x86_vector_store((enum rt_type)value.type), value.reg, memory, 0);
     } else {
         rt_x86_rm(c, operation, value.reg, memory, 0);
     }
@@ -126,9 +138,8 @@ void rt_x86_global_get(struct rt_compiler *c, uint32_t global) {
     enum rt_type type = c->module->globals[global].type;
     uint8_t reg = rt_take_register(c, rt_class_of(type));
     struct x86_memory memory = global_value(c, global);
-    uint32_t operation = rt_class_of(type) == RT_GENERAL ? X86_MOV_LOAD | x86_width(type)
-                         : type == RT_F32                ? (uint32_t)X86_MOVSS
-                                                         : (uint32_t)X86_MOVSD;
+    uint32_t operation =
+        rt_class_of(type) == RT_GENERAL ? X86_MOV_LOAD | x86_width(type) : x86_vector_load(type);
     rt_x86_rm(c, operation, reg, memory, 0);
     rt_push_register(c, type, reg);
 }
@@ -137,9 +148,8 @@ void rt_x86_global_set(struct rt_compiler *c, uint32_t global) {
     enum rt_type type;
     uint8_t reg = rt_pop_register(c, &type);
     struct x86_memory memory = global_value(c, global);
-    uint32_t operation = rt_class_of(type) == RT_GENERAL ? X86_MOV_STORE | x86_width(type)
-                         : type == RT_F32                ? (uint32_t)X86_MOVSS_STORE
-                                                         : (uint32_t)X86_MOVSD_STORE;
+    uint32_t operation =
+        rt_class_of(type) == RT_GENERAL ? X86_MOV_STORE | x86_width(type) : x86_vector_store(type);
     rt_x86_rm(c, operation, reg, memory, 0);
     rt_give_register(c, rt_class_of(type), reg);
 }

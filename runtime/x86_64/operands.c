@@ -7,18 +7,18 @@
 struct x86_memory rt_x86_place(const struct rt_compiler *c, struct rt_place place) {
     if (place.kind == RT_PLACE_OUTGOING)
         return x86_at(RSP, (int32_t)(8 * place.index));
-    return x86_at(RBP,
-                  (int32_t)(intptr_t)rt_x86_place_address(0, c->type.param_count, c->local_count, place));
+    return x86_at(RBP, (int32_t)(intptr_t)rt_x86_place_address(0, &c->shape, place));
 }
 
-uintptr_t rt_x86_place_address(uintptr_t frame, uint32_t param_count, uint32_t local_count,
-                               struct rt_place place) {
+uintptr_t rt_x86_place_address(uintptr_t frame, const struct rt_frame_shape *shape, struct rt_place place) {
     uintptr_t index = place.index;
-    if (place.kind == RT_PLACE_RESULT || (place.kind == RT_PLACE_LOCAL && index < param_count))
+    if (place.kind == RT_PLACE_RESULT)
         return frame + 16 + 8 * index;
+    if (place.kind == RT_PLACE_LOCAL && index < shape->param_count)
+        return frame + 16 + 8 * index * shape->argument_words;
     if (place.kind == RT_PLACE_OPERAND)
-        index += local_count;
-    return frame - 16 - 8 * (index - param_count);
+        index += shape->local_count;
+    return frame - 8 * (index - shape->param_count + 2) * shape->slot_words;
 }
 
 struct x86_memory rt_x86_operand_memory(const struct rt_compiler *c, const struct rt_operand *operand) {
@@ -40,14 +40,17 @@ static void load_constant(struct rt_compiler *c, enum rt_type type, uint8_t reg,
 void rt_x86_load(struct rt_compiler *c, uint8_t reg, const struct rt_operand *operand) {
     rt_compile_reserve(c, MOVE_ROOM);
     enum rt_type type = (enum rt_type)operand->type;
-    if (operand->kind == RT_IS_CONSTANT)
+    uint8_t cached = rt_cached_register(c, operand);
+    if (cached != RT_NO_REGISTER)
+        rt_x86_move(c, type, reg, cached);
+    else if (operand->kind == RT_IS_CONSTANT)
         load_constant(c, type, reg, operand->bits);
     else if (operand->kind == RT_IN_REGISTER)
         rt_x86_move(c, type, reg, operand->reg);
     else if (rt_class_of(type) == RT_GENERAL)
         rt_x86_rm(c, X86_MOV_LOAD | x86_width(type), reg, rt_x86_operand_memory(c, operand), 0);
     else
-        rt_x86_rm(c, type == RT_F32 ? X86_MOVSS : X86_MOVSD, reg, rt_x86_operand_memory(c, operand), 0);
+        rt_x86_rm(c, x86_vector_load(type), reg, rt_x86_operand_memory(c, operand), 0);
 }
 
 void rt_x86_store(struct rt_compiler *c, struct rt_place to, const struct rt_operand *operand) {
@@ -55,11 +58,13 @@ void rt_x86_store(struct rt_compiler *c, struct rt_place to, const struct rt_ope
     enum rt_type type = (enum rt_type)operand->type;
     struct x86_memory memory = rt_x86_place(c, to);
     uint32_t width = x86_width(type);
-    if (operand->kind == RT_IN_REGISTER) {
-        uint32_t store = rt_class_of(type) == RT_GENERAL ? X86_MOV_STORE | width
-                         : type == RT_F32                ? (uint32_t)X86_MOVSS_STORE
-                                                         : (uint32_t)X86_MOVSD_STORE;
-        rt_x86_rm(c, store, operand->reg, memory, 0);
+    uint8_t reg = operand->kind == RT_IN_REGISTER ? operand->reg : rt_cached_register(c, operand);
+    if (reg != RT_NO_REGISTER) {
+        uint32_t store = rt_class_of(type) == RT_GENERAL ? X86_MOV_STORE | width : x86_vector_store(type);
+        rt_x86_rm(c, store, reg, memory, 0);
+    } else if (type == RT_V128) {
+        rt_x86_rm(c, X86_MOVUPS, VECTOR_SCRATCH, rt_x86_operand_memory(c, operand), 0);
+        rt_x86_rm(c, X86_MOVUPS_STORE, VECTOR_SCRATCH, memory, 0);
     } else if (operand->kind == RT_IS_CONSTANT &&
                (!width || (int64_t)operand->bits == (int32_t)operand->bits)) {
         rt_x86_rm(c, 0xc7 | width, 0, memory, 4);
@@ -75,8 +80,11 @@ void rt_x86_store(struct rt_compiler *c, struct rt_place to, const struct rt_ope
 
 void rt_x86_copy(struct rt_compiler *c, enum rt_type type, struct rt_place to, struct rt_place from) {
     rt_compile_reserve(c, MOVE_ROOM);
-    rt_x86_rm(c, X86_MOV_LOAD | x86_width(type), SCRATCH, rt_x86_place(c, from), 0);
-    rt_x86_rm(c, X86_MOV_STORE | x86_width(type), SCRATCH, rt_x86_place(c, to), 0);
+    bool vector = type == RT_V128;
+    uint8_t scratch = vector ? VECTOR_SCRATCH : SCRATCH;
+    rt_x86_rm(c, vector ? X86_MOVUPS : X86_MOV_LOAD | x86_width(type), scratch, rt_x86_place(c, from), 0);
+    rt_x86_rm(c, vector ? X86_MOVUPS_STORE : X86_MOV_STORE | x86_width(type), scratch, rt_x86_place(c, to),
+              0);
 }
 
 void rt_x86_move(struct rt_compiler *c, enum rt_type type, uint8_t to, uint8_t from) {
@@ -98,8 +106,9 @@ uint8_t rt_x86_to_register(struct rt_compiler *c, const struct rt_operand *opera
 void rt_x86_operate(struct rt_compiler *c, uint32_t operation, uint8_t reg,
                     const struct rt_operand *operand) {
     enum rt_type type = (enum rt_type)operand->type;
-    if (operand->kind == RT_IN_REGISTER) {
-        rt_x86_rr(c, operation, reg, operand->reg);
+    uint8_t other = operand->kind == RT_IN_REGISTER ? operand->reg : rt_cached_register(c, operand);
+    if (other != RT_NO_REGISTER) {
+        rt_x86_rr(c, operation, reg, other);
     } else if (operand->kind == RT_IS_CONSTANT) {
         uint8_t scratch = rt_class_of(type) == RT_GENERAL ? SCRATCH : VECTOR_SCRATCH;
         load_constant(c, type, scratch, operand->bits);

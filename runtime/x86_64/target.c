@@ -19,22 +19,32 @@ _Static_assert(offsetof(struct rt_entry, general_result) == RT_ENTRY_GENERAL_RES
 _Static_assert(offsetof(struct rt_entry, vector_result) == RT_ENTRY_VECTOR_RESULT, "layout.h");
 
 static struct rt_error *check(void) {
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } needed[] = {
+        {bit_SSSE3, "SSSE3"}, {bit_SSE4_1, "SSE4.1"}, {bit_SSE4_2, "SSE4.2"}, {bit_POPCNT, "POPCNT"}};
     unsigned a, b, c = 0, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSE4_1) || !(c & bit_POPCNT))
-        return rt_error_format(RT_UNSUPPORTED,
-                               "not supported: this processor lacks %s, which compiled code uses",
-                               c & bit_SSE4_1 ? "POPCNT" : "SSE4.1");
+    (void)__get_cpuid(1, &a, &b, &c, &d);
+    for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+        if (!(c & needed[i].bit))
+            return rt_error_format(RT_UNSUPPORTED,
+                                   "not supported: this processor lacks %s, which compiled code uses",
+                                   needed[i].name);
+    }
     return NULL;
 }
 
 static void begin_code(struct rt_compiler *c) {
     static const uint64_t constants[] = {
-        [CONSTANT_ABS_F32 / 8] = 0x7fffffff7fffffff,  0x7fffffff7fffffff,
-        [CONSTANT_SIGN_F32 / 8] = 0x8000000080000000, 0x8000000080000000,
-        [CONSTANT_ABS_F64 / 8] = 0x7fffffffffffffff,  0x7fffffffffffffff,
-        [CONSTANT_SIGN_F64 / 8] = 0x8000000000000000, 0x8000000000000000,
+#define CONSTANT(name, bits) bits, bits,
+        X86_CONSTANTS(CONSTANT)
+#undef CONSTANT
+            0x0302020102010100,
+        0x0403030203020201,
     };
-    rt_compile_reserve(c, 256);
+    _Static_assert(sizeof(constants) == STUB_CELL, "lower.h");
+    rt_compile_reserve(c, 512);
     for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++)
         x86_u64(c, constants[i]);
     c->code->probe_stub = STUB_CELL;
@@ -46,9 +56,9 @@ static void begin_code(struct rt_compiler *c) {
         x86_byte(c, 0xcc);
 }
 
-static void end_code(struct rt_code *code) {
+static void end_code(struct rt_machine_code *code) {
     code->no_stub = code->memory.executable + PROBE_THUNK + 6;
-    rt_code_set_stub(code, NULL);
+    memcpy(code->memory.writable + code->probe_stub, &code->no_stub, sizeof(code->no_stub));
 }
 
 static const uint8_t disabled_site[5] = {0x0f, 0x1f, 0x44, 0x00, 0x00}; /* nop */
@@ -137,6 +147,7 @@ const struct rt_target rt_target_x86_64 = {
     .table_size = rt_x86_table_size,
     .ref_func = rt_x86_ref_func,
     .ref_is_null = rt_x86_ref_is_null,
+    .vector = rt_x86_vector,
     .enter = rt_x86_64_enter,
     .host_call = rt_x86_64_host_call,
     .builtin_call = rt_x86_64_builtin_call,
