@@ -27,7 +27,7 @@ static struct rt_trace_checker *begin(void) {
     const struct rt_trace_event events[] = {
         EVENT(HOST_FUNCTION, .host_function = {{(const uint8_t *)"env.f", 5}, {1, 1, i32, i64}}),
         EVENT(HOST_TABLE, .host_table = {.type = RT_FUNCREF}),
-        EVENT(HOST_MEMORY, .host_memory = {1, RT_TRACE_NO_MAXIMUM}),
+        EVENT(HOST_MEMORY, .host_memory = {1, RT_TRACE_NO_LIMIT}),
         EVENT(HOST_GLOBAL, .host_global = {true, {RT_I32, {.i32 = 5}}}),
         EVENT(INSTANTIATE, .instantiate = {0, {5, links}}),
         EVENT(GUEST_CALL, .guest_call = {.function = {1, 2}}),
@@ -70,7 +70,7 @@ static void a_whole_run(void **state) {
     good(checker, EVENT(TABLE_SET, .table_set = {.elements = {RT_FUNCREF, 1, &one}}));
     good(checker, EVENT(TABLE_GROW, .table_grow = {.value = {RT_FUNCREF, {.i64 = 0}}}));
     good(checker, EVENT(GUEST_CALL, .guest_call = {.function = {1, 3}, .arguments = {1, externref, &one}}));
-    good(checker, EVENT(GUEST_TRAP, .guest_trap = {.trap = 0, .instance = RT_TRACE_NO_NUMBER}));
+    good(checker, EVENT(GUEST_TRAP, .guest_trap = {.trap = 0, .instance = RT_TRACE_NO_INDEX}));
     good(checker, EVENT(IMPORT_RETURN, .import_return.results = {1, i64, &one}));
     good(checker, EVENT(IMPORT_CALL, .import_call = {0, 0, {1, i32, &one}}));
     good(checker, EVENT(IMPORT_EXIT, .import_exit.status = 3));

@@ -75,8 +75,11 @@ MAYBE_UNUSED static void random_field(uint8_t type, void *to, uint32_t most) {
     uint32_t count = (uint32_t)(random_number() % (most + 1));
 
     switch ((enum rt_trace_field_type)type) {
-    case RT_TRACE_U32: *(uint32_t *)to = (uint32_t)random_bits(32); break;
-    case RT_TRACE_U64: *(uint64_t *)to = random_bits(64); break;
+    case RT_TRACE_U32:
+    case RT_TRACE_INDEX:
+    case RT_TRACE_FUNCTION: *(uint32_t *)to = (uint32_t)random_bits(32); break;
+    case RT_TRACE_U64:
+    case RT_TRACE_LIMIT: *(uint64_t *)to = random_bits(64); break;
     case RT_TRACE_FLAG: *(bool *)to = random_number() & 1; break;
     case RT_TRACE_TRAP: *(uint32_t *)to = random_number() & 1 ? RT_TRACE_FAILURE : RT_TRAP_HOST; break;
     case RT_TRACE_OUTCOME: *(uint32_t *)to = random_number() % 4; break;

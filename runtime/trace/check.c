@@ -352,7 +352,7 @@ static struct rt_error *check_event(struct rt_trace_checker *checker, const stru
     case RT_TRACE_GUEST_CALL: return add_guest_call(checker, event);
     case RT_TRACE_GUEST_RETURN: return check_values(checker, &event->guest_return.results);
     case RT_TRACE_GUEST_TRAP:
-        return event->guest_trap.instance == RT_TRACE_NO_NUMBER
+        return event->guest_trap.instance == RT_TRACE_NO_INDEX
                    ? NULL
                    : check_instance(checker, event->guest_trap.instance);
     case RT_TRACE_INSTANTIATION_TRAP:

@@ -145,8 +145,11 @@ static bool put_types(uint8_t **out, const uint8_t *types, uint32_t count) {
 static bool put_field(uint8_t **ret, const void *from, uint8_t type) {
     uint8_t *out = *ret;
     switch ((enum rt_trace_field_type)type) {
-    case RT_TRACE_U32: out = rt_trace_put_leb(out, *(const uint32_t *)from); break;
-    case RT_TRACE_U64: out = rt_trace_put_leb(out, *(const uint64_t *)from); break;
+    case RT_TRACE_U32:
+    case RT_TRACE_INDEX:
+    case RT_TRACE_FUNCTION: out = rt_trace_put_leb(out, *(const uint32_t *)from); break;
+    case RT_TRACE_U64:
+    case RT_TRACE_LIMIT: out = rt_trace_put_leb(out, *(const uint64_t *)from); break;
     case RT_TRACE_FLAG: *out++ = *(const bool *)from; break;
     case RT_TRACE_TRAP:
         if (!is_trap(*(const uint32_t *)from))
@@ -368,8 +371,11 @@ static struct rt_error *get_field(struct rt_cursor *c, const struct rt_trace_fie
     uint32_t size;
 
     switch ((enum rt_trace_field_type)field->type) {
-    case RT_TRACE_U32: return rt_trace_get_u32(c, field->name, to);
-    case RT_TRACE_U64: return rt_trace_get_leb(c, 64, field->name, to);
+    case RT_TRACE_U32:
+    case RT_TRACE_INDEX:
+    case RT_TRACE_FUNCTION: return rt_trace_get_u32(c, field->name, to);
+    case RT_TRACE_U64:
+    case RT_TRACE_LIMIT: return rt_trace_get_leb(c, 64, field->name, to);
     case RT_TRACE_FLAG: return rt_trace_get_flag(c, field->name, to);
     case RT_TRACE_TRAP: return get_number_below(c, field->name, is_trap, to);
     case RT_TRACE_OUTCOME: return get_number_below(c, field->name, is_outcome, to);

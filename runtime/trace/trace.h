@@ -125,19 +125,22 @@ struct rt_trace_elements {
     const union rt_value *values;
 };
 
-/* What a field is, and its type in struct rt_trace_event. */
+/* What a field is, and its type in struct rt_trace_event. Those of no fixed length come last. */
 #define RT_TRACE_FIELD_TYPES(X)                                                                              \
     X(U32, uint32_t)                                                                                         \
     X(U64, uint64_t)                                                                                         \
     X(FLAG, bool)                                                                                            \
-    X(TRAP, uint32_t)    /* enum rt_trap, or RT_TRACE_FAILURE */                                             \
-    X(OUTCOME, uint32_t) /* enum rt_trace_outcome */                                                         \
-    X(TYPE, uint8_t)     /* enum rt_type */                                                                  \
-    X(FUNCTYPE, struct rt_func_type)                                                                         \
+    X(INDEX, uint32_t)    /* RT_TRACE_NO_INDEX where there is none */                                        \
+    X(LIMIT, uint64_t)    /* RT_TRACE_NO_LIMIT where there is none */                                        \
+    X(FUNCTION, uint32_t) /* in the list of host functions */                                                \
+    X(TRAP, uint32_t)     /* enum rt_trap, or RT_TRACE_FAILURE */                                            \
+    X(OUTCOME, uint32_t)  /* enum rt_trace_outcome */                                                        \
+    X(TYPE, uint8_t)      /* enum rt_type */                                                                 \
     X(PLACE, struct rt_trace_place)                                                                          \
-    X(PLACES, struct rt_trace_places)                                                                        \
     X(VALUE, struct rt_trace_value)                                                                          \
     X(VALUES, struct rt_trace_values)                                                                        \
+    X(FUNCTYPE, struct rt_func_type)                                                                         \
+    X(PLACES, struct rt_trace_places)                                                                        \
     X(ELEMENTS, struct rt_trace_elements)                                                                    \
     X(NAME, struct rt_trace_bytes)                                                                           \
     X(BYTES, struct rt_trace_bytes) /* the last field of its event */
@@ -159,10 +162,9 @@ enum rt_trace_kind {
 #define RT_TRACE_INFORMATION 0x80 /* kinds from here on can be ignored */
 
 enum rt_trace_outcome { RT_TRACE_RETURNED, RT_TRACE_EXITED, RT_TRACE_TRAPPED, RT_TRACE_FAILED };
-enum { RT_TRACE_FAILURE = 255 };         /* a trap: the host function failed otherwise */
-#define RT_TRACE_NO_NUMBER    UINT32_MAX /* of a guest trap: not known */
-#define RT_TRACE_GROW_REFUSED UINT64_MAX /* `old` */
-#define RT_TRACE_NO_MAXIMUM   UINT64_MAX
+enum { RT_TRACE_FAILURE = 255 };     /* a trap: the host function failed otherwise */
+#define RT_TRACE_NO_INDEX UINT32_MAX /* of a guest trap: not known */
+#define RT_TRACE_NO_LIMIT UINT64_MAX /* a maximum: none; the size before growing: it was refused */
 
 struct rt_trace_event {
     uint64_t number; /* the reader's; the writer counts itself */
@@ -206,6 +208,8 @@ struct rt_trace_kind_info {
     } fields[RT_TRACE_MAX_FIELDS];
 };
 const struct rt_trace_kind_info *rt_trace_kind_info(uint8_t kind);
+/* Whether two events say the same: kind and contents, not number, depth or size. */
+bool rt_trace_event_equal(const struct rt_trace_event *a, const struct rt_trace_event *b);
 /* The words for a trap's number; never NULL. */
 const char *rt_trace_trap_name(uint32_t trap);
 
