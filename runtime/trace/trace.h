@@ -32,9 +32,10 @@ struct rt_trace_sink {
 };
 
 /* A file that appears under its name when it is whole: until then its bytes are in "PATH.part" beside it,
- * which stays when this process dies and is a trace cut short. Giving up removes it. One process at a time
- * writes to a path; for another it is RT_OS. What is no regular file (a device, a named pipe) is written
- * directly. A process that limits file sizes should ignore SIGXFSZ, so that the limit is an error. */
+ * which stays when this process dies and is a trace cut short; the next writer to the path starts it anew.
+ * Giving up removes it. One process at a time writes to a path; for another it is RT_OS. What is no regular
+ * file (a device, a named pipe) is written directly. A process that limits file sizes should ignore SIGXFSZ,
+ * so that the limit is an error. */
 RT_MUST_USE struct rt_error *rt_trace_sink_file(const char *path, struct rt_trace_sink *ret);
 /* An open descriptor, a pipe for example, which stays the caller's. `name` is for errors; copied. */
 RT_MUST_USE struct rt_error *rt_trace_sink_fd(int fd, const char *name, struct rt_trace_sink *ret);
