@@ -200,7 +200,7 @@ static void test_verify(void **state) {
     expect("%s verify stored packed", 0, "packed: 33 events in");
     expect("%s verify --quiet stored packed | wc -c", 0, "0\n");
     expect("cat stored | %s verify -", 0, "standard input: 33 events in");
-    expect("head -c 600 stored >cut; %s verify cut", 1, "cut: cut short: ");
+    expect("head -c 600 stored >cut; %s verify cut", 1, "cut: cut short after 13 events: 151 bytes");
     expect("head -c 20 stored >cut; %s verify stored cut", 1, "inside its header");
     expect("sed 's/hello/jello/' stored >damaged; %s verify damaged", 1, "the block is damaged");
     expect("echo text >text; %s verify text", 1, "text: this is no trace");

@@ -126,7 +126,7 @@ struct rt_trace_elements {
     const union rt_value *values;
 };
 
-/* What a field is, and its type in struct rt_trace_event. Those of no fixed length come last. */
+/* What a field is, and its type in struct rt_trace_event. */
 #define RT_TRACE_FIELD_TYPES(X)                                                                              \
     X(U32, uint32_t)                                                                                         \
     X(U64, uint64_t)                                                                                         \
