@@ -109,13 +109,11 @@ static struct rt_error *collect_points(const struct st_debug *debug, int side, s
             (struct or_point){.pc = f->entry, .key = OR_NO_KEY, .is_entry = true, .function = f};
         points[count++] = (struct or_point){.pc = body, .key = OR_NO_KEY, .is_body = true, .function = f};
     }
-    const struct st_function *function = NULL;
     for (size_t i = 0; i < row_count; i++) {
         const struct st_row *row = &rows[i];
         if (!row->is_stmt || row->end_sequence || !row->line)
             continue;
-        if (!function || st_debug_function_at(debug, row->pc) != function)
-            function = st_debug_function_at(debug, row->pc);
+        const struct st_function *function = st_debug_function_at(debug, row->pc);
         if (!is_statement(row, function))
             continue;
         /* Nothing runs before the first instruction: a row over a body's declarations stands for that one. */

@@ -111,27 +111,22 @@ bool rt_condition_follows(const struct rt_compiler *c) {
 
 /* ---- Instructions ---- */
 
-static enum rt_type local_type(const struct rt_compiler *c, uint32_t local) {
-    return (enum rt_type)c->local_types[local];
-}
-
 static void compile_local(struct rt_compiler *c, uint32_t opcode) {
     uint32_t local = (uint32_t)rt_read_uleb(&c->cursor);
-    enum rt_type type = local_type(c, local);
     if (opcode == RT_OP_LOCAL_GET) {
-        rt_push(c, (struct rt_operand){.kind = RT_IS_LOCAL, .type = (uint8_t)type, .index = local});
+        rt_push_local(c, local);
         return;
     }
     struct rt_operand operand = rt_pop(c);
     if (operand.kind == RT_IS_LOCAL && operand.index == local) { /* its own value */
         if (opcode == RT_OP_LOCAL_TEE)
-            rt_push(c, operand);
+            rt_push_local(c, local);
         return;
     }
     rt_detach_local(c, local);
     /* A value from the frame that stays on the stack is worth a register. */
     if (opcode == RT_OP_LOCAL_TEE && (operand.kind == RT_IN_SLOT || operand.kind == RT_IS_LOCAL)) {
-        uint8_t reg = rt_take_register(c, rt_class_of(type));
+        uint8_t reg = rt_take_register(c, rt_class_of((enum rt_type)operand.type));
         c->target->load(c, reg, &operand);
         operand.kind = RT_IN_REGISTER;
         operand.reg = reg;
@@ -140,11 +135,11 @@ static void compile_local(struct rt_compiler *c, uint32_t opcode) {
     if (operand.kind == RT_IN_REGISTER) {
         rt_give_operand(c, &operand);
         rt_cache_local(c, local, operand.reg);
-        operand.kind = RT_IS_LOCAL;
-        operand.index = local;
     }
-    if (opcode == RT_OP_LOCAL_TEE)
-        rt_push(c, operand);
+    if (opcode == RT_OP_LOCAL_TEE && operand.kind == RT_IS_CONSTANT)
+        rt_push_constant(c, (enum rt_type)operand.type, operand.bits);
+    else if (opcode == RT_OP_LOCAL_TEE)
+        rt_push_local(c, local);
 }
 
 static uint64_t read_bytes(struct rt_compiler *c, unsigned size) {
@@ -280,6 +275,15 @@ static void skip_instruction(struct rt_compiler *c, uint32_t opcode) {
         rt_compile_fail(c, error);
 }
 
+static uint32_t read_opcode(struct rt_compiler *c) {
+    uint32_t opcode = c->cursor.next < c->cursor.end ? *c->cursor.next++ : RT_OP_LIMIT;
+    if (opcode < 0xfc)
+        return opcode;
+    return opcode == 0xfc   ? 0x100 + (uint32_t)rt_read_uleb(&c->cursor)
+           : opcode == 0xfd ? 0x200 + (uint32_t)rt_read_uleb(&c->cursor)
+                            : RT_OP_LIMIT;
+}
+
 static void compile_body(struct rt_compiler *c) {
     while (c->control_count && !c->error) {
         rt_compile_reserve(c, INSTRUCTION_ROOM);
@@ -293,11 +297,7 @@ static void compile_body(struct rt_compiler *c) {
                 rt_compile_site(c);
             skip_sites(c, c->pc + 1);
         }
-        uint32_t opcode = (uint32_t)read_bytes(c, 1);
-        if (opcode == 0xfc)
-            opcode = 0x100 + (uint32_t)rt_read_uleb(&c->cursor);
-        else if (opcode == 0xfd)
-            opcode = 0x200 + (uint32_t)rt_read_uleb(&c->cursor);
+        uint32_t opcode = read_opcode(c);
         if (opcode >= RT_OP_LIMIT || !rt_opcodes[opcode].text) {
             rt_compile_fail(c, rt_error_format(RT_INVALID, "Wasm pc 0x%x: opcode 0x%x", c->pc, opcode));
             return;

@@ -196,11 +196,14 @@ static inline int64_t rt_read_sleb(struct rt_cursor *cursor) {
 /* ---- compile_operands.c: the operand stack and the registers ---- */
 
 void rt_operands_clear(struct rt_compiler *c);
-void rt_push(struct rt_compiler *c, struct rt_operand operand);
 void rt_push_register(struct rt_compiler *c, enum rt_type type, uint8_t reg);
+/* An i32 that is the architecture's condition, for the next instruction alone. */
+void rt_push_flags(struct rt_compiler *c, uint8_t condition);
 void rt_push_constant(struct rt_compiler *c, enum rt_type type, uint64_t bits);
 /* The operand is in its slot already. */
 void rt_push_slot(struct rt_compiler *c, enum rt_type type);
+/* Another name for the local, or its value in a register. */
+void rt_push_local(struct rt_compiler *c, uint32_t local);
 /* Takes the top operand. Its register, if any, is held by the instruction until it is pushed or given back.
  * The popped operand stays known above the stack's top for rt_map_operands, until the next push. */
 struct rt_operand rt_pop(struct rt_compiler *c);
