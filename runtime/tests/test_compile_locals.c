@@ -257,10 +257,10 @@ static void enable_all(const struct running *running) {
 enum mode { NO_SITES, SITES, CHANGES, MODES };
 
 static void test_random(void **state) {
-    const struct rt_compile_options sites = {.every_instruction = true};
     (void)state;
     for (uint32_t run = 0; run < MODES * PROGRAMS; run++) {
         uint32_t seed = run / MODES, mode = run % MODES;
+        const struct rt_compile_options sites = {.every_instruction = true, .canonical_nans = seed % 2};
         struct model *m = calloc(1, sizeof *m);
         struct builder builder = {0};
         assert_non_null(m);
