@@ -108,7 +108,10 @@ void rt_pop_into(struct rt_compiler *c, uint8_t reg) {
     enum rt_register_class class = rt_class_of((enum rt_type)operand.type);
     if (operand.kind == RT_IN_REGISTER && operand.reg == reg)
         return;
+    bool is_there = rt_cached_register(c, &operand) == reg;
     rt_take_this_register(c, class, reg);
+    if (is_there)
+        return;
     if (operand.kind == RT_IN_REGISTER) {
         c->target->move(c, (enum rt_type)operand.type, reg, operand.reg);
         rt_give_register(c, class, operand.reg);
