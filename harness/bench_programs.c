@@ -168,10 +168,20 @@ static uint32_t share(const struct hx_bench_context *context, uint32_t amount) {
     return amount && !part ? 1 : (uint32_t)part;
 }
 
+/* In the words of the search for it. */
+static struct rt_error *no_csmith(void) {
+    struct rt_arena arena;
+    const char *path;
+
+    rt_arena_init(&arena, 0);
+    struct rt_error *error = hx_tool_find("csmith", "csmith", &arena, &path);
+    rt_arena_clear(&arena);
+    return error;
+}
+
 struct rt_error *hx_bench_build(const struct hx_bench_context *context,
                                 const struct hx_bench_program *program, struct hx_bench_built *ret) {
     struct rt_error *error = NULL;
-    const char *csmith;
 
     *ret = (struct hx_bench_built){.program = program, .amount = share(context, program->amount)};
     if (!program->source) {
@@ -180,7 +190,7 @@ struct rt_error *hx_bench_build(const struct hx_bench_context *context,
         error = build_one(context, program, 0, share(context, program->bare), &ret->builds[0]);
     } else {
         if (!context->tools->csmith)
-            return hx_tool_find("csmith", "csmith", &(struct rt_arena){0}, &csmith);
+            error = no_csmith();
         for (size_t i = 0; !error && i < HX_BENCH_BUILDS && program->seeds[i]; i++) {
             error = build_one(context, program, program->seeds[i], 0, &ret->builds[i]);
             ret->count = i;
