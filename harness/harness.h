@@ -16,6 +16,7 @@ extern const struct hx_command hx_command_fuzz;
 extern const struct hx_command hx_command_check;
 extern const struct hx_command hx_command_run;
 extern const struct hx_command hx_command_wast;
+extern const struct hx_command hx_command_trace;
 extern const struct hx_command hx_command_bench;
 
 /* Runs `lockstep` with these arguments and returns its exit status. */

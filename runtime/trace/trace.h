@@ -1,0 +1,296 @@
+/* Traces: what crossed the boundary between guests and their host in one run, written and read. This is the
+ * folder's public header; FORMAT.md specifies the file, and says what each event means.
+ *
+ * A writer puts events into a sink, a reader takes them from a source; both are structs of functions, so that
+ * an embedder can bring its own. Neither keeps more than one block in memory, however long the trace is. */
+#ifndef LOCKSTEP_RUNTIME_TRACE_H
+#define LOCKSTEP_RUNTIME_TRACE_H
+
+#include "runtime/runtime.h"
+
+/* FORMAT.md's limits. */
+enum {
+    RT_TRACE_MAX_HEADER = 16 << 20,
+    RT_TRACE_MAX_BLOCK = 4 << 20,
+    RT_TRACE_MAX_EVENT = 2 << 20,
+    RT_TRACE_MAX_WRITE = 1 << 20, /* bytes of one memory write; the writer splits longer ones */
+    RT_TRACE_MAX_VALUES = 1000,
+    RT_TRACE_MAX_ELEMENTS = 4096, /* of one table set; the writer splits longer ones */
+    RT_TRACE_MAX_IMPORTS = 100000,
+    RT_TRACE_MAX_DEPTH = 65535,
+    RT_TRACE_MAX_INDEX = 65536,
+};
+
+/* ---- Sinks ---- */
+
+/* Takes bytes in order. The functions' errors name the file or what else the bytes go to. */
+struct rt_trace_sink {
+    void *user;
+    struct rt_error *(*write)(void *user, const void *bytes, size_t size);
+    struct rt_error *(*finish)(void *user); /* all is written: keep it */
+    void (*destroy)(void *user);            /* without a `finish` before: give up what is there */
+};
+
+/* A file that appears under its name when it is whole: until then its bytes are in "PATH.part" beside it,
+ * which stays when this process dies and is a trace cut short; the next writer to the path starts it anew.
+ * Giving up removes it. One process at a time writes to a path; for another it is RT_OS. What is no regular
+ * file (a device, a named pipe) is written directly. A process that limits file sizes should ignore SIGXFSZ,
+ * so that the limit is an error. */
+RT_MUST_USE struct rt_error *rt_trace_sink_file(const char *path, struct rt_trace_sink *ret);
+/* An open descriptor, a pipe for example, which stays the caller's. `name` is for errors; copied. */
+RT_MUST_USE struct rt_error *rt_trace_sink_fd(int fd, const char *name, struct rt_trace_sink *ret);
+
+/* Memory that grows; all zero is empty. The caller frees `bytes`. */
+struct rt_trace_memory {
+    uint8_t *bytes;
+    size_t size, capacity;
+};
+struct rt_trace_sink rt_trace_sink_memory(struct rt_trace_memory *memory);
+void rt_trace_sink_destroy(struct rt_trace_sink *sink); /* and forgets it */
+
+/* ---- Sources ---- */
+
+/* Where bytes come from. With a known `size`, `read` is asked for any offset; else for ascending ones without
+ * gaps. It reads as many bytes as it can; *ret is less than `size` at the end only. */
+struct rt_trace_source {
+    void *user;
+    uint64_t size; /* RT_TRACE_UNKNOWN: known at the end only */
+    struct rt_error *(*read)(void *user, uint64_t offset, void *bytes, size_t size, size_t *ret);
+    void (*destroy)(void *user);
+};
+#define RT_TRACE_UNKNOWN UINT64_MAX
+
+/* A file; what is no regular file is read in order. A file that grows is read to its size at this time. */
+RT_MUST_USE struct rt_error *rt_trace_source_file(const char *path, struct rt_trace_source *ret);
+/* An open descriptor that is read in order, and stays the caller's. */
+RT_MUST_USE struct rt_error *rt_trace_source_fd(int fd, const char *name, struct rt_trace_source *ret);
+/* Bytes that stay the caller's and must outlive the source. */
+RT_MUST_USE struct rt_error *rt_trace_source_memory(const void *bytes, size_t size,
+                                                    struct rt_trace_source *ret);
+void rt_trace_source_destroy(struct rt_trace_source *source);
+
+/* ---- The header ---- */
+
+struct rt_trace_setting {
+    const char *key, *value;
+};
+struct rt_trace_module {
+    uint8_t hash[32]; /* SHA-256 of the binary */
+    uint64_t size;    /* of the binary */
+    const char *label;
+    const struct rt_import *imports; /* without limits */
+    size_t import_count;
+};
+struct rt_trace_header {
+    uint16_t major, minor; /* read, not written */
+    const char *engine;
+    const struct rt_trace_setting *settings;
+    size_t setting_count;
+    const struct rt_trace_module *modules;
+    size_t module_count;
+    const char *const *command;
+    size_t command_count;
+};
+/* The value of a setting; NULL when there is none. */
+const char *rt_trace_setting(const struct rt_trace_header *header, const char *key);
+/* Describes a module, which must outlive *ret. The label is not copied. */
+RT_MUST_USE struct rt_error *rt_trace_module_describe(const struct rt_module *module, const char *label,
+                                                      struct rt_arena *arena, struct rt_trace_module *ret);
+
+/* ---- Events ---- */
+
+struct rt_trace_place {
+    uint32_t owner, index; /* owner 0 is the host, n + 1 instance n */
+};
+struct rt_trace_places {
+    uint32_t count;
+    const struct rt_trace_place *items;
+};
+struct rt_trace_bytes {
+    const uint8_t *data; /* a name's are UTF-8, not terminated */
+    size_t size;
+};
+/* In values, a reference is a number, in `i64`: 0 is null, n + 1 an entry of the trace's list. */
+struct rt_trace_value {
+    uint8_t type; /* enum rt_type */
+    union rt_value value;
+};
+struct rt_trace_values {
+    uint32_t count;
+    const uint8_t *types;
+    const union rt_value *values;
+};
+struct rt_trace_elements {
+    uint8_t type;
+    uint32_t count;
+    const union rt_value *values;
+};
+
+/* What a field is, and its type in struct rt_trace_event. Those of no fixed length come last. */
+#define RT_TRACE_FIELD_TYPES(X)                                                                              \
+    X(U32, uint32_t)                                                                                         \
+    X(U64, uint64_t)                                                                                         \
+    X(FLAG, bool)                                                                                            \
+    X(INDEX, uint32_t)    /* RT_TRACE_NO_INDEX where there is none */                                        \
+    X(LIMIT, uint64_t)    /* RT_TRACE_NO_LIMIT where there is none */                                        \
+    X(FUNCTION, uint32_t) /* in the list of host functions */                                                \
+    X(TRAP, uint32_t)     /* enum rt_trap, or RT_TRACE_FAILURE */                                            \
+    X(OUTCOME, uint32_t)  /* enum rt_trace_outcome */                                                        \
+    X(TYPE, uint8_t)      /* enum rt_type */                                                                 \
+    X(PLACE, struct rt_trace_place)                                                                          \
+    X(VALUE, struct rt_trace_value)                                                                          \
+    X(VALUES, struct rt_trace_values)                                                                        \
+    X(FUNCTYPE, struct rt_func_type)                                                                         \
+    X(PLACES, struct rt_trace_places)                                                                        \
+    X(ELEMENTS, struct rt_trace_elements)                                                                    \
+    X(NAME, struct rt_trace_bytes)                                                                           \
+    X(BYTES, struct rt_trace_bytes) /* the last field of its event */
+
+enum rt_trace_field_type {
+#define RT_TRACE_FIELD_TYPE(name, type) RT_TRACE_##name,
+    RT_TRACE_FIELD_TYPES(RT_TRACE_FIELD_TYPE)
+#undef RT_TRACE_FIELD_TYPE
+};
+#define RT_TRACE_FIELD_TYPE(name, type) typedef type rt_trace_field_##name;
+RT_TRACE_FIELD_TYPES(RT_TRACE_FIELD_TYPE)
+#undef RT_TRACE_FIELD_TYPE
+
+enum rt_trace_kind {
+#define RT_TRACE_EVENT(code, name, member, order, fields) RT_TRACE_##name = code,
+#include "runtime/trace/events.def"
+#undef RT_TRACE_EVENT
+};
+#define RT_TRACE_INFORMATION 0x80 /* kinds from here on can be ignored */
+
+enum rt_trace_outcome { RT_TRACE_RETURNED, RT_TRACE_EXITED, RT_TRACE_TRAPPED, RT_TRACE_FAILED };
+enum { RT_TRACE_FAILURE = 255 };     /* a trap: the host function failed otherwise */
+#define RT_TRACE_NO_INDEX UINT32_MAX /* of a guest trap: not known */
+#define RT_TRACE_NO_LIMIT UINT64_MAX /* a maximum: none; the size before growing: it was refused */
+
+struct rt_trace_event {
+    uint64_t number; /* the reader's; the writer counts itself */
+    uint32_t depth;  /* calls open before it; the reader's */
+    uint32_t size;   /* bytes of the event in its block, uncompressed; the reader's */
+    uint8_t kind;    /* enum rt_trace_kind, or one that this version does not know: then `unknown` */
+    union {
+#define RT_TRACE_EVENT(code, name, member, order, fields)                                                    \
+    struct {                                                                                                 \
+        fields                                                                                               \
+    } member;
+#define RT_TRACE_FIELD(member, type, field) rt_trace_field_##type field;
+#include "runtime/trace/events.def"
+#undef RT_TRACE_FIELD
+#undef RT_TRACE_EVENT
+        struct rt_trace_bytes unknown; /* the contents */
+    };
+};
+
+/* Where an event may come (FORMAT.md, "Order"). */
+enum rt_trace_order {
+    RT_TRACE_ORDER_ANY,
+    RT_TRACE_ORDER_HOST, /* the host has control */
+    RT_TRACE_ORDER_CALL_GUEST,
+    RT_TRACE_ORDER_END_GUEST,
+    RT_TRACE_ORDER_CALL_IMPORT,
+    RT_TRACE_ORDER_END_IMPORT,
+    RT_TRACE_ORDER_LAST,
+};
+
+enum { RT_TRACE_MAX_FIELDS = 4 };
+/* What events.def says of a kind: for code that treats all events alike, such as printing. */
+struct rt_trace_kind_info {
+    const char *name; /* NULL: there is no such kind */
+    uint8_t order;    /* enum rt_trace_order */
+    uint8_t field_count;
+    struct rt_trace_field {
+        const char *name;
+        uint8_t type;    /* enum rt_trace_field_type */
+        uint16_t offset; /* in struct rt_trace_event */
+    } fields[RT_TRACE_MAX_FIELDS];
+};
+const struct rt_trace_kind_info *rt_trace_kind_info(uint8_t kind);
+/* Whether two events say the same: kind and contents, not number, depth or size. */
+bool rt_trace_event_equal(const struct rt_trace_event *a, const struct rt_trace_event *b);
+/* The words for a trap's number; never NULL. */
+const char *rt_trace_trap_name(uint32_t trap);
+
+/* ---- Writing ---- */
+
+struct rt_trace_writer;
+
+struct rt_trace_writer_options {
+    size_t block_size; /* a block ends at so many bytes; 0: 64 KiB; at most 1 MiB */
+    bool is_stored;    /* do not compress */
+    int level;         /* of zstd; 0: a fast one */
+};
+
+/* Writes the header; `options` may be NULL. Takes the sink, also when it fails. Nothing of `header` is kept.
+ */
+RT_MUST_USE struct rt_error *rt_trace_writer_create(struct rt_trace_sink sink,
+                                                    const struct rt_trace_header *header,
+                                                    const struct rt_trace_writer_options *options,
+                                                    struct rt_trace_writer **ret);
+/* Adds an event, which is copied; long memory writes and table sets become several. RT_USAGE when it cannot
+ * come here or is too large. After an error of the sink nothing can be added: every call gives that error. */
+RT_MUST_USE struct rt_error *rt_trace_writer_add(struct rt_trace_writer *writer,
+                                                 const struct rt_trace_event *event);
+/* Ends the block, so that a reader of what the sink has got sees all events up to here. */
+RT_MUST_USE struct rt_error *rt_trace_writer_flush(struct rt_trace_writer *writer);
+/* Writes the last block, index and trailer, and finishes the sink. Nothing can be added after that. */
+RT_MUST_USE struct rt_error *rt_trace_writer_finish(struct rt_trace_writer *writer);
+/* Unfinished: gives up the sink. */
+void rt_trace_writer_destroy(struct rt_trace_writer *writer);
+/* Events and bytes so far; bytes of the block that is open count as raw only. */
+struct rt_trace_totals {
+    uint64_t events, raw, stored;
+};
+struct rt_trace_totals rt_trace_writer_totals(const struct rt_trace_writer *writer);
+
+/* ---- Reading ---- */
+
+struct rt_trace_reader;
+
+/* Reads the header. Takes the source, also when it fails. */
+RT_MUST_USE struct rt_error *rt_trace_reader_create(struct rt_trace_source source,
+                                                    struct rt_trace_reader **ret);
+void rt_trace_reader_destroy(struct rt_trace_reader *reader);
+/* Lives as long as the reader. */
+const struct rt_trace_header *rt_trace_reader_header(const struct rt_trace_reader *reader);
+/* The next event, or NULL at the end; valid until the next call. Everything that FORMAT.md asks of a file's
+ * framing and of an event by itself is checked, and "Order"; a struct rt_trace_checker checks the rest. An
+ * error is RT_MALFORMED and names the offset in the file and the event, and comes again. */
+RT_MUST_USE struct rt_error *rt_trace_reader_next(struct rt_trace_reader *reader,
+                                                  const struct rt_trace_event **ret);
+/* Makes the next event that of this number, or the end when there are not so many. Uses the index where the
+ * source can be read anywhere and has one, else the blocks' headers. Back is RT_USAGE in a source that is
+ * read in order. */
+RT_MUST_USE struct rt_error *rt_trace_reader_seek(struct rt_trace_reader *reader, uint64_t number);
+/* At the end: whether the trace was cut short, and the bytes behind its last whole block. */
+bool rt_trace_is_cut(const struct rt_trace_reader *reader, uint64_t *ret_behind);
+/* The block that the last event was in. */
+struct rt_trace_block_info {
+    uint64_t offset, first;      /* in the file; number of its first event */
+    uint32_t stored, raw, count; /* bytes with and without the header and compression; events */
+};
+struct rt_trace_block_info rt_trace_reader_block(const struct rt_trace_reader *reader);
+
+/* ---- Checking ---- */
+
+struct rt_trace_checker;
+
+/* Checks, from the first event on, what is not about single events: numbers, types of values and links
+ * against the header and the events before. The header must outlive it. */
+RT_MUST_USE struct rt_error *rt_trace_checker_create(const struct rt_trace_header *header,
+                                                     struct rt_trace_checker **ret);
+void rt_trace_checker_destroy(struct rt_trace_checker *checker);
+RT_MUST_USE struct rt_error *rt_trace_checker_add(struct rt_trace_checker *checker,
+                                                  const struct rt_trace_event *event);
+/* What the events so far say of a host function: its name (terminated) and type; false when there is none. */
+bool rt_trace_checker_function(const struct rt_trace_checker *checker, uint32_t function,
+                               const char **ret_name, struct rt_func_type *ret_type);
+/* The host function whose call is open and innermost; false when there is none. */
+bool rt_trace_checker_callee(const struct rt_trace_checker *checker, uint32_t *ret);
+/* The module of an instance; false when there is no such instance. */
+bool rt_trace_checker_module(const struct rt_trace_checker *checker, uint32_t instance, uint32_t *ret);
+
+#endif
