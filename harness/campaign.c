@@ -82,7 +82,8 @@ static struct rt_error *start_jobs(struct loop *loop) {
     for (unsigned i = 0; i < campaign->jobs && wants_more(loop); i++) {
         if (loop->jobs[i].pid > 0)
             continue;
-        const struct hx_source source = {.has_seed = true, .seed = loop->next_seed};
+        const char *module = campaign->modules ? campaign->modules[loop->next_seed - 1] : NULL;
+        const struct hx_source source = {.has_seed = !module, .seed = loop->next_seed, .wasm = module};
         snprintf(name, sizeof name, "job-%u", i);
         struct rt_error *error = hx_job_start(&campaign->setup, &source, loop->temp, name, &loop->jobs[i]);
         if (error)
@@ -133,8 +134,9 @@ static struct rt_error *take_result(struct loop *loop, struct hx_job *job) {
 
     loop->running--;
     if (!error) {
+        const struct hx_tools *tools = loop->campaign->setup.tools;
         const struct hx_known_context context = {.folder = job->folder.path,
-                                                 .compiler = loop->campaign->setup.tools->wasm.version};
+                                                 .compiler = tools ? tools->wasm.version : NULL};
         hx_known_mark(loop->campaign->known, &context, &result);
         error = hx_tally_add(loop->tally, &result);
     }

@@ -10,11 +10,12 @@ struct hx_campaign {
     struct hx_setup setup;
     const struct hx_known *known;
     uint64_t first_seed, last_seed;
-    uint64_t time_limit; /* milliseconds after which no program is started; 0: none */
-    unsigned jobs;       /* programs at a time, at least 1 */
-    const char *out;     /* folder for findings, made when needed; NULL: none are kept */
-    bool json;           /* one object a program on standard output */
-    bool progress;       /* a line on standard error that is written over and over */
+    const char *const *modules; /* a seed is an index into these, from 1 on; NULL: programs are generated */
+    uint64_t time_limit;        /* milliseconds after which no program is started; 0: none */
+    unsigned jobs;              /* programs at a time, at least 1 */
+    const char *out;            /* folder for findings, made when needed; NULL: none are kept */
+    bool json;                  /* one object a program on standard output */
+    bool progress;              /* a line on standard error that is written over and over */
     /* Called after each program; may be NULL. */
     void (*watch)(void *user, const struct hx_tally *tally);
     void *user;

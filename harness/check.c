@@ -156,7 +156,7 @@ struct rt_error *hx_check_pair(const struct hx_setup *setup, const char *native,
                                const int output_fd[2], struct or_progress *progress, int result_fd,
                                struct hx_result *result) {
     struct guest_output guest = {.result_fd = result_fd};
-    const struct hx_pair_options load = {.write = keep_output, .write_user = &guest};
+    const struct hx_pair_options load = {.engine = setup->engine, .write = keep_output, .write_user = &guest};
     const struct or_options options = {.max_stops = setup->max_stops,
                                        .max_visits = setup->max_visits,
                                        .max_time = setup->time_limit,

@@ -13,16 +13,18 @@
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *known;
-    uint64_t stops, visits, time_limit;
-    bool json;
+    const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
+    uint64_t stops, visits, steps, time_limit;
+    struct hx_list dirs;
+    bool coarse, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
                                        .opt = "-O0",
+                                       .engine = "compiled",
                                        .stops = HX_DEFAULT_STOPS,
                                        .visits = HX_DEFAULT_VISITS,
-                                       .time_limit = HX_DEFAULT_TIME_LIMIT};
+                                       .steps = HX_DEFAULT_STEPS};
 
 static const struct hx_option options[] = {
     {"--native", "FILE.so", HX_OPTION_TEXT, offsetof(struct values, native),
@@ -30,7 +32,13 @@ static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
      "the same program as a WASI command with debug information"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
+    HX_ENGINES_OPTIONS(struct values),
+    {"--invoke", "NAME[,ARGS]", HX_OPTION_TEXT, offsetof(struct values, invoke),
+     "with --engines: call this export alone"},
+    {"--dir", "HOST[::GUEST]", HX_OPTION_LIST, offsetof(struct values, dirs),
+     "with --engines: let both guests use the folder HOST"},
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
 };
 
@@ -59,9 +67,39 @@ static struct rt_error *source_of(const struct hx_arguments *arguments, const st
         error = absolute(values->native, arena, &ret->native);
         return error ? error : absolute(values->wasm, arena, &ret->wasm);
     }
+    if (values->engines) {
+        if (arguments->before_dashes != 1)
+            return rt_error_format(RT_USAGE, "--engines needs one Wasm file; its arguments come after --");
+        return absolute(arguments->items[0], arena, &ret->wasm);
+    }
     if (arguments->count != 1)
         return rt_error_format(RT_USAGE, "needs one C file, or --native and --wasm");
     return absolute(arguments->items[0], arena, &ret->c_file);
+}
+
+/* The folders are opened from the worker's own working folder. */
+static struct rt_error *engines_of(const struct hx_arguments *arguments, const struct values *values,
+                                   struct rt_arena *arena, struct hx_engines *ret) {
+    const struct rt_wasi_dir *dirs;
+    struct rt_wasi_dir *real = rt_arena_array(arena, values->dirs.count, sizeof *real);
+
+    *ret = (struct hx_engines){.max_steps = values->steps,
+                               .is_coarse = values->coarse,
+                               .invoke = values->invoke,
+                               .args = arguments->items,
+                               .arg_count = arguments->count,
+                               .dirs = real,
+                               .dir_count = values->dirs.count};
+    struct rt_error *error = hx_engines_parse(values->engines, ret->engines);
+    if (!error && !real)
+        error = rt_error_out_of_memory();
+    if (!error)
+        error = hx_parse_dirs(&values->dirs, arena, &dirs);
+    for (size_t i = 0; i < values->dirs.count && !error; i++) {
+        real[i].guest = dirs[i].guest;
+        error = absolute(dirs[i].host, arena, &real[i].host);
+    }
+    return error;
 }
 
 static struct rt_error *print_result(const struct hx_result *result, const char *folder, bool json) {
@@ -120,6 +158,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
                              .time_limit = (unsigned)values->time_limit,
                              .is_one_compiler = !values->native_cc, /* of a pair that was built elsewhere */
                              .is_unoptimised = strcmp(values->opt, "-O0") == 0};
+    struct hx_engines engines;
     struct hx_tools tools = {0};
     struct hx_temp temp = {0};
     struct hx_source source;
@@ -128,7 +167,17 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     rt_arena_init(&arena, 0);
     hx_interrupt_catch();
-    error = source_of(arguments, values, &arena, &source);
+    error = rt_engine_parse(values->engine, &setup.engine);
+    if (error)
+        error = rt_error_context(error, "--engine");
+    if (!setup.time_limit)
+        setup.time_limit = values->engines ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
+    if (!error && values->engines) {
+        error = engines_of(arguments, values, &arena, &engines);
+        setup.engines = &engines;
+    }
+    if (!error)
+        error = source_of(arguments, values, &arena, &source);
     if (!error)
         error = hx_temp_create(&temp);
     if (!error && source.c_file) {
@@ -146,12 +195,16 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_check = {
     .name = "check",
-    .arguments = "FILE.c | --native FILE.so --wasm FILE.wasm [OPTIONS]",
+    .arguments = "FILE.c | --native FILE.so --wasm FILE.wasm | --engines A,B FILE.wasm [OPTIONS] [-- ARGS]",
     .summary = "Steps one program's two builds side by side and compares what a debugger would show.",
     .details =
         "A C file is compiled as `lockstep fuzz` compiles. Of a pair that was built elsewhere, --opt\n"
         "says how: at -O0 a fixed pattern is written into locals before their first use, which in\n"
         "optimised code would do harm.\n\n"
+        "With --engines, one module runs in two engines, which are each other's judge: at every\n"
+        "instruction the next pc, the call stack, operands, locals, and what was written are compared.\n"
+        "A WASI command runs its _start, with fixed clocks and random numbers and an empty input; of\n"
+        "another module all exports are called, with made-up arguments and imports.\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,

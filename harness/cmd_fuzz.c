@@ -4,6 +4,7 @@
 #include "harness/campaign.h"
 #include "harness/cmd_options.h"
 #include "harness/interrupt.h"
+#include "harness/modules.h"
 #include "harness/process.h"
 #include "harness/program.h"
 
@@ -15,15 +16,18 @@ enum { MAX_JOBS = 1024 };
 struct values {
     struct hx_seeds seeds;
     uint64_t time, jobs, stops, visits, time_limit;
-    const char *out, *cc, *native_cc, *opt, *known, *csmith;
-    bool json;
+    const char *out, *cc, *native_cc, *opt, *engine, *engines, *origin, *known, *csmith;
+    uint64_t steps;
+    bool coarse, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
                                        .opt = "-O0",
+                                       .engine = "compiled",
                                        .stops = HX_DEFAULT_STOPS,
                                        .visits = HX_DEFAULT_VISITS,
-                                       .time_limit = HX_DEFAULT_TIME_LIMIT};
+                                       .origin = "csmith",
+                                       .steps = HX_DEFAULT_STEPS};
 
 static const struct hx_option options[] = {
     {"--seeds", "A-B", HX_OPTION_SEEDS, offsetof(struct values, seeds),
@@ -34,29 +38,74 @@ static const struct hx_option options[] = {
     {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
      "keep each finding in a folder of its own in DIR (nothing is kept)"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
+    HX_ENGINES_OPTIONS(struct values),
+    {"--source", "ORIGIN", HX_OPTION_TEXT, offsetof(struct values, origin),
+     "with --engines: csmith, wasm-opt for random modules, or a folder of modules (csmith)"},
     {"--csmith", "WORDS", HX_OPTION_TEXT, offsetof(struct values, csmith),
      "more words for Csmith's command line"},
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json),
      "print one JSON object a program; the summary goes to standard error"},
 };
 
-static struct rt_error *campaign_of(const struct values *values, const struct hx_tools *tools,
-                                    const struct hx_known *known, struct hx_campaign *ret) {
-    struct hx_seeds seeds = values->seeds;
+/* Where programs come from. */
+struct origin {
+    const struct hx_tools *tools; /* NULL when nothing is compiled */
+    const struct hx_engines *engines;
+    const char *const *modules; /* of a folder, else NULL */
+    size_t module_count;
+};
 
+/* With --engines: what to compare, on which modules. Fills `engines`; ret->tools is set already. */
+static struct rt_error *engines_of(const struct values *values, struct rt_arena *arena,
+                                   struct hx_engines *engines, struct origin *ret) {
+    static const char *const args[] = {"program"};
+    struct rt_error *error = hx_engines_parse(values->engines, engines->engines);
+
+    engines->max_steps = values->steps;
+    engines->is_coarse = values->coarse;
+    engines->args = args;
+    engines->arg_count = 1;
+    ret->engines = engines;
+    if (error || strcmp(values->origin, "csmith") == 0)
+        return error;
+    if (strcmp(values->origin, "wasm-opt") == 0)
+        return hx_tool_find("wasm-opt", "binaryen", arena, &engines->wasm_opt);
+    return hx_modules_list(values->origin, arena, &ret->modules, &ret->module_count);
+}
+
+static struct rt_error *campaign_of(const struct values *values, const struct origin *origin,
+                                    const struct hx_known *known, struct hx_campaign *ret) {
+    const struct hx_tools *tools = origin->tools;
+    unsigned time_limit = (unsigned)values->time_limit;
+    struct hx_seeds seeds = values->seeds;
+    enum rt_engine engine;
+
+    struct rt_error *error = rt_engine_parse(values->engine, &engine);
+    if (error)
+        return rt_error_context(error, "--engine");
     if (values->jobs > MAX_JOBS)
         return rt_error_format(RT_USAGE, "--jobs: at most %d", MAX_JOBS);
     if (!seeds.is_set)
         seeds = (struct hx_seeds){.first = 1, .last = values->time ? UINT64_MAX : 100};
+    if (origin->modules && seeds.last > origin->module_count)
+        seeds.last = origin->module_count;
+    if (origin->modules && (seeds.first == 0 || seeds.first > seeds.last))
+        return rt_error_format(RT_USAGE, "--seeds: the folder has modules 1 to %zu", origin->module_count);
+    if (!time_limit)
+        time_limit = origin->engines ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
     *ret = (struct hx_campaign){
         .setup = {.tools = tools,
                   .csmith_words = values->csmith,
                   .max_stops = values->stops,
                   .max_visits = values->visits,
-                  .time_limit = (unsigned)values->time_limit,
-                  .is_one_compiler = hx_tools_are_alike(tools),
-                  .is_unoptimised = strcmp(tools->optimisation, "-O0") == 0},
+                  .time_limit = time_limit,
+                  .engine = engine,
+                  .engines = origin->engines,
+                  .is_one_compiler = tools && hx_tools_are_alike(tools),
+                  .is_unoptimised = tools && strcmp(tools->optimisation, "-O0") == 0},
+        .modules = origin->modules,
         .known = known,
         .first_seed = seeds.first,
         .last_seed = seeds.last,
@@ -76,22 +125,32 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct hx_tools tools = {0};
     struct hx_known known = {0};
     struct hx_temp temp = {0};
+    struct hx_engines engines = {0};
+    struct origin origin = {0};
     struct hx_campaign campaign;
     struct hx_tally tally;
+    struct rt_arena arena;
     struct rt_error *error;
 
     if (arguments->count > 0)
         return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
+    if (!values->engines && strcmp(values->origin, defaults.origin) != 0)
+        return rt_error_format(RT_USAGE, "--source %s needs --engines", values->origin);
+    rt_arena_init(&arena, 0);
     hx_tally_init(&tally);
     hx_interrupt_catch();
     double started = hx_seconds();
     error = hx_known_load(values->known, &known);
     if (!error)
         error = hx_temp_create(&temp);
-    if (!error)
+    if (!error && values->engines)
+        error = engines_of(values, &arena, &engines, &origin);
+    if (!error && !engines.wasm_opt && !origin.modules) {
         error = hx_tools_find(&choice, &temp, &tools);
+        origin.tools = &tools;
+    }
     if (!error)
-        error = campaign_of(values, &tools, &known, &campaign);
+        error = campaign_of(values, &origin, &known, &campaign);
     if (!error) {
         error = hx_campaign_run(&campaign, &temp, &tally);
         hx_tally_print(&tally, hx_seconds() - started, values->json ? stderr : stdout);
@@ -104,6 +163,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     hx_tools_clear(&tools);
     hx_known_clear(&known);
     hx_temp_remove(&temp);
+    rt_arena_clear(&arena);
     return error;
 }
 
@@ -112,7 +172,9 @@ const struct hx_command hx_command_fuzz = {
     .arguments = "[--seeds A-B] [--time 10m] [--jobs N] [--out DIR] [OPTIONS]",
     .summary = "Generates C programs, compiles each natively and to wasm32-wasi, steps both and compares.",
     .details = HX_GENERATE_RULE
-    "\n\nExit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
+    "\n\nWith --engines, a module alone is compared in two engines (see `lockstep check --help`): a\n"
+    "program's, a random one, or those of a folder, where --seeds A-B takes the A-th to the B-th.\n\n"
+    "Exit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
     "not one program could be checked. Ctrl-C ends the campaign, keeps what was found and prints the\n"
     "summary.",
     .options = options,

@@ -5,6 +5,8 @@
 
 #include "harness/options.h"
 
+#include "runtime/runtime.h"
+
 #define HX_COMPILER_OPTIONS(type)                                                                            \
     {"--cc", "CC", HX_OPTION_TEXT, offsetof(type, cc),                                                       \
      "compiler of both sides: clang-14, clang-16, clang-19 (clang-19)"},                                     \
@@ -12,14 +14,31 @@
          "compiler of the native side alone: gcc, clang-14, ..."},                                           \
         {"--opt", "LEVEL", HX_OPTION_TEXT, offsetof(type, opt), "optimisation level (-O0)"}
 
+#define HX_ENGINE_OPTION(type)                                                                               \
+    {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(type, engine),                                           \
+     "what runs the Wasm side: compiled or interp (compiled)"}
+
+/* Comparing two engines instead of two builds. */
+#define HX_ENGINES_OPTIONS(type)                                                                             \
+    {"--engines", "A,B", HX_OPTION_TEXT, offsetof(type, engines),                                            \
+     "compare two engines on one module, instruction by instruction: compiled,interp"},                      \
+        {"--coarse", NULL, HX_OPTION_FLAG, offsetof(type, coarse),                                           \
+         "with --engines: stop at loops and functions' starts alone, which leaves the code as it is"},       \
+        {"--steps", "N", HX_OPTION_NUMBER, offsetof(type, steps),                                            \
+         "with --engines: compare at most N instructions of a module, 0 for all (20000000)"}
+
 #define HX_LIMIT_OPTIONS(type)                                                                               \
     {"--stops", "N", HX_OPTION_NUMBER, offsetof(type, stops),                                                \
      "compare at most N stops of a program, 0 for all (20000)"},                                             \
         {"--visits", "N", HX_OPTION_NUMBER, offsetof(type, visits),                                          \
          "compare a statement N times, then pass over it; 0 for always (100)"},                              \
         {"--time-limit", "TIME", HX_OPTION_DURATION, offsetof(type, time_limit),                             \
-         "step a program at most this long (1s)"},                                                           \
+         "step a program at most this long (1s; with --engines 60s)"},                                       \
         {"--known", "DIR", HX_OPTION_TEXT, offsetof(type, known),                                            \
          "folder with the list of known defects (the one that came with lockstep)"}
+
+/* Guest folders of words HOST[::GUEST], in the arena. */
+RT_MUST_USE struct rt_error *hx_parse_dirs(const struct hx_list *words, struct rt_arena *arena,
+                                           struct rt_wasi_dir const **ret);
 
 #endif

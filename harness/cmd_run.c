@@ -1,6 +1,7 @@
 /* `lockstep run`: runs a WASI command, and shows where it trapped. */
 #include "harness/harness.h"
 
+#include "harness/cmd_options.h"
 #include "stepper/stepper.h"
 
 #include <signal.h>
@@ -46,18 +47,6 @@ static void close_guest(struct guest *guest) {
     rt_module_destroy(guest->module);
 }
 
-static struct rt_error *split_dir(const char *text, struct rt_arena *arena, struct rt_wasi_dir *ret) {
-    const char *colons = strstr(text, "::");
-
-    ret->guest = colons ? colons + 2 : text;
-    ret->host = colons ? rt_arena_copy(arena, text, (size_t)(colons - text)) : text;
-    if (!ret->host)
-        return rt_error_out_of_memory();
-    if (!ret->host[0] || !ret->guest[0])
-        return rt_error_format(RT_USAGE, "--dir: '%s' is neither HOST nor HOST::GUEST", text);
-    return NULL;
-}
-
 /* The variables, the last of each name alone: a guest's C library takes the first that it finds. */
 static struct rt_error *environment(const struct hx_list *given, struct rt_arena *arena,
                                     struct hx_list *ret) {
@@ -81,22 +70,12 @@ static struct rt_error *environment(const struct hx_list *given, struct rt_arena
 
 static struct rt_error *wasi_options(const struct hx_arguments *arguments, const struct values *values,
                                      struct rt_arena *arena, struct rt_wasi_options *ret) {
-    struct rt_wasi_dir *dirs = rt_arena_array(arena, values->dirs.count, sizeof *dirs);
+    const struct rt_wasi_dir *dirs;
     struct hx_list env;
-    struct rt_error *error;
+    struct rt_error *error = hx_parse_dirs(&values->dirs, arena, &dirs);
 
-    if (!dirs)
-        return rt_error_out_of_memory();
-    for (size_t i = 0; i < values->dirs.count; i++) {
-        error = split_dir(values->dirs.items[i], arena, &dirs[i]);
-        if (error)
-            return error;
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(dirs[k].guest, dirs[i].guest) == 0)
-                return rt_error_format(RT_USAGE, "--dir: the guest would see both %s and %s as %s",
-                                       dirs[k].host, dirs[i].host, dirs[i].guest);
-    }
-    error = environment(&values->env, arena, &env);
+    if (!error)
+        error = environment(&values->env, arena, &env);
     if (error)
         return error;
     /* The module's name and what follows "--" lie side by side. */

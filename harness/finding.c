@@ -21,12 +21,11 @@ static uint64_t hash(const char *text) {
     return value;
 }
 
-static struct rt_error *copy_file(const char *from_folder, const char *name, const char *to_folder) {
-    char from[PATH_MAX], to[PATH_MAX];
+static struct rt_error *copy_as(const char *from, const char *to_folder, const char *name) {
+    char to[PATH_MAX];
     struct hx_buffer bytes = {0};
     struct stat info;
 
-    snprintf(from, sizeof from, "%s/%s", from_folder, name);
     snprintf(to, sizeof to, "%s/%s", to_folder, name);
     /* A worker that crashed early has not made all of them. */
     if (stat(from, &info) != 0)
@@ -36,6 +35,13 @@ static struct rt_error *copy_file(const char *from_folder, const char *name, con
         error = hx_file_write(to, hx_buffer_string(&bytes), bytes.size, info.st_mode & 0777);
     hx_buffer_clear(&bytes);
     return error;
+}
+
+static struct rt_error *copy_file(const char *from_folder, const char *name, const char *to_folder) {
+    char from[PATH_MAX];
+
+    snprintf(from, sizeof from, "%s/%s", from_folder, name);
+    return copy_as(from, to_folder, name);
 }
 
 static struct rt_error *write_buffer(const char *folder, const char *name, struct hx_buffer *text,
@@ -60,28 +66,42 @@ static void quote(const char *text, struct hx_buffer *out) {
     hx_buffer_text(out, "'");
 }
 
+static void reproduce_engines(const struct hx_engines *engines, struct hx_buffer *out) {
+    hx_buffer_print(out, "%s --engines %s,%s --steps %llu " HX_WASM " \"$@\"\n",
+                    engines->is_coarse ? " --coarse" : "", rt_engine_name(engines->engines[0]),
+                    rt_engine_name(engines->engines[1]), (unsigned long long)engines->max_steps);
+}
+
 static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     const struct hx_tools *tools = job->setup->tools;
+    const struct hx_engines *engines = job->setup->engines;
     char binary[PATH_MAX] = "lockstep";
     ssize_t length = readlink("/proc/self/exe", binary, sizeof binary - 1);
 
     if (length > 0)
         binary[length] = '\0';
     hx_buffer_text(out, "#!/bin/sh\n"
-                        "# Compiles program.c again and shows the finding. LOCKSTEP names another lockstep\n"
-                        "# binary; more options of `lockstep check` may follow.\n"
+                        "# Shows the finding again, of program.c or of program.wasm. LOCKSTEP names another\n"
+                        "# lockstep binary; more options of `lockstep check` may follow.\n"
                         "cd \"$(dirname \"$0\")\" || exit 2\n"
                         "lockstep=${LOCKSTEP:-");
     quote(binary, out);
     hx_buffer_text(out, "}\n"
                         "[ -x \"$lockstep\" ] || lockstep=lockstep\n"
-                        "exec \"$lockstep\" check " HX_SOURCE);
+                        "exec \"$lockstep\" check");
+    if (engines) {
+        reproduce_engines(engines, out);
+        return;
+    }
+    hx_buffer_text(out, " " HX_SOURCE);
     hx_buffer_text(out, " --cc ");
     quote(tools->cc, out);
     if (strcmp(tools->cc, tools->native.name) != 0) {
         hx_buffer_text(out, " --native-cc ");
         quote(tools->native.name, out);
     }
+    if (job->setup->engine != RT_ENGINE_COMPILED)
+        hx_buffer_print(out, " --engine %s", rt_engine_name(job->setup->engine));
     hx_buffer_print(out, " --opt %s --stops %llu --visits %llu --time-limit %ums \"$@\"\n",
                     tools->optimisation, (unsigned long long)job->setup->max_stops,
                     (unsigned long long)job->setup->max_visits, job->setup->time_limit);
@@ -97,9 +117,16 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
         hx_json_number(&json, "seed", result->seed);
     hx_json_string(&json, "verdict", hx_verdict_name(result->verdict));
     hx_json_string(&json, "lockstep", LOCKSTEP_VERSION);
-    hx_json_string(&json, "native", tools->native.version);
-    hx_json_string(&json, "wasm", tools->wasm.version);
-    hx_json_string(&json, "opt", tools->optimisation);
+    if (result->file)
+        hx_json_string(&json, "file", result->file);
+    if (result->engines)
+        hx_json_string(&json, "engines", result->engines);
+    if (tools) {
+        hx_json_string(&json, "native", tools->native.version);
+        hx_json_string(&json, "wasm", tools->wasm.version);
+        hx_json_string(&json, "opt", tools->optimisation);
+        hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
+    }
     hx_finding_json(finding, "finding", &json);
     hx_json_close(&json, '}');
     hx_buffer_text(out, "\n");
@@ -110,8 +137,10 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
     const struct hx_tools *tools = job->setup->tools;
 
     hx_report_finding(finding, job->folder.path, out);
-    hx_buffer_print(out, "\nnative   %s\nwasm     %s\nlevel    %s\n", tools->native.version,
-                    tools->wasm.version, tools->optimisation);
+    hx_buffer_text(out, "\n");
+    if (tools)
+        hx_buffer_print(out, "native   %s\nwasm     %s\nlevel    %s\nengine   %s\n", tools->native.version,
+                        tools->wasm.version, tools->optimisation, rt_engine_name(job->setup->engine));
     if (result->has_seed)
         hx_buffer_print(out, "seed     %llu\n", (unsigned long long)result->seed);
     hx_buffer_text(out, "again    ./reproduce\n");
@@ -132,6 +161,8 @@ struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, str
         return rt_error_out_of_memory();
     if (mkdir(folder, 0777) != 0)
         return errno == EEXIST ? NULL : rt_error_os(errno, "cannot make the folder %s", folder);
+    if (job->source.wasm)
+        error = copy_as(job->source.wasm, folder, HX_WASM);
     for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
         error = copy_file(job->folder.path, files[i], folder);
     if (!error) {

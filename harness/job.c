@@ -110,9 +110,16 @@ void hx_job_read(struct hx_job *job) {
     }
 }
 
+static const char *side_name(const struct hx_job *job, uint32_t side) {
+    const struct hx_engines *engines = job->setup->engines;
+
+    if (engines)
+        return rt_engine_name(engines->engines[side]);
+    return side == 0 ? "native" : "wasm";
+}
+
 /* Where the two debuggees were when the worker died, as the finding's testimony. */
 static void describe_places(const struct hx_job *job, struct or_finding *finding, char text[2][64]) {
-    static const char *const names[2] = {"native", "wasm"};
     const struct or_progress *progress = &job->shared->progress;
 
     finding->stop = progress->stops;
@@ -120,7 +127,7 @@ static void describe_places(const struct hx_job *job, struct or_finding *finding
         snprintf(text[i], 64, "pc 0x%llx%s", (unsigned long long)progress->pc[i],
                  job->shared->stage == HX_STEP && progress->running == i ? ", running" : "");
         finding->witnesses[i] =
-            (struct or_testimony){.name = names[i], .value = text[i], .pc = progress->pc[i]};
+            (struct or_testimony){.name = side_name(job, i), .value = text[i], .pc = progress->pc[i]};
     }
 }
 
@@ -141,10 +148,9 @@ static struct rt_error *make_crash(const struct hx_job *job, int status, struct 
     const char *stage = hx_stage_name((enum hx_stage)job->shared->stage);
     const struct or_progress *progress = &job->shared->progress;
     bool stepping = job->shared->stage == HX_STEP;
-    const char *running = !stepping                ? "tools"
-                          : progress->running == 0 ? "native"
-                          : progress->running == 1 ? "wasm"
-                                                   : "oracle";
+    const char *running = !stepping               ? "tools"
+                          : progress->running < 2 ? side_name(job, progress->running)
+                                                  : "oracle";
     struct or_finding finding = {.detail = how};
 
     ret->verdict = job->timed_out ? HX_TIMEOUT : HX_CRASH;
@@ -198,7 +204,9 @@ struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret) {
     }
     ret->has_seed = job->source.has_seed;
     ret->seed = job->source.seed;
-    const char *file = job->source.c_file ? job->source.c_file : job->source.native;
+    const char *file = job->source.c_file   ? job->source.c_file
+                       : job->source.native ? job->source.native
+                                            : job->source.wasm;
     if (file)
         ret->file = rt_arena_copy(&ret->arena, file, strlen(file));
     close_fd(&job->pid_fd);

@@ -3,7 +3,7 @@
 #ifndef LOCKSTEP_HARNESS_JOB_H
 #define LOCKSTEP_HARNESS_JOB_H
 
-#include "harness/result.h"
+#include "harness/engines.h"
 #include "harness/tools.h"
 
 #define HX_DEFAULT_STOPS      20000
@@ -12,13 +12,15 @@
 
 /* What all programs of a command share. */
 struct hx_setup {
-    const struct hx_tools *tools; /* NULL when nothing is compiled */
-    const char *csmith_words;     /* extra words for Csmith, or NULL */
-    uint64_t max_stops;           /* compared stops a program */
-    uint64_t max_visits;          /* how often one statement is compared */
-    unsigned time_limit;          /* milliseconds of stepping a program */
-    bool is_one_compiler;         /* it made both sides */
-    bool is_unoptimised;          /* the code is not optimised: see or_options */
+    const struct hx_tools *tools;     /* NULL when nothing is compiled */
+    const char *csmith_words;         /* extra words for Csmith, or NULL */
+    uint64_t max_stops;               /* compared stops a program */
+    uint64_t max_visits;              /* how often one statement is compared */
+    unsigned time_limit;              /* milliseconds of stepping a program */
+    enum rt_engine engine;            /* of the Wasm side */
+    const struct hx_engines *engines; /* compare engines on the module alone; NULL: native and Wasm */
+    bool is_one_compiler;             /* it made both sides */
+    bool is_unoptimised;              /* the code is not optimised: see or_options */
 };
 
 /* Where a program comes from: a seed, a C file, or a pair that was built elsewhere. Paths are absolute. */

@@ -68,7 +68,7 @@ static struct rt_error *load_wasm(const char *path, const struct hx_pair_options
         error = st_debug_open_wasm(pair->module, &pair->debug);
     if (error)
         return rt_error_context(error, "%s", path);
-    error = hx_compile_sites(pair->module, pair->debug, RT_ENGINE_COMPILED, &pair->code);
+    error = hx_compile_sites(pair->module, pair->debug, options->engine, &pair->code);
     if (!error)
         error = rt_store_create(&pair->store);
     if (!error)

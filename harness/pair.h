@@ -20,6 +20,7 @@ RT_MUST_USE struct rt_error *hx_compile_sites(const struct rt_module *module, co
                                               enum rt_engine engine, struct rt_code **ret);
 
 struct hx_pair_options {
+    enum rt_engine engine; /* of the Wasm side */
     /* What the Wasm guest prints (see rt_wasi_options). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);
     void *write_user;

@@ -65,6 +65,12 @@ void hx_report_result(const struct hx_result *result, const char *folder, struct
     hx_buffer_print(out, "%s", hx_verdict_name(result->verdict));
     if (result->reason)
         hx_buffer_print(out, " (%s)", result->reason);
+    if (result->engines) {
+        hx_buffer_print(out, ": %llu instructions of %s, %llu values compared, in %.2f s\n",
+                        (unsigned long long)result->steps, result->engines,
+                        (unsigned long long)result->values, result->seconds[HX_STEP]);
+        return;
+    }
     hx_buffer_print(out,
                     ": %llu stops, %llu values compared, %llu unchanged; compiled in %.2f s, stepped and "
                     "compared in %.2f s\n",

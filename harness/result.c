@@ -110,7 +110,7 @@ static void finding(struct codec *codec, struct hx_finding *value) {
 }
 
 static void result_body(struct codec *codec, struct hx_result *result) {
-    uint64_t verdict = result->verdict, count = result->finding_count;
+    uint64_t verdict = result->verdict, count = result->finding_count, limited = result->is_limited;
 
     number(codec, &verdict);
     string(codec, &result->reason);
@@ -118,6 +118,10 @@ static void result_body(struct codec *codec, struct hx_result *result) {
     number(codec, &result->repeats);
     number(codec, &result->values);
     number(codec, &result->unchanged);
+    string(codec, &result->engines);
+    number(codec, &result->steps);
+    number(codec, &limited);
+    result->is_limited = limited != 0;
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         real(codec, &result->seconds[i]);
     real(codec, &result->compare_seconds);

@@ -29,6 +29,9 @@ struct hx_result {
     enum hx_verdict verdict;
     const char *reason; /* why it was skipped, crashed or not done in time; else NULL */
     uint64_t stops, values, unchanged, repeats;
+    const char *engines; /* of a comparison of engines: "compiled,interp"; else NULL */
+    uint64_t steps;      /* then: instructions that both sides executed */
+    bool is_limited;     /* and whether a limit ended it */
     double seconds[HX_STAGE_COUNT];
     double compare_seconds; /* the part of HX_STEP after loading */
     uint64_t worker_kib;    /* the worker's largest resident set; 0 when it did not tell */

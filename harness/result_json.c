@@ -51,10 +51,17 @@ void hx_result_json(const struct hx_result *result, struct hx_buffer *out) {
     hx_json_string(&json, "verdict", hx_verdict_name(result->verdict));
     if (result->reason)
         hx_json_string(&json, "reason", result->reason);
-    hx_json_number(&json, "stops", result->stops);
-    hx_json_number(&json, "values", result->values);
-    hx_json_number(&json, "unchanged", result->unchanged);
-    hx_json_number(&json, "repeats", result->repeats);
+    if (result->engines) {
+        hx_json_string(&json, "engines", result->engines);
+        hx_json_number(&json, "steps", result->steps);
+        hx_json_bool(&json, "limited", result->is_limited);
+        hx_json_number(&json, "values", result->values);
+    } else {
+        hx_json_number(&json, "stops", result->stops);
+        hx_json_number(&json, "values", result->values);
+        hx_json_number(&json, "unchanged", result->unchanged);
+        hx_json_number(&json, "repeats", result->repeats);
+    }
     hx_json_open(&json, "seconds", '{');
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         hx_json_seconds(&json, hx_stage_name((enum hx_stage)i), result->seconds[i]);

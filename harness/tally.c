@@ -64,7 +64,7 @@ static bool add_compared(struct hx_tally *tally, const struct hx_result *result)
             return false;
         tally->capacity = capacity;
     }
-    tally->stops[tally->compared] = result->stops;
+    tally->stops[tally->compared] = result->engines ? result->steps : result->stops;
     tally->values[tally->compared++] = result->values;
     return true;
 }
@@ -72,6 +72,8 @@ static bool add_compared(struct hx_tally *tally, const struct hx_result *result)
 struct rt_error *hx_tally_add(struct hx_tally *tally, const struct hx_result *result) {
     tally->programs++;
     tally->verdicts[result->verdict]++;
+    tally->steps += result->steps;
+    tally->limited += result->is_limited;
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         tally->seconds[i] += result->seconds[i];
     if (result->worker_kib > tally->worker_kib)
@@ -137,8 +139,11 @@ void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file) {
             fprintf(file, "%s %llu %s", i == HX_AGREE ? "" : ",", (unsigned long long)tally->verdicts[i],
                     hx_verdict_name((enum hx_verdict)i));
     hx_tally_medians(tally, &stops, &values);
-    fprintf(file, "\nmedian of a program: %llu stops, %llu values compared\n", (unsigned long long)stops,
-            (unsigned long long)values);
+    fprintf(file, "\nmedian of a program: %llu %s, %llu values compared\n", (unsigned long long)stops,
+            tally->steps > 0 ? "instructions" : "stops", (unsigned long long)values);
+    if (tally->steps > 0)
+        fprintf(file, "%llu instructions compared; %llu programs were stopped at a limit\n",
+                (unsigned long long)tally->steps, (unsigned long long)tally->limited);
     if (tally->findings > 0)
         fprintf(file, "%llu findings of %zu signatures, %llu of them known\n",
                 (unsigned long long)tally->findings, tally->signatures.count,

@@ -22,6 +22,7 @@ struct hx_sightings {
 struct hx_tally {
     uint64_t programs, verdicts[HX_VERDICT_COUNT];
     uint64_t findings, unknown;
+    uint64_t steps, limited; /* of engines: instructions compared, and modules that a limit ended */
     struct hx_sightings signatures, reasons;
     double seconds[HX_STAGE_COUNT];
     uint64_t worker_kib; /* the largest of all workers */

@@ -2,6 +2,7 @@
 #include "harness/job.h"
 
 #include "harness/interrupt.h"
+#include "harness/modules.h"
 #include "harness/process.h"
 #include "harness/program.h"
 
@@ -50,15 +51,18 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     const struct hx_tools *tools = job->setup->tools;
     struct hx_shared *shared = job->shared;
     struct rt_error *error = NULL;
+    bool random_module = job->setup->engines && job->setup->engines->wasm_opt;
     double started = hx_seconds();
 
     if (source->has_seed) {
         begin_stage(shared, HX_GENERATE);
-        error = hx_generate(tools, source->seed, job->setup->csmith_words, job->folder.path);
+        error = random_module
+                    ? hx_module_generate(job->setup->engines->wasm_opt, source->seed, job->folder.path)
+                    : hx_generate(tools, source->seed, job->setup->csmith_words, job->folder.path);
         shared->seconds[HX_GENERATE] = hx_seconds() - started;
         started = hx_seconds();
     }
-    if (!error && (source->has_seed || source->c_file)) {
+    if (!error && !random_module && (source->has_seed || source->c_file)) {
         begin_stage(shared, HX_COMPILE);
         error = hx_compile(tools, source->has_seed ? HX_SOURCE : source->c_file, job->folder.path);
         shared->seconds[HX_COMPILE] = hx_seconds() - started;
@@ -66,9 +70,12 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     }
     if (!error) {
         begin_stage(shared, HX_STEP);
-        error = hx_check_pair(job->setup, source->native ? source->native : HX_NATIVE,
-                              source->wasm ? source->wasm : HX_WASM, outputs, &shared->progress, RESULT_FD,
-                              result);
+        const struct hx_setup *setup = job->setup;
+        error = setup->engines ? hx_engines_check(setup->engines, source->wasm ? source->wasm : HX_WASM,
+                                                  setup->time_limit, &shared->progress, result)
+                               : hx_check_pair(job->setup, source->native ? source->native : HX_NATIVE,
+                                               source->wasm ? source->wasm : HX_WASM, outputs,
+                                               &shared->progress, RESULT_FD, result);
         shared->seconds[HX_STEP] = hx_seconds() - started;
     }
     return error;

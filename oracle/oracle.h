@@ -118,4 +118,54 @@ RT_MUST_USE struct rt_error *or_compare(const struct or_witness witnesses[2],
                                         const struct or_options *options, struct or_report **ret);
 void or_report_destroy(struct or_report *report);
 
+/* ---- One module in two engines ---- */
+
+enum or_engine_kind {
+#define OR_ENGINE_KIND(name, word) OR_ENGINE_##name,
+#include "oracle/engine_kinds.def"
+#undef OR_ENGINE_KIND
+};
+const char *or_engine_kind_name(enum or_engine_kind kind);
+
+/* One side. The session has not run yet, has no probes and no quantum, and delivers host calls. It is stopped
+ * at all sites of its instance's code: where every instruction is one, a difference shows at once. */
+struct or_engine_witness {
+    const char *name; /* "compiled", "interp" */
+    struct st_session *session;
+    struct rt_instance *instance;
+};
+
+struct or_engines_options {
+    uint64_t max_steps; /* instructions on each side; 0: no limit */
+    unsigned max_time;  /* milliseconds; 0: no limit */
+    struct or_progress *progress;
+    /* Called at each stop before it is compared, for tests that plant a fault; may be NULL. */
+    void (*at_stop)(void *user, uint64_t step, const struct st_event *event);
+    void *user;
+};
+
+struct or_engines_report {
+    /* EXHAUSTED: one side's call stack had no room where the other's had; what came before agreed. */
+    enum { OR_ENGINES_AGREE, OR_ENGINES_DIFFER, OR_ENGINES_EXHAUSTED } verdict;
+    bool is_limited;          /* stopped at a limit, and not at the end */
+    uint64_t steps;           /* instructions that both sides executed */
+    uint64_t values;          /* locals, operands and globals that were compared */
+    uint64_t calls, traps;    /* of the host; that both sides had */
+    bool ended;               /* both did */
+    int status[2];            /* then */
+    const char *error[2];     /* in words, when it ended by an error; else NULL */
+    enum or_engine_kind kind; /* of the finding, with DIFFER */
+    /* `kind` and `file` are not set; `stop` is the instruction's number. */
+    struct or_finding finding;
+};
+
+/* Runs both sides instruction by instruction until they end, differ, or meet a limit, and compares the next
+ * pc, the call stack, all operands and locals, and what the last instruction could change: globals, memory,
+ * tables. The whole memory is compared after each call of the host, at the end, and now and then. The first
+ * difference ends the comparison: it is no error, it is in the report. */
+RT_MUST_USE struct rt_error *or_engines_compare(const struct or_engine_witness witnesses[2],
+                                                const struct or_engines_options *options,
+                                                struct or_engines_report **ret);
+void or_engines_report_destroy(struct or_engines_report *report);
+
 #endif

@@ -16,6 +16,8 @@ void rt_machine_code_destroy(struct rt_machine_code *code) {
     free(code->checkpoints);
     free(code->trap_sites);
     free(code->base.sites);
+    free(code->lookups);
+    free(code->operand_walk);
     free(code);
 }
 

@@ -65,6 +65,41 @@ struct rt_trap_site { /* an out-of-line trap and the instruction that jumps to i
     uint32_t trap, origin;
 };
 
+/* Where an operand is, with its type and a value by `where`. */
+struct rt_operand_place {
+    enum rt_where where;
+    enum rt_type type;
+    uint32_t slot;  /* index of the operand */
+    uint64_t value; /* register, constant or local */
+};
+
+/* Where a machine pc is: function, Wasm pc, and whether the frame is complete. */
+struct rt_code_position {
+    uint32_t function; /* index, imports counted */
+    uint32_t pc;
+    bool in_prologue;
+};
+
+/* What the map says of a machine pc that was asked about before: debuggers ask about the same stops over and
+ * over. A pc's entry is lookups[rt_lookup_slot]; a newer one replaces it. */
+enum { RT_LOOKUP_SLOTS = 4096, RT_LOOKUP_PLACES = 16 };
+struct rt_lookup {
+    uint32_t key; /* machine offset + 1; 0: none */
+    bool has_position, has_operands;
+    struct rt_code_position position;
+    uint32_t count; /* operands; the places of all of them, when they are RT_LOOKUP_PLACES or fewer */
+    struct rt_operand_place places[RT_LOOKUP_PLACES];
+};
+
+/* Where the last walk for operands stands: the next one, a little further on, goes on from there. */
+enum { RT_WALK_PLACES = 64 };
+struct rt_operand_walk {
+    bool is_under_way;
+    uint32_t stream, next_checkpoint, machine, pc; /* behind the last entry that was read */
+    uint32_t count;
+    struct rt_operand_place places[RT_WALK_PLACES]; /* the lowest ones */
+};
+
 struct rt_machine_code {
     struct rt_code base; /* first; its sites' addresses are machine offsets until the code is sealed */
     struct rt_code_memory memory;
@@ -79,19 +114,13 @@ struct rt_machine_code {
     uint32_t checkpoint_count;
     struct rt_trap_site *trap_sites;
     uint32_t trap_site_count;
+    struct rt_lookup *lookups; /* RT_LOOKUP_SLOTS */
+    struct rt_operand_walk *operand_walk;
 };
 
 static inline const struct rt_machine_code *rt_machine_code_of(const struct rt_code *code) {
     return (const struct rt_machine_code *)code;
 }
-
-/* Where an operand is, with its type and a value by `where`. */
-struct rt_operand_place {
-    enum rt_where where;
-    enum rt_type type;
-    uint32_t slot;  /* index of the operand */
-    uint64_t value; /* register, constant or local */
-};
 
 /* How a function's frame is laid out: slots are of one 8-byte word, or of two where a v128 may be in one. */
 struct rt_frame_shape {
@@ -131,12 +160,7 @@ static inline uint64_t rt_read_uleb(struct rt_cursor *cursor) {
     return value;
 }
 
-/* Where a machine pc is: function, Wasm pc, and whether the frame is complete. */
-struct rt_code_position {
-    uint32_t function; /* index, imports counted */
-    uint32_t pc;
-    bool in_prologue;
-};
+/* Position, prologue and operands are remembered by machine pc. */
 bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct rt_code_position *ret);
 /* Whether a machine pc comes before a function's declared locals are in its frame. Cheap. */
 bool rt_code_in_prologue(const struct rt_machine_code *code, uintptr_t machine);

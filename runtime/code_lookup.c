@@ -1,4 +1,7 @@
 /* Reads the map that compile_map.c writes: machine pcs to Wasm pcs and back, and where operands are. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "runtime/code.h"
 
 /* Walks the entries from a checkpoint on. */
@@ -54,18 +57,17 @@ static struct rt_operand_place read_operand(struct rt_cursor *cursor, uint32_t s
     return place;
 }
 
-/* Steps over a list, and follows one operand through it: *count and *place are as the list before left them.
- */
-static void walk_operands(struct walk *walk, uint32_t index, uint32_t *count,
-                          struct rt_operand_place *place) {
+/* Steps over a list: *count and the first `room` places are as the list before left them. */
+static void walk_operands(struct walk *walk, uint32_t *count, struct rt_operand_place *places,
+                          uint32_t room) {
     if (!walk->operands)
         return;
     uint32_t gone = (uint32_t)rt_read_uleb(&walk->cursor), added = (uint32_t)rt_read_uleb(&walk->cursor);
     *count -= gone;
     for (uint32_t i = 0; i < added; i++) {
         struct rt_operand_place read = read_operand(&walk->cursor, *count);
-        if (*count == index)
-            *place = read;
+        if (*count < room)
+            places[*count] = read;
         ++*count;
     }
 }
@@ -122,16 +124,31 @@ static bool offset_of(const struct rt_machine_code *code, uintptr_t machine, uin
     return true;
 }
 
-bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct rt_code_position *ret) {
+/* ---- What was asked before ---- */
+
+/* The entry for a machine pc; NULL when the pc is far from all code. */
+static struct rt_lookup *lookup_of(const struct rt_machine_code *code, uintptr_t machine) {
+    uintptr_t offset = machine - (uintptr_t)code->memory.executable;
+    if (offset >= code->memory.size)
+        return NULL;
+    uint32_t key = (uint32_t)offset + 1;
+    /* Sites are at least five bytes apart: neighbours must not share slots. */
+    struct rt_lookup *lookup = &code->lookups[(key ^ key >> 12) & (RT_LOOKUP_SLOTS - 1)];
+    if (lookup->key != key)
+        *lookup = (struct rt_lookup){.key = key};
+    return lookup;
+}
+
+static bool find_position(const struct rt_machine_code *code, uintptr_t machine,
+                          struct rt_code_position *ret) {
     uint32_t offset, function, unused_count = 0;
-    struct rt_operand_place unused;
     if (!offset_of(code, machine, &offset, &function))
         return false;
     struct walk walk = walk_from(code, last_checkpoint(code, offset, false));
     uint32_t pc = 0;
     while (walk_next(&walk) && walk.machine <= offset) {
         pc = walk.pc;
-        walk_operands(&walk, UINT32_MAX, &unused_count, &unused);
+        walk_operands(&walk, &unused_count, NULL, 0);
     }
     *ret = (struct rt_code_position){.function = code->base.module->imported_functions + function,
                                      .pc = pc,
@@ -139,16 +156,26 @@ bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct 
     return true;
 }
 
+bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct rt_code_position *ret) {
+    struct rt_lookup *lookup = lookup_of(code, machine);
+    if (!lookup)
+        return false;
+    if (!lookup->has_position)
+        lookup->has_position = find_position(code, machine, &lookup->position);
+    if (lookup->has_position)
+        *ret = lookup->position;
+    return lookup->has_position;
+}
+
 bool rt_code_in_prologue(const struct rt_machine_code *code, uintptr_t machine) {
-    uint32_t offset, function;
-    return offset_of(code, machine, &offset, &function) && offset < code->functions[function].body;
+    struct rt_code_position position;
+    return rt_code_find(code, machine, &position) && position.in_prologue;
 }
 
 uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc) {
     if (!code->checkpoint_count)
         return 0;
     uint32_t checkpoint = last_checkpoint(code, pc, true), unused_count = 0;
-    struct rt_operand_place unused;
     /* An instruction's second entry may have become a checkpoint. */
     while (checkpoint && code->checkpoints[checkpoint].pc == pc)
         checkpoint--;
@@ -156,26 +183,82 @@ uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc) {
     while (walk_next(&walk) && walk.pc <= pc) {
         if (walk.pc == pc)
             return (uintptr_t)code->memory.executable + walk.machine;
-        walk_operands(&walk, UINT32_MAX, &unused_count, &unused);
+        walk_operands(&walk, &unused_count, NULL, 0);
     }
     return 0;
 }
 
-struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
-                                 uint32_t *ret_count, struct rt_operand_place *ret) {
-    uint32_t offset, function;
-    if (!offset_of(code, machine, &offset, &function))
-        return rt_error_format(RT_USAGE, "machine pc 0x%zx is in no function's code", (size_t)machine);
+/* Takes the last walk on to the offset, or begins one at the last checkpoint without operands: there the list
+ * starts anew, so that no walk may come across one from before it. */
+static struct rt_operand_walk *walk_to(const struct rt_machine_code *code, uint32_t offset) {
+    struct rt_operand_walk *last = code->operand_walk;
     uint32_t checkpoint = last_checkpoint(code, offset, false);
     while (!code->checkpoints[checkpoint].empty) /* a function's first always is */
         checkpoint--;
+    if (!last->is_under_way || last->machine > offset ||
+        last->stream <= code->checkpoints[checkpoint].stream) {
+        *last = (struct rt_operand_walk){.is_under_way = true,
+                                         .stream = code->checkpoints[checkpoint].stream,
+                                         .next_checkpoint = checkpoint};
+    }
+    struct walk walk = {.code = code,
+                        .cursor = rt_cursor_make(code->map.bytes, code->map.size, 0),
+                        .next_checkpoint = last->next_checkpoint,
+                        .machine = last->machine,
+                        .pc = last->pc};
+    walk.cursor.next += last->stream;
+    while (walk_next(&walk) && walk.machine <= offset) {
+        walk_operands(&walk, &last->count, last->places, RT_WALK_PLACES);
+        last->stream = (uint32_t)rt_cursor_offset(&walk.cursor);
+        last->next_checkpoint = walk.next_checkpoint;
+        last->machine = walk.machine;
+        last->pc = walk.pc;
+    }
+    return last;
+}
+
+/* The place of an operand beyond those that a walk keeps. */
+static struct rt_error *find_deep_operand(const struct rt_machine_code *code, uint32_t offset, uint32_t index,
+                                          struct rt_operand_place *ret) {
+    struct rt_operand_place *places = calloc(index + (size_t)1, sizeof *places);
+    if (!places)
+        return rt_error_out_of_memory();
+    uint32_t checkpoint = last_checkpoint(code, offset, false), count = 0;
+    while (!code->checkpoints[checkpoint].empty)
+        checkpoint--;
     struct walk walk = walk_from(code, checkpoint);
-    struct rt_operand_place place = {0};
-    uint32_t count = 0;
     while (walk_next(&walk) && walk.machine <= offset)
-        walk_operands(&walk, index, &count, &place);
-    *ret_count = count;
-    if (ret)
-        *ret = place;
+        walk_operands(&walk, &count, places, index + 1);
+    *ret = places[index];
+    free(places);
+    return NULL;
+}
+
+struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
+                                 uint32_t *ret_count, struct rt_operand_place *ret) {
+    struct rt_lookup *lookup = lookup_of(code, machine);
+    struct rt_operand_place unused;
+    uint32_t offset = 0, function;
+    if (!lookup || (!lookup->has_operands && !offset_of(code, machine, &offset, &function)))
+        return rt_error_format(RT_USAGE, "machine pc 0x%zx is in no function's code", (size_t)machine);
+    if (!lookup->has_operands) {
+        const struct rt_operand_walk *walk = walk_to(code, offset);
+        lookup->has_operands = true;
+        lookup->count = walk->count;
+        memcpy(lookup->places, walk->places, sizeof lookup->places);
+    }
+    *ret_count = lookup->count;
+    ret = ret ? ret : &unused;
+    if (index >= lookup->count)
+        return NULL;
+    if (index < RT_LOOKUP_PLACES) {
+        *ret = lookup->places[index];
+        return NULL;
+    }
+    if (!offset_of(code, machine, &offset, &function))
+        return NULL; /* it was in one before */
+    if (index >= RT_WALK_PLACES)
+        return find_deep_operand(code, offset, index, ret);
+    *ret = walk_to(code, offset)->places[index];
     return NULL;
 }

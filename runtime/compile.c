@@ -381,7 +381,9 @@ static void compile_module(struct rt_compiler *c) {
     struct rt_machine_code *code = c->code;
     code->function_count = c->module->function_count - c->module->imported_functions;
     code->functions = calloc(code->function_count + (size_t)1, sizeof(*code->functions));
-    if (!code->functions) {
+    code->lookups = calloc(RT_LOOKUP_SLOTS, sizeof(*code->lookups));
+    code->operand_walk = calloc(1, sizeof(*code->operand_walk));
+    if (!code->functions || !code->lookups || !code->operand_walk) {
         rt_compile_fail(c, rt_error_out_of_memory());
         return;
     }

@@ -32,6 +32,7 @@ static struct rt_error *read_body(struct rt_module *module, struct rt_cursor *se
             return error;
         runs[i].type = (enum rt_type)type;
         total += runs[i].count;
+        runs[i].end = (uint32_t)total;
     }
     if (total > UINT32_MAX)
         return rt_decode_error(RT_MALFORMED, base, "too many locals: %llu", (unsigned long long)total);

@@ -149,3 +149,31 @@ struct rt_error *rt_activation_operand(const struct rt_activation *activation, u
                                        enum rt_type *type, union rt_value *ret) {
     return engine_of(activation)->operand(activation, index, type, ret);
 }
+
+struct rt_error *rt_activation_locals(const struct rt_activation *activation, uint32_t first, uint32_t count,
+                                      union rt_value *ret) {
+    struct rt_error *error = NULL;
+    if (count > 0) {
+        error = count <= UINT32_MAX - first ? check_local(activation, first + count - 1)
+                                            : check_local(activation, UINT32_MAX);
+    }
+    if (error)
+        return error;
+    const struct rt_engine_ops *engine = engine_of(activation);
+    for (uint32_t i = 0; i < count; i++)
+        ret[i] = engine->local(activation, first + i);
+    return NULL;
+}
+
+struct rt_error *rt_activation_operands(const struct rt_activation *activation, uint32_t first,
+                                        uint32_t count, enum rt_type *types, union rt_value *ret) {
+    const struct rt_engine_ops *engine = engine_of(activation);
+    struct rt_error *error = NULL;
+    for (uint32_t i = 0; i < count && !error; i++) {
+        enum rt_type type;
+        error = engine->operand(activation, first + i, &type, &ret[i]);
+        if (types && !error)
+            types[i] = type;
+    }
+    return error;
+}

@@ -36,7 +36,8 @@ struct rt_memory {
     uint8_t *base;
     size_t reserved; /* bytes of address space */
     uint32_t pages;
-    uint64_t max; /* pages */
+    uint64_t max;   /* pages */
+    uint32_t limit; /* pages, the store's */
     struct rt_memory *next;
 };
 
@@ -45,6 +46,7 @@ struct rt_table {
     uint32_t size;
     enum rt_type type;
     uint64_t max;
+    uint32_t limit; /* the store's */
     struct rt_table *next;
 };
 
@@ -111,6 +113,7 @@ struct rt_store {
     struct rt_error *pending_error; /* a host function's, on its way to rt_func_call */
     struct rt_pending_trap pending_trap;
     struct rt_hooks hooks;
+    uint32_t max_pages, max_elements;   /* see rt_store_set_limits */
     const struct rt_engine_ops *engine; /* of its instances; NULL while there is none */
     void *engine_state;                 /* the engine's own */
 

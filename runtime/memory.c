@@ -7,6 +7,9 @@
 #include "runtime/target.h"
 
 struct rt_error *rt_memory_create(struct rt_store *store, struct rt_limits limits, struct rt_memory **ret) {
+    if (limits.min <= RT_MAX_PAGES && limits.min > store->max_pages)
+        return rt_error_format(RT_UNSUPPORTED, "a memory of %llu pages: the store allows %u",
+                               (unsigned long long)limits.min, store->max_pages);
     if (limits.min > RT_MAX_PAGES)
         return rt_error_format(RT_USAGE, "a memory of %llu pages: there can be at most %u",
                                (unsigned long long)limits.min, RT_MAX_PAGES);
@@ -23,6 +26,7 @@ struct rt_error *rt_memory_create(struct rt_store *store, struct rt_limits limit
         return error;
     }
     memory->base = base;
+    memory->limit = store->max_pages;
     uint64_t old;
     struct rt_error *error = rt_memory_grow(memory, limits.min, &old);
     if (error) {
@@ -53,7 +57,7 @@ size_t rt_memory_size(const struct rt_memory *memory) {
 }
 
 struct rt_error *rt_memory_grow(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages) {
-    uint64_t max = memory->max < RT_MAX_PAGES ? memory->max : RT_MAX_PAGES;
+    uint64_t max = memory->max < memory->limit ? memory->max : memory->limit;
     if (pages > max - memory->pages)
         return rt_error_format(RT_USAGE, "growing a memory of %u pages by %llu: its maximum is %llu",
                                memory->pages, (unsigned long long)pages, (unsigned long long)max);

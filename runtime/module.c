@@ -220,12 +220,17 @@ enum rt_type rt_module_local_type(const struct rt_module *module, uint32_t funct
         return (enum rt_type)type.params[local];
     local -= type.param_count;
     const struct rt_body *body = find_body(module, function);
-    for (uint32_t i = 0; body && i < body->run_count; i++) {
-        if (local < body->runs[i].count)
-            return body->runs[i].type;
-        local -= body->runs[i].count;
+    if (!body || local >= body->local_count)
+        return RT_I32;
+    uint32_t low = 0, high = body->run_count; /* the first run that ends past `local` */
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (body->runs[middle].end <= local)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return RT_I32;
+    return body->runs[low].type;
 }
 
 size_t rt_module_import_count(const struct rt_module *module) {

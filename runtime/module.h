@@ -81,6 +81,7 @@ struct rt_global_type {
 
 struct rt_local_run { /* `count` locals of one type, as the body declares them */
     uint32_t count;
+    uint32_t end; /* declared locals up to here, this run's counted */
     enum rt_type type;
 };
 

@@ -113,6 +113,27 @@ size_t rt_module_export_count(const struct rt_module *module);
 const char *rt_module_export(const struct rt_module *module, size_t index, enum rt_extern_kind *kind,
                              uint32_t *item);
 
+/* One instruction, and what it can change beside operands, labels and what it calls. */
+struct rt_instruction {
+    const char *text; /* as "i32.add" */
+    uint32_t size;    /* bytes, immediates and all */
+    enum {
+        RT_CHANGES_NOTHING,
+        RT_CHANGES_LOCAL,
+        RT_CHANGES_GLOBAL,
+        RT_CHANGES_MEMORY, /* of memory.grow, which adds zeros alone: RT_CHANGES_NOTHING */
+        RT_CHANGES_TABLE,
+    } changes;
+    uint32_t index; /* of the local, global or table */
+    /* Of memories and tables: from (operand + offset) on, so many bytes or elements. Operands are counted
+     * from the top of the stack before the instruction, which is 1. */
+    unsigned start_operand; /* 0: table.grow, which adds elements at the end */
+    unsigned count_operand; /* 0: `count` says how many */
+    uint32_t offset, count;
+};
+/* False where no instruction of a body begins that could be read; `pc` must be the first byte of one. */
+bool rt_module_instruction(const struct rt_module *module, uint32_t pc, struct rt_instruction *ret);
+
 /* ---- Code: a module made runnable by an engine ---- */
 
 enum rt_engine {
@@ -186,6 +207,11 @@ void rt_store_destroy(struct rt_store *store);
 /* Lowest address that guest frames may reach (the stack's end is a trap). The default leaves 256 KiB of the
  * creating thread's stack. A fiber's owner sets its own. */
 void rt_store_set_stack_limit(struct rt_store *store, uintptr_t lowest);
+
+/* What each memory and each table of the store may grow to (pages, elements), for who runs what he does not
+ * know. Growing beyond fails as it does beyond a type's own maximum; what starts larger is RT_UNSUPPORTED.
+ * Before the first is made. */
+void rt_store_set_limits(struct rt_store *store, uint32_t memory_pages, uint32_t table_elements);
 
 struct rt_extern {
     enum rt_extern_kind kind;
@@ -264,7 +290,10 @@ RT_MUST_USE bool rt_guest_write(struct rt_caller *caller, uint32_t address, cons
 /* A read-only view, or NULL when not wholly inside; valid until the guest runs or grows its memory. */
 const uint8_t *rt_guest_view(struct rt_caller *caller, uint32_t address, size_t size);
 
-/* ---- Looking inside ---- */
+/* ---- Looking inside ----
+ *
+ * Code remembers what it was asked about its machine pcs: one thread at a time may look inside guests of one
+ * code. */
 
 /* A machine register file, by hardware encoding: rax rcx rdx rbx rsp rbp rsi rdi r8 ... r15. */
 struct rt_registers {
@@ -304,6 +333,12 @@ RT_MUST_USE struct rt_error *rt_activation_operand_count(const struct rt_activat
                                                          uint32_t *ret);
 RT_MUST_USE struct rt_error *rt_activation_operand(const struct rt_activation *activation, uint32_t index,
                                                    enum rt_type *type, union rt_value *ret);
+
+/* Many of either at once: [first, first + count). `types` may be NULL. RT_USAGE past the last. */
+RT_MUST_USE struct rt_error *rt_activation_locals(const struct rt_activation *activation, uint32_t first,
+                                                  uint32_t count, union rt_value *ret);
+RT_MUST_USE struct rt_error *rt_activation_operands(const struct rt_activation *activation, uint32_t first,
+                                                    uint32_t count, enum rt_type *types, union rt_value *ret);
 
 struct rt_trap_info {
     enum rt_trap trap;

@@ -40,9 +40,16 @@ struct rt_error *rt_store_create(struct rt_store **ret) {
         return error;
     }
     store->host.store = store;
+    store->max_pages = RT_MAX_PAGES;
+    store->max_elements = RT_MAX_TABLE_SIZE;
     rt_store_set_stack_limit(store, lowest + HOST_STACK);
     *ret = store;
     return NULL;
+}
+
+void rt_store_set_limits(struct rt_store *store, uint32_t memory_pages, uint32_t table_elements) {
+    store->max_pages = memory_pages < RT_MAX_PAGES ? memory_pages : RT_MAX_PAGES;
+    store->max_elements = table_elements < RT_MAX_TABLE_SIZE ? table_elements : RT_MAX_TABLE_SIZE;
 }
 
 void rt_store_destroy(struct rt_store *store) {

@@ -9,14 +9,15 @@ struct rt_error *rt_table_create(struct rt_store *store, enum rt_type type, stru
     if (type != RT_FUNCREF && type != RT_EXTERNREF)
         return rt_error_format(RT_USAGE, "a table of type 0x%x: its elements must be references",
                                (unsigned)type);
-    if (limits.min > RT_MAX_TABLE_SIZE)
+    if (limits.min > store->max_elements)
         return rt_error_format(RT_UNSUPPORTED, "not supported: a table of %llu elements (at most %u)",
-                               (unsigned long long)limits.min, RT_MAX_TABLE_SIZE);
+                               (unsigned long long)limits.min, store->max_elements);
     struct rt_table *table = calloc(1, sizeof(*table));
     if (!table)
         return rt_error_out_of_memory();
     table->type = type;
     table->max = limits.max;
+    table->limit = store->max_elements;
     if (rt_table_grow(table, limits.min, NULL) == UINT32_MAX) {
         free(table);
         return rt_error_out_of_memory();
@@ -43,7 +44,7 @@ void *rt_table_get(const struct rt_table *table, uint32_t index) {
 }
 
 uint32_t rt_table_grow(struct rt_table *table, uint64_t count, void *value) {
-    uint64_t max = table->max < RT_MAX_TABLE_SIZE ? table->max : RT_MAX_TABLE_SIZE;
+    uint64_t max = table->max < table->limit ? table->max : table->limit;
     uint32_t old = table->size;
     if (count > max || old > max - count)
         return UINT32_MAX;

@@ -90,6 +90,9 @@ struct rt_error *st_session_next(struct st_session *session, struct st_event *re
 }
 
 struct rt_error *st_session_set_machine_pc(struct st_session *session, uintptr_t machine) {
+    if (session->is_interpreted) {
+        return rt_error_format(RT_USAGE, "setting the pc: an interpreted guest has no machine code to go to");
+    }
     if (session->state != ST_STATE_STOPPED || session->saved == NULL) {
         return rt_error_format(RT_USAGE, "setting the pc: the session is not stopped in its own code");
     }

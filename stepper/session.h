@@ -89,7 +89,7 @@ struct st_session {
 
     /* The stop. */
     struct st_event event;
-    struct st_saved *saved; /* NULL when the registers are not known: a host call */
+    struct st_saved *saved; /* NULL when the registers are not known: a host call, an interpreted guest */
     struct st_site *site;   /* a native probe */
     bool is_after_call;     /* the pc is a return address */
     uintptr_t next_pc;      /* set by st_session_set_machine_pc, else 0 */
@@ -123,6 +123,11 @@ struct st_session {
     size_t wasm_probe_slots;
     uint32_t *wasm_enabled; /* site indices */
     size_t wasm_enabled_count;
+    bool is_interpreted;
+    /* The end of an interpreted guest's quantum enables all sites: which they are, and whether they are. */
+    uint32_t *wasm_sites;
+    size_t wasm_site_count;
+    volatile sig_atomic_t is_wasm_armed;
 };
 
 /* The session whose debuggee runs in this thread: the innermost one, when they nest. */
@@ -154,6 +159,8 @@ _Noreturn void st_native_fault(struct st_session *session);
 /* session_wasm.c */
 void st_wasm_injected(struct st_session *session, struct st_saved *saved);
 void st_wasm_clear(struct st_session *session);
+/* In a signal handler, while the interpreter runs the guest: it shall stop at the next site. */
+void st_wasm_arm(struct st_session *session);
 RT_MUST_USE struct rt_error *st_wasm_set_probes(struct st_session *session, struct st_probe *probes,
                                                 size_t count);
 

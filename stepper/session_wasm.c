@@ -1,5 +1,5 @@
-/* Wasm debuggees: a WASI command on a stack of its own. Probes are sites that the compiler made; the
- * runtime's hooks tell of traps and host calls. */
+/* Wasm debuggees: a guest on a stack of its own. Probes are the sites of its code; the runtime's hooks tell
+ * of traps and host calls, and of probes where the interpreter runs. */
 #include "stepper/session.h"
 
 #include <stdlib.h>
@@ -17,11 +17,13 @@ enum {
 
 /* ---- On the debuggee's stack ---- */
 
-static void run_command(void *user) {
+static void run_guest(void *user) {
     struct st_session *session = user;
     session->in_debuggee = true;
     int status = 0;
-    struct rt_error *error = rt_wasi_run(session->instance, &status);
+    struct rt_error *error = session->options.run != NULL
+                                 ? session->options.run(session->options.run_user, session->instance, &status)
+                                 : rt_wasi_run(session->instance, &status);
     if (error != NULL) {
         status = error->code == RT_TRAP ? TRAP_STATUS : ERROR_STATUS;
     }
@@ -66,13 +68,70 @@ static bool runs_here(const struct st_session *session) {
     return st_current == session && session->in_debuggee;
 }
 
-/* In a signal handler. */
+/* Back to the sites that shall be enabled. Not while the debuggee may be interrupted. */
+static void disarm(struct st_session *session) {
+    if (!session->is_wasm_armed) {
+        return;
+    }
+    /* Both calls succeed: the indices are the code's own. */
+    rt_error_destroy(rt_code_set_probes(session->code, session->wasm_sites, session->wasm_site_count, false));
+    rt_error_destroy(
+        rt_code_set_probes(session->code, session->wasm_enabled, session->wasm_enabled_count, true));
+    session->is_wasm_armed = false;
+}
+
+void st_wasm_arm(struct st_session *session) {
+    if (!session->is_wasm_armed) {
+        session->is_wasm_armed = true;
+        rt_error_destroy(
+            rt_code_set_probes(session->code, session->wasm_sites, session->wasm_site_count, true));
+    }
+}
+
+/* The interpreter's stop, and that of a host call: a call on the guest's stack, with no registers to show. */
+static void stop_in_call(struct st_session *session, const struct st_event *event) {
+    session->in_debuggee = false; /* from here on no tick can arm again */
+    disarm(session);
+    session->event = *event;
+    st_session_stop(session, NULL);
+}
+
+/* The interpreter reached an enabled site. */
+static void on_probe(void *user, const struct rt_code *code, uintptr_t machine) {
+    struct st_session *session = user;
+    if (!runs_here(session) || code != session->code) {
+        return;
+    }
+    if (session->is_wasm_armed) {
+        stop_in_call(session, &(struct st_event){.kind = ST_INTERRUPT,
+                                                 .pc = st_session_pc(session, machine),
+                                                 .machine = machine});
+    }
+    /* Asked for only now: the driver may have changed the probes. */
+    const struct st_wasm_probe *probe = find_probe(session, machine);
+    if (probe != NULL) {
+        stop_in_call(session,
+                     &(struct st_event){
+                         .kind = probe->kind, .pc = probe->pc, .machine = machine, .cookie = probe->cookie});
+    }
+}
+
+/* In a signal handler, unless the interpreter runs. */
 static void on_trap(void *user, const struct rt_trap_info *info, void *context) {
     struct st_session *session = user;
-    greg_t *general = ((ucontext_t *)context)->uc_mcontext.gregs;
     if (!runs_here(session)) {
         return;
     }
+    if (context == NULL) {
+        stop_in_call(session, &(struct st_event){.kind = ST_TRAP,
+                                                 .pc = st_session_pc(session, info->machine),
+                                                 .machine = info->machine,
+                                                 .trap = (int)info->trap,
+                                                 .address = info->fault_address,
+                                                 .name = rt_trap_message(info->trap)});
+        return;
+    }
+    greg_t *general = ((ucontext_t *)context)->uc_mcontext.gregs;
     session->pending = (struct st_pending){.kind = ST_TRAP,
                                            .pc = info->machine,
                                            .resume = (uintptr_t)general[REG_RIP],
@@ -89,12 +148,11 @@ static void stop_at_host(struct st_session *session, enum st_event_kind kind, co
     }
     struct rt_activation activation;
     bool is_known = rt_activation_first(session->store, NULL, &activation);
-    session->event = (struct st_event){.kind = kind,
-                                       .pc = is_known ? activation.pc : 0,
-                                       .machine = is_known ? activation.machine : 0,
-                                       .name = rt_func_name(func),
-                                       .error = error};
-    st_session_stop(session, NULL);
+    stop_in_call(session, &(struct st_event){.kind = kind,
+                                             .pc = is_known ? activation.pc : 0,
+                                             .machine = is_known ? activation.machine : 0,
+                                             .name = rt_func_name(func),
+                                             .error = error});
 }
 
 static void on_host_call(void *user, struct rt_caller *caller, const struct rt_func *func,
@@ -238,6 +296,19 @@ out:
 
 /* ---- Making and ending ---- */
 
+/* The indices that a tick hands to rt_code_set_probes: a handler cannot make them. */
+static struct rt_error *list_sites(struct st_session *session) {
+    rt_code_sites(session->code, &session->wasm_site_count);
+    session->wasm_sites = malloc((session->wasm_site_count + 1) * sizeof(*session->wasm_sites));
+    if (session->wasm_sites == NULL) {
+        return rt_error_out_of_memory();
+    }
+    for (size_t i = 0; i < session->wasm_site_count; i++) {
+        session->wasm_sites[i] = (uint32_t)i;
+    }
+    return NULL;
+}
+
 struct rt_error *st_session_create_wasm(struct rt_instance *instance, const struct st_debug *debug,
                                         const struct st_session_options *options, struct st_session **ret) {
     struct st_session *session;
@@ -250,9 +321,13 @@ struct rt_error *st_session_create_wasm(struct rt_instance *instance, const stru
     session->instance = instance;
     session->store = rt_instance_store(instance);
     session->code = rt_instance_code(instance);
+    session->is_interpreted = rt_code_engine(session->code) == RT_ENGINE_INTERP;
     rt_code_range(session->code, &session->code_low, &session->code_high);
-    error = st_fiber_init(&session->fiber, session->options.stack_size + HOST_RESERVE, GUARD_SIZE,
-                          run_command, session);
+    error = st_fiber_init(&session->fiber, session->options.stack_size + HOST_RESERVE, GUARD_SIZE, run_guest,
+                          session);
+    if (error == NULL && session->is_interpreted && session->options.quantum != 0) {
+        error = list_sites(session);
+    }
     if (error != NULL) {
         st_session_destroy(session);
         return error;
@@ -260,6 +335,7 @@ struct rt_error *st_session_create_wasm(struct rt_instance *instance, const stru
     rt_store_set_stack_limit(session->store, session->fiber.low + HOST_RESERVE);
     bool host_calls = session->options.host_calls;
     rt_store_set_hooks(session->store, &(struct rt_hooks){.user = session,
+                                                          .probe = on_probe,
                                                           .probe_stub = (void *)st_inject_call,
                                                           .trap = on_trap,
                                                           .host_call = host_calls ? on_host_call : NULL,
@@ -270,6 +346,7 @@ struct rt_error *st_session_create_wasm(struct rt_instance *instance, const stru
 
 void st_wasm_clear(struct st_session *session) {
     if (session->store != NULL && session->fiber.guard != 0) {
+        disarm(session);
         if (session->wasm_enabled_count > 0) {
             /* Should it fail, the sites' calls lead nowhere harmful: the stub lets code of no session pass.
              */
@@ -279,4 +356,5 @@ void st_wasm_clear(struct st_session *session) {
     }
     free(session->wasm_probes);
     free(session->wasm_enabled);
+    free(session->wasm_sites);
 }

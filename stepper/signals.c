@@ -249,6 +249,12 @@ static void tick(struct st_session *session, ucontext_t *context) {
     if (++session->idle_ticks < 2) {
         return;
     }
+    if (session->is_interpreted) {
+        if (session->in_debuggee) {
+            st_wasm_arm(session);
+        }
+        return;
+    }
     uintptr_t pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
     bool can_inject = session->in_debuggee && st_session_is_code(session, pc) &&
                       has_room(session, (uintptr_t)context->uc_mcontext.gregs[REG_RSP]);

@@ -202,7 +202,12 @@ struct st_session_options {
     int argc;          /* native main's arguments; 0 gives it the image's name alone */
     const char *const *argv;
     bool host_calls;  /* deliver ST_HOST_CALL and ST_HOST_RETURN */
-    unsigned quantum; /* milliseconds; 0: never interrupt */
+    unsigned quantum; /* milliseconds; 0: never interrupt. An interpreted guest is interrupted at sites alone
+                       */
+    /* Wasm: what to run on the session's stack instead of rt_wasi_run; its status is ST_EXIT's. The stack of
+     * a session that is abandoned goes away under it, so it must own nothing. */
+    struct rt_error *(*run)(void *user, struct rt_instance *instance, int *ret_status);
+    void *run_user;
 };
 
 /* Calls the image's `main` on a stack of its own. Calls to exit, _exit, _Exit, abort and quick_exit end the
@@ -214,7 +219,8 @@ struct st_session_options {
 RT_MUST_USE struct rt_error *st_session_create_native(struct st_image *image,
                                                       const struct st_session_options *options,
                                                       struct st_session **ret);
-/* Runs a WASI command (rt_wasi_run) on a stack of its own; takes over the store's hooks and stack limit.
+/* Runs a WASI command (rt_wasi_run), or options->run, on a stack of its own; takes over the store's hooks and
+ * stack limit. The code's engine may be either; an interpreted guest is stopped by calls of the engine.
  * `debug` may be NULL: then stops have no functions. ST_EXIT has the guest's status; 134 after a trap and 1
  * after another error. Store and code must outlive the session. */
 RT_MUST_USE struct rt_error *st_session_create_wasm(struct rt_instance *instance,
@@ -229,11 +235,11 @@ struct st_probe {
     uint64_t pc;
     uint32_t cookie;
     enum st_event_kind kind; /* ST_STEP or ST_BREAKPOINT */
-    /* set by st_session_set_probes */
+    /* set by st_session_set_probes; a Wasm site's is ST_PROBE_CALL in both engines */
     enum { ST_PROBE_NONE, ST_PROBE_TRAP, ST_PROBE_JUMP, ST_PROBE_CALL } made;
     /* NONE: no code at that pc, or an instruction that cannot run elsewhere (a far call, XBEGIN) */
 };
-/* Replaces the set of enabled probes, all at once (ascending by pc, one a pc). In compiled code a pc must
+/* Replaces the set of enabled probes, all at once (ascending by pc, one a pc). In a module's code a pc must
  * have been a site; `made` tells what each became. May be called at any stop and before the first `next`. */
 RT_MUST_USE struct rt_error *st_session_set_probes(struct st_session *session, struct st_probe *probes,
                                                    size_t count);
@@ -249,7 +255,8 @@ bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t 
 /* Runs the debuggee to its next event. Sessions nest: a host function of one debuggee may drive another
  * session. */
 RT_MUST_USE struct rt_error *st_session_next(struct st_session *session, struct st_event *ret);
-/* At a stop: go on at another machine pc (inside the debuggee's own code). */
+/* At a stop: go on at another machine pc (inside the debuggee's own code). RT_USAGE for an interpreted guest.
+ */
 RT_MUST_USE struct rt_error *st_session_set_machine_pc(struct st_session *session, uintptr_t machine);
 
 /* ---- Looking around, at a stop ---- */

@@ -108,6 +108,7 @@ static void test_help(void **state) {
     expect("help fuzz", 0, "--seeds");
     expect("fuzz --help", 0, "--seeds");
     expect("check --help", 0, "--native");
+    expect("check --help", 0, "--engines A,B");
     expect("run --help", 0, "--dir");
     expect("bench --help", 0, "step");
     expect("bench step --help", 0, "--programs");
@@ -125,6 +126,17 @@ static void test_usage(void **state) {
     expect_error("fuzz --known /nowhere", "cannot read the known defects in /nowhere");
     expect_error("check", "needs one C file");
     expect_error("check --native good.so", "a pair is --native");
+    expect_error("check --engine magic good.c", "--engine: there is no engine 'magic'");
+    expect_error("check --engines compiled good.wasm", "'compiled' is not two engines");
+    expect_error("check --engines compiled,magic good.wasm", "--engines: there is no engine 'magic'");
+    expect_error("check --engines compiled,interp", "--engines needs one Wasm file");
+    expect_error("check --engines compiled,interp good.c", "good.c");
+    expect_error("check --engines compiled,interp good.wasm --invoke nothing",
+                 "exports no function 'nothing'");
+    expect_error("check --engines compiled,interp good.wasm --dir nowhere", "cannot open nowhere");
+    expect_error("fuzz --source wasm-opt", "--source wasm-opt needs --engines");
+    expect_error("fuzz --engines compiled,interp --source nowhere", "cannot open the folder nowhere");
+    expect_error("fuzz --engine magic", "--engine: there is no engine 'magic'");
     expect_error("run", "needs one Wasm file");
     expect_error("run --engine magic good.wasm", "no engine 'magic'");
     expect_error("run --env BAD good.wasm", "'BAD' is not NAME=VALUE");
@@ -211,6 +223,54 @@ static void test_agree(void **state) {
     hx_buffer_clear(&output);
 }
 
+static void test_engines(void **state) {
+    const struct hx_json_value *object, *finding;
+    struct hx_buffer output = {0};
+    struct rt_arena arena;
+
+    (void)state;
+    expect("check --engines compiled,interp good.wasm", 0, "instructions of compiled,interp");
+    expect("check --engines interp,compiled good.wasm --coarse", 0, "agree: ");
+    expect("check --engines compiled,interp --steps 100 good.wasm", 0,
+           "agree (stopped after 100 instructions)");
+    assert_int_equal(shell(&output, "'" LOCKSTEP_BINARY "' check --engines compiled,interp --json good.wasm"),
+                     0);
+    rt_arena_init(&arena, 0);
+    assert_null(hx_json_parse(output.bytes, output.size, &arena, &object));
+    assert_string_equal(hx_json_member_string(object, "verdict"), "agree");
+    assert_string_equal(hx_json_member_string(object, "engines"), "compiled,interp");
+    assert_true(hx_json_member(object, "steps")->number > 1000);
+    assert_false(hx_json_member(object, "limited")->boolean);
+    hx_buffer_clear(&output);
+    /* Two guests that share a folder: the second finds what the first has made. */
+    write_file("make.c", "#include <fcntl.h>\n"
+                         "#include <stdio.h>\n"
+                         "int main(void) {\n"
+                         "    return open(\"/made/file\", O_CREAT | O_EXCL | O_WRONLY, 0600) < 0;\n"
+                         "}\n");
+    must(CC "--target=wasm32-wasi make.c -o make.wasm && mkdir -p made");
+    assert_int_equal(shell(&output, "'" LOCKSTEP_BINARY
+                                    "' check --engines compiled,interp --json --dir made::/made make.wasm"),
+                     1);
+    assert_null(hx_json_parse(output.bytes, output.size, &arena, &object));
+    assert_string_equal(hx_json_member_string(object, "verdict"), "differ");
+    finding = hx_json_member(object, "findings")->first;
+    assert_non_null(finding);
+    assert_string_equal(hx_json_member_string(finding, "signature"), "engines/memory/call");
+    rt_arena_clear(&arena);
+    hx_buffer_clear(&output);
+    /* A module that is no command. */
+    write_file("exports.c", "int sum(int a, int b) { return a + b; }\n"
+                            "int quotient(int a, int b) { return a / b; }\n");
+    must(CC "--target=wasm32-wasi -nostdlib -Wl,--no-entry,--export=sum,--export=quotient exports.c -o "
+            "exports.wasm");
+    expect("check --engines compiled,interp exports.wasm", 0, "agree: ");
+    expect("check --engines compiled,interp exports.wasm --invoke quotient,7,0", 0, "agree: ");
+    expect("check --engines compiled,interp exports.wasm --invoke sum,7", 2, "takes 2 arguments");
+    must("mkdir -p modules && cp good.wasm exports.wasm modules");
+    expect("fuzz --engines compiled,interp --source modules", 0, "2 programs: 2 agree");
+}
+
 static void test_other_verdicts(void **state) {
     (void)state;
     write_file("size.c", "#include <stdio.h>\n"
@@ -240,6 +300,7 @@ static void test_run(void **state) {
     must(CC "--target=wasm32-wasi args.c -o args.wasm");
     must(CC "--target=wasm32-wasi trap.c -o trap.wasm");
     expect("run good.wasm", 0, "8\n");
+    expect("run --engine interp good.wasm", 0, "8\n");
     expect("run args.wasm --env NAME=value -- --one", 7, "2 --one value\n");
     expect("run trap.wasm", 134, "integer divide by zero");
     expect("run trap.wasm", 134, "trap.c:2");
@@ -333,11 +394,17 @@ static void test_campaign(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_help),           cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_missing_tools),  cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_full_disk),      cmocka_unit_test(test_agree),
-        cmocka_unit_test(test_other_verdicts), cmocka_unit_test(test_run),
-        cmocka_unit_test(test_run_streams),    cmocka_unit_test(test_other_builds_run),
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_missing_tools),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_engines),
+        cmocka_unit_test(test_other_verdicts),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_run_streams),
+        cmocka_unit_test(test_other_builds_run),
         cmocka_unit_test(test_campaign),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

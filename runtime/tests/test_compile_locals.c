@@ -19,6 +19,12 @@ static uint32_t pick(uint32_t count) {
     return (state_of_random >> 8) % count;
 }
 
+/* As guest memory has it. */
+static void store(uint8_t *to, uint64_t bits, unsigned size) {
+    for (unsigned i = 0; i < size; i++)
+        to[i] = (uint8_t)(bits >> 8 * i);
+}
+
 static uint32_t callee(uint32_t value) {
     return value * 3 + 7;
 }
@@ -118,6 +124,7 @@ static void put_memory_statement(struct bytes *code, struct model *m, bool is_fl
     uint32_t a = pick(INTEGERS), base = pick(INTEGERS), to = pick(INTEGERS);
     uint32_t from = pick(FLOATS), with = pick(FLOATS), sum = pick(FLOATS);
     uint32_t *v = m->integers;
+    uint64_t bits;
     if (to == base) /* which is still needed */
         to = (to + 1) % INTEGERS;
     put_get(code, base);
@@ -132,16 +139,19 @@ static void put_memory_statement(struct bytes *code, struct model *m, bool is_fl
         m->floats[sum] = m->floats[from] + m->floats[with];
         put_get(code, base), put_get(code, INTEGERS + sum);
         PUT(code, RT_OP_F64_STORE, 0, 0);
-        memcpy(m->memory + v[base], &m->floats[sum], sizeof(double));
+        memcpy(&bits, &m->floats[sum], sizeof bits);
+        store(m->memory + v[base], bits, 8);
     } else {
         put_get(code, base), put_get(code, a);
         PUT(code, RT_OP_I32_STORE, 0, 0);
-        memcpy(m->memory + v[base], &v[a], sizeof v[a]);
+        store(m->memory + v[base], v[a], 4);
     }
     put_get(code, base);
     PUT(code, RT_OP_I32_LOAD, 0, 4);
     put_set(code, to);
-    memcpy(&v[to], m->memory + v[base] + 4, sizeof v[to]);
+    v[to] = 0;
+    for (unsigned i = 0; i < 4; i++)
+        v[to] |= (uint32_t)m->memory[v[base] + 4 + i] << 8 * i;
     put_get(code, base);
     PUT(code, RT_OP_I32_LOAD8_U, 0, 0);
     put_set(code, a);

@@ -25,7 +25,7 @@ static void assert_vector(union rt_value found, union rt_value expected) {
 }
 
 /* A value that is all there is of its type. */
-static union rt_value sample_value(char letter, unsigned seed) {
+static union rt_value seeded(char letter, unsigned seed) {
     if (letter == 'v')
         return vector(seed);
     uint64_t bits = 0x8899aabbccdd0000 + seed;
@@ -51,7 +51,7 @@ static struct rt_error *mixed_host(void *user, struct rt_caller *caller, const u
                                    union rt_value *results) {
     (void)caller;
     for (unsigned i = 0; i < 6; i++)
-        assert_value(MIXED[i], args[i], sample_value(MIXED[i], i));
+        assert_value(MIXED[i], args[i], seeded(MIXED[i], i));
     for (unsigned i = 0; i < sizeof(order); i++)
         results[i] = args[order[i]];
     ++*(int *)user;
@@ -105,7 +105,7 @@ static void calls_of_every_kind(void **state) {
 
     union rt_value args[6], found[6];
     for (unsigned i = 0; i < 6; i++)
-        args[i] = sample_value(MIXED[i], i);
+        args[i] = seeded(MIXED[i], i);
     static const char *const names[] = {"itself", "earlier",  "later",
                                         "import", "indirect", "indirect import"};
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -165,7 +165,7 @@ static void many_arguments(void **state) {
     struct running running = run(&builder);
     union rt_value args[MANY], found[MANY];
     for (unsigned i = 0; i < MANY; i++)
-        args[i] = sample_value(signature[i], i);
+        args[i] = seeded(signature[i], i);
     for (unsigned round = 0; round < 2; round++) {
         memset(found, 0, sizeof(found));
         expect_good(rt_func_call(exported(&running, round ? "forward" : "reverse"), args, found));

@@ -2,8 +2,8 @@
 #include "runtime/x86_64/lower.h"
 
 #define CALL_ROOM 96
-/* More declared locals than this are zeroed by a string instruction, whose start takes as long as some dozens
- * of stores. */
+/* More words of declared locals than this are zeroed by a string instruction, whose start takes as long as
+ * some dozens of stores. */
 #define ZERO_INLINE 96
 
 static void zero_locals(struct rt_compiler *c) {
@@ -22,11 +22,11 @@ static void zero_locals(struct rt_compiler *c) {
         x86_byte(c, 0xab);
         return;
     }
-    rt_x86_rr(c, X86_XORPS, VECTOR_SCRATCH, VECTOR_SCRATCH);
+    rt_x86_rr(c, X86_XORPS, 0, 0);
     for (; words > 1; words -= 2, last.displacement += 16)
-        rt_x86_rm(c, X86_MOVUPS_STORE, VECTOR_SCRATCH, last, 0);
+        rt_x86_rm(c, X86_MOVUPS_STORE, 0, last, 0);
     if (words)
-        rt_x86_rm(c, X86_MOVSD_STORE, VECTOR_SCRATCH, last, 0);
+        rt_x86_rm(c, X86_MOVSD_STORE, 0, last, 0);
 }
 
 void rt_x86_begin_function(struct rt_compiler *c) {

@@ -1,5 +1,5 @@
-/* Wasm sessions: probes, locals at a stop, traps seen before the unwinding, host calls, the quantum, nesting.
- */
+/* Wasm sessions, over both engines: probes, locals at a stop, traps seen before the unwinding, host calls,
+ * the quantum, nesting. */
 #include "stepper/tests/session_test.h"
 
 #include <unistd.h>
@@ -75,6 +75,11 @@ static const struct bytes summing = {
     .size = 25,
 };
 
+/* The engine of the test that runs: its state. */
+static enum rt_engine engine_of(void *const *state) {
+    return *(const enum rt_engine *)*state;
+}
+
 struct guest {
     struct rt_module *module;
     struct rt_code *code;
@@ -84,10 +89,11 @@ struct guest {
 };
 
 /* All instructions are sites. With `host` that is the imported function, else WASI has it. */
-static void open_guest(struct guest *guest, const struct bytes *bytes, rt_host_fn host, void *user) {
+static void open_guest(enum rt_engine engine, struct guest *guest, const struct bytes *bytes, rt_host_fn host,
+                       void *user) {
     memset(guest, 0, sizeof(*guest));
     check(rt_module_create(bytes->data, bytes->size, &guest->module));
-    struct rt_compile_options options = {.every_instruction = true};
+    struct rt_compile_options options = {.engine = engine, .every_instruction = true};
     check(rt_code_create(guest->module, &options, &guest->code));
     check(rt_store_create(&guest->store));
     if (host != NULL) {
@@ -143,10 +149,9 @@ static size_t probe_all(struct guest *guest, struct st_session *session, struct 
 /* ---- Tests ---- */
 
 static void test_steps(void **state) {
-    (void)state;
     struct bytes module = wasi_module(BODY(0, 0x41, 5, 0x10, 2, 0x1a, 0x0b), &summing);
     struct guest guest;
-    open_guest(&guest, &module, NULL, NULL);
+    open_guest(engine_of(state), &guest, &module, NULL, NULL);
     struct st_session *session = start_guest(&guest, false, 0);
     struct st_probe probes[64];
     probe_all(&guest, session, probes, 64);
@@ -189,10 +194,9 @@ static void test_steps(void **state) {
 
 /* A set of probes may change at any stop; what is not there any more is not stopped at. */
 static void test_probes_change(void **state) {
-    (void)state;
     struct bytes module = wasi_module(BODY(0, 0x41, 5, 0x10, 2, 0x1a, 0x0b), &summing);
     struct guest guest;
-    open_guest(&guest, &module, NULL, NULL);
+    open_guest(engine_of(state), &guest, &module, NULL, NULL);
     struct st_session *session = start_guest(&guest, false, 0);
     uint32_t start_pc, code, end;
     assert_true(rt_module_function_range(guest.module, 2, &start_pc, &code, &end));
@@ -225,7 +229,6 @@ static void test_probes_change(void **state) {
 
 /* A trap is an event with all frames still there; going on ends the session with the error. */
 static void test_traps(void **state) {
-    (void)state;
     static const struct {
         struct bytes helper;
         enum rt_trap trap;
@@ -233,12 +236,13 @@ static void test_traps(void **state) {
         {{.data = {0, 0x00, 0x0b}, .size = 3}, RT_TRAP_UNREACHABLE},
         {{.data = {0, 0x41, 0x7f, 0x28, 2, 4, 0x0b}, .size = 7}, RT_TRAP_MEMORY_OUT_OF_BOUNDS},
         {{.data = {0, 0x20, 0, 0x41, 0, 0x6d, 0x0b}, .size = 7}, RT_TRAP_INTEGER_DIVIDE_BY_ZERO},
-        {{.data = {0, 0x20, 0, 0x10, 2, 0x0b}, .size = 6}, RT_TRAP_STACK_EXHAUSTED},
+        /* Many locals, so that frames are large and their number is not. */
+        {{.data = {1, 100, 0x7e, 0x20, 0, 0x10, 2, 0x0b}, .size = 8}, RT_TRAP_STACK_EXHAUSTED},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct bytes module = wasi_module(BODY(0, 0x41, 5, 0x10, 2, 0x1a, 0x0b), &cases[i].helper);
         struct guest guest;
-        open_guest(&guest, &module, NULL, NULL);
+        open_guest(engine_of(state), &guest, &module, NULL, NULL);
         struct st_session *session = start_guest(&guest, false, 0);
         struct st_event event = next(session);
         assert_int_equal(event.kind, ST_TRAP);
@@ -273,10 +277,9 @@ static void test_traps(void **state) {
 }
 
 static void test_host_calls(void **state) {
-    (void)state;
     struct bytes module = wasi_module(BODY(0, 0x41, 42, 0x10, 0, 0x0b), &summing);
     struct guest guest;
-    open_guest(&guest, &module, NULL, NULL);
+    open_guest(engine_of(state), &guest, &module, NULL, NULL);
     struct st_session *session = start_guest(&guest, true, 0);
     struct st_event event = next(session);
     assert_int_equal(event.kind, ST_HOST_CALL);
@@ -286,7 +289,9 @@ static void test_host_calls(void **state) {
     check(st_session_frames(session, &frames, &count));
     assert_int_equal(count, 1);
     assert_int_equal(frames[0].pc, event.pc);
-    check_fails(st_session_set_machine_pc(session, event.machine), "not stopped in its own code");
+    check_fails(st_session_set_machine_pc(session, event.machine), engine_of(state) == RT_ENGINE_INTERP
+                                                                       ? "an interpreted guest"
+                                                                       : "not stopped in its own code");
     event = next(session);
     assert_int_equal(event.kind, ST_HOST_RETURN);
     event = next(session);
@@ -297,12 +302,11 @@ static void test_host_calls(void **state) {
 }
 
 static void test_memory(void **state) {
-    (void)state;
     /* i32.store8 at 100 */
     struct bytes module =
         wasi_module(BODY(0, 0x41, 0xe4, 0, 0x41, 7, 0x3a, 0, 0, 0x41, 1, 0x10, 2, 0x1a, 0x0b), &summing);
     struct guest guest;
-    open_guest(&guest, &module, NULL, NULL);
+    open_guest(engine_of(state), &guest, &module, NULL, NULL);
     struct st_session *session = start_guest(&guest, false, 0);
     uint32_t start_pc, code, end;
     assert_true(rt_module_function_range(guest.module, 2, &start_pc, &code, &end));
@@ -324,15 +328,73 @@ static void test_memory(void **state) {
     close_guest(&guest);
 }
 
+/* What a session is to run may be the driver's own: here two calls of the helper, and their sum. */
+static struct rt_error *call_twice(void *user, struct rt_instance *instance, int *ret_status) {
+    (void)user;
+    *ret_status = 0;
+    for (uint32_t n = 3; n <= 4; n++) {
+        union rt_value argument = {.i32 = n}, sum;
+        struct rt_error *error = rt_func_call(rt_instance_func(instance, 2), &argument, &sum);
+        if (error != NULL) {
+            return error;
+        }
+        *ret_status += (int)sum.i32;
+    }
+    return NULL;
+}
+
+static void test_runs_what_the_driver_wants(void **state) {
+    struct bytes module = wasi_module(BODY(0, 0x0b), &summing);
+    struct guest guest;
+    open_guest(engine_of(state), &guest, &module, NULL, NULL);
+    struct st_session_options options = {.run = call_twice};
+    struct st_session *session;
+    check(st_session_create_wasm(guest.instance, NULL, &options, &session));
+    uint32_t start_pc, code, end;
+    assert_true(rt_module_function_range(guest.module, 2, &start_pc, &code, &end));
+    struct st_probe probe = {.pc = code, .kind = ST_STEP}; /* the loop */
+    check(st_session_set_probes(session, &probe, 1));
+    struct st_event event;
+    int rounds = 0;
+    while ((event = next(session)).kind == ST_STEP) {
+        rounds++;
+    }
+    assert_int_equal(rounds, 3 + 4);
+    assert_int_equal(event.kind, ST_EXIT);
+    assert_int_equal(event.status, 3 + 2 + 1 + 4 + 3 + 2 + 1);
+    st_session_destroy(session);
+    close_guest(&guest);
+}
+
+static void test_machine_pc(void **state) {
+    struct bytes module = wasi_module(BODY(0, 0x01, 0x01, 0x0b), &summing);
+    struct guest guest;
+    open_guest(engine_of(state), &guest, &module, NULL, NULL);
+    struct st_session *session = start_guest(&guest, false, 0);
+    struct st_probe probes[64];
+    probe_all(&guest, session, probes, 64);
+    struct st_event first = next(session);
+    if (engine_of(state) == RT_ENGINE_INTERP) {
+        check_fails(st_session_set_machine_pc(session, first.machine), "interpreted");
+        assert_int_equal(next(session).pc, first.pc + 1);
+    } else {
+        assert_int_equal(next(session).pc, first.pc + 1);
+        check(st_session_set_machine_pc(session, first.machine));
+        assert_int_equal(next(session).pc, first.pc);
+    }
+    st_session_destroy(session);
+    close_guest(&guest);
+}
+
 static void test_quantum(void **state) {
-    (void)state;
     struct bytes module = wasi_module(BODY(0, 0x03, 0x40, 0x0c, 0, 0x0b, 0x0b), &summing);
     struct guest guest;
-    open_guest(&guest, &module, NULL, NULL);
+    open_guest(engine_of(state), &guest, &module, NULL, NULL);
     struct st_session *session = start_guest(&guest, false, 5);
     for (int i = 0; i < 5; i++) {
         struct st_event event = next(session);
         assert_int_equal(event.kind, ST_INTERRUPT);
+        assert_true(event.pc != 0);
         const struct st_frame *frames;
         size_t count;
         check(st_session_frames(session, &frames, &count));
@@ -363,7 +425,6 @@ static struct rt_error *drive_inner(void *user, struct rt_caller *caller, const 
 }
 
 static void test_nests(void **state) {
-    (void)state;
     struct st_image *image = open_image("program");
     size_t row_count;
     struct st_probe *rows = all_rows(st_image_debug(image), &row_count);
@@ -376,7 +437,7 @@ static void test_nests(void **state) {
                                      0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, 0x0b),
                                 &summing);
     struct guest guest;
-    open_guest(&guest, &module, drive_inner, &nest);
+    open_guest(engine_of(state), &guest, &module, drive_inner, &nest);
     struct st_session *session = start_guest(&guest, false, 0);
     struct st_probe probes[64];
     probe_all(&guest, session, probes, 64);
@@ -418,23 +479,33 @@ static struct rt_error *drive_self(void *user, struct rt_caller *caller, const u
 }
 
 static void test_does_not_drive_itself(void **state) {
-    (void)state;
     struct st_session *session;
     struct bytes module = build("env", "host", BODY(0, 0x41, 1, 0x10, 0, 0x0b), &summing);
     struct guest guest;
-    open_guest(&guest, &module, drive_self, &session);
+    open_guest(engine_of(state), &guest, &module, drive_self, &session);
     session = start_guest(&guest, false, 0);
     assert_int_equal(next(session).kind, ST_EXIT);
     st_session_destroy(session);
     close_guest(&guest);
 }
 
+/* ---- The same tests for each engine ---- */
+
+#define TESTS(engine)                                                                                        \
+    {"steps " #engine, test_steps, NULL, NULL, &engine},                                                     \
+        {"probes change " #engine, test_probes_change, NULL, NULL, &engine},                                 \
+        {"traps " #engine, test_traps, NULL, NULL, &engine},                                                 \
+        {"host calls " #engine, test_host_calls, NULL, NULL, &engine},                                       \
+        {"memory " #engine, test_memory, NULL, NULL, &engine},                                               \
+        {"runs what the driver wants " #engine, test_runs_what_the_driver_wants, NULL, NULL, &engine},       \
+        {"machine pc " #engine, test_machine_pc, NULL, NULL, &engine},                                       \
+        {"quantum " #engine, test_quantum, NULL, NULL, &engine},                                             \
+        {"nests " #engine, test_nests, NULL, NULL, &engine}, {                                               \
+        "does not drive itself " #engine, test_does_not_drive_itself, NULL, NULL, &engine                    \
+    }
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps),  cmocka_unit_test(test_probes_change),
-        cmocka_unit_test(test_traps),  cmocka_unit_test(test_host_calls),
-        cmocka_unit_test(test_memory), cmocka_unit_test(test_quantum),
-        cmocka_unit_test(test_nests),  cmocka_unit_test(test_does_not_drive_itself),
-    };
+    static enum rt_engine compiled = RT_ENGINE_COMPILED, interp = RT_ENGINE_INTERP;
+    const struct CMUnitTest tests[] = {TESTS(compiled), TESTS(interp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

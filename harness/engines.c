@@ -1,0 +1,126 @@
+/* Two engines compared on one module: loading, the oracle's comparison, then what was printed and what the
+ * exports returned. Runs in a worker. */
+#include "harness/engines.h"
+
+#include "harness/process.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN = 120 };
+
+struct rt_error *hx_engines_parse(const char *text, enum rt_engine ret[2]) {
+    const char *comma = strchr(text, ',');
+    char first[32] = "";
+
+    if (!comma || (size_t)(comma - text) >= sizeof first)
+        return rt_error_format(RT_USAGE, "--engines: '%s' is not two engines, as compiled,interp", text);
+    memcpy(first, text, (size_t)(comma - text));
+    struct rt_error *error = rt_engine_parse(first, &ret[0]);
+    if (!error)
+        error = rt_engine_parse(comma + 1, &ret[1]);
+    return error ? rt_error_context(error, "--engines") : NULL;
+}
+
+/* The line of `text` that holds byte `at`, shortened. */
+static const char *line_at(struct rt_arena *arena, const struct hx_buffer *buffer, size_t at) {
+    const char *text = hx_buffer_string(buffer);
+    size_t start = at < buffer->size ? at : buffer->size;
+
+    while (start > 0 && text[start - 1] != '\n')
+        start--;
+    size_t length = strcspn(text + start, "\n");
+    return rt_arena_printf(arena, "\"%.*s\"", (int)(length < SHOWN ? length : SHOWN), text + start);
+}
+
+/* Adds a finding when two buffers are not the same; false when there was one, or an error. */
+static bool compare_text(const struct hx_engines *options, const struct hx_buffer *a,
+                         const struct hx_buffer *b, const char *what, struct hx_result *result,
+                         struct rt_error **ret_error) {
+    size_t at = 0;
+
+    while (at < a->size && at < b->size && a->bytes[at] == b->bytes[at])
+        at++;
+    if (at == a->size && at == b->size)
+        return true;
+    struct or_finding finding = {
+        .signature = rt_arena_printf(&result->arena, "engines/%s", what),
+        .detail = rt_arena_printf(&result->arena, "what the two %s differs at byte %zu",
+                                  strcmp(what, "output") == 0 ? "printed" : "returned", at),
+        .stop = result->steps,
+        .witnesses = {
+            {.name = rt_engine_name(options->engines[0]), .value = line_at(&result->arena, a, at)},
+            {.name = rt_engine_name(options->engines[1]), .value = line_at(&result->arena, b, at)}}};
+    result->verdict = HX_DIFFER;
+    if (!finding.signature || !finding.detail || !hx_result_add(result, what, &finding))
+        *ret_error = rt_error_out_of_memory();
+    return false;
+}
+
+static struct rt_error *take_report(const struct hx_engines *options, const struct or_engines_report *report,
+                                    struct hx_result *result) {
+    static const enum hx_verdict verdicts[] = {[OR_ENGINES_AGREE] = HX_AGREE,
+                                               [OR_ENGINES_DIFFER] = HX_DIFFER,
+                                               [OR_ENGINES_EXHAUSTED] = HX_EXHAUSTED};
+
+    result->verdict = verdicts[report->verdict];
+    result->steps = report->steps;
+    result->values = report->values;
+    result->is_limited = report->is_limited;
+    result->engines = rt_arena_printf(&result->arena, "%s,%s", rt_engine_name(options->engines[0]),
+                                      rt_engine_name(options->engines[1]));
+    if (!result->engines)
+        return rt_error_out_of_memory();
+    if (report->verdict == OR_ENGINES_DIFFER &&
+        !hx_result_add(result, or_engine_kind_name(report->kind), &report->finding))
+        return rt_error_out_of_memory();
+    if (report->is_limited) {
+        result->reason = rt_arena_printf(&result->arena, "stopped after %llu instructions",
+                                         (unsigned long long)report->steps);
+        return result->reason ? NULL : rt_error_out_of_memory();
+    }
+    return NULL;
+}
+
+struct rt_error *hx_engines_check(const struct hx_engines *options, const char *path, unsigned time_limit,
+                                  struct or_progress *progress, struct hx_result *result) {
+    const struct or_engines_options compare = {
+        .max_steps = options->max_steps, .max_time = time_limit, .progress = progress};
+    struct or_engines_report *report = NULL;
+    struct rt_module *module = NULL;
+    struct hx_guest guests[2] = {0};
+    struct or_engine_witness witnesses[2];
+
+    progress->running = 2;
+    struct rt_error *error = rt_module_open(path, &module);
+    for (int i = 0; i < 2 && !error; i++) {
+        error = hx_guest_open(module, options->engines[i], options, &guests[i]);
+        witnesses[i] = (struct or_engine_witness){rt_engine_name(options->engines[i]), guests[i].session,
+                                                  guests[i].instance};
+        if (error)
+            error = rt_error_context(error, "%s", path);
+    }
+    double started = hx_seconds();
+    if (!error)
+        error = or_engines_compare(witnesses, &compare, &report);
+    result->compare_seconds = hx_seconds() - started;
+    if (!error)
+        error = take_report(options, report, result);
+    /* A comparison that was cut short may have left one side a line ahead. */
+    if (!error && report->verdict == OR_ENGINES_AGREE && report->ended) {
+        bool same = true;
+        for (int i = 0; i < 2 && same; i++)
+            same =
+                compare_text(options, &guests[0].streams[i], &guests[1].streams[i], "output", result, &error);
+        if (same)
+            compare_text(options, &guests[0].calls, &guests[1].calls, "results", result, &error);
+        /* A mistake in what was to be called shows as an error of both sides. */
+        if (!error && guests[0].calls.size == 0 && options->invoke && report->error[0])
+            error = rt_error_format(RT_USAGE, "%s", report->error[0]);
+    }
+    or_engines_report_destroy(report);
+    for (int i = 0; i < 2; i++)
+        hx_guest_close(&guests[i]);
+    rt_module_destroy(module);
+    return error;
+}

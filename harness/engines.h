@@ -1,0 +1,54 @@
+/* One module in two engines: loading it twice, running a command or calling its exports, and what came of it.
+ */
+#ifndef LOCKSTEP_HARNESS_ENGINES_H
+#define LOCKSTEP_HARNESS_ENGINES_H
+
+#include "harness/result.h"
+
+#define HX_DEFAULT_STEPS              20000000
+#define HX_DEFAULT_ENGINES_TIME_LIMIT 60000
+
+/* What to compare; set for a command, the same for all of its modules. */
+struct hx_engines {
+    enum rt_engine engines[2];
+    uint64_t max_steps;      /* instructions, or stops, of a module */
+    bool is_coarse;          /* stop at loops and functions' first instructions alone */
+    uint32_t memory_pages;   /* that a memory may have; 0: 1024 */
+    const char *invoke;      /* "NAME" or "NAME,ARG,...": one export; NULL: `_start`, or else all exports */
+    const char *const *args; /* a command's, args[0] its name */
+    size_t arg_count;
+    const struct rt_wasi_dir *dirs; /* both sides' */
+    size_t dir_count;
+    const char *wasm_opt; /* a seed is a random module of this tool's; NULL: a Csmith program */
+};
+
+/* "compiled,interp"; RT_USAGE when it is not two names. */
+RT_MUST_USE struct rt_error *hx_engines_parse(const char *text, enum rt_engine ret[2]);
+
+/* Loads the module twice and compares; the worker's last stage. Sets the result's verdict and findings. */
+RT_MUST_USE struct rt_error *hx_engines_check(const struct hx_engines *options, const char *path,
+                                              unsigned time_limit, struct or_progress *progress,
+                                              struct hx_result *result);
+
+/* ---- engines_guest.c: one side ---- */
+
+struct hx_guest {
+    const struct hx_engines *options;
+    struct rt_code *code;
+    struct rt_store *store;
+    struct rt_wasi *wasi; /* NULL when the module is no WASI command */
+    struct rt_instance *instance;
+    struct st_session *session;
+    struct rt_arena arena;
+    uint64_t answers;            /* that made-up imports have given */
+    struct hx_buffer streams[2]; /* what a command printed */
+    struct hx_buffer calls;      /* a line for each call of an export: what came of it */
+};
+
+/* Instantiates and makes a session that is ready to run: a WASI command by its `_start`; of another module,
+ * whose imports are made up, the exports in their order. Zero the guest before; close it on error too. */
+RT_MUST_USE struct rt_error *hx_guest_open(const struct rt_module *module, enum rt_engine engine,
+                                           const struct hx_engines *options, struct hx_guest *ret);
+void hx_guest_close(struct hx_guest *guest);
+
+#endif
