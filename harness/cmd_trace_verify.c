@@ -19,7 +19,7 @@ static bool is_about_trace(const struct rt_error *error) {
 static struct rt_error *read_all(struct hx_trace *trace, struct hx_buffer *out) {
     const struct rt_trace_event *event;
     struct rt_trace_block_info block = {0};
-    uint64_t events = 0, blocks = 0, raw = 0, stored = 0;
+    uint64_t events = 0, blocks = 0, raw = 0, stored = 0, behind;
     bool has_end = false;
 
     for (;; events++) {
@@ -37,7 +37,7 @@ static struct rt_error *read_all(struct hx_trace *trace, struct hx_buffer *out) 
         }
         has_end = event->kind == RT_TRACE_END;
     }
-    if (!trace->wrong)
+    if (!trace->wrong && !rt_trace_is_cut(trace->reader, &behind))
         hx_buffer_print(out, "%s: %llu events in %llu blocks, %llu bytes, %llu compressed%s\n", trace->name,
                         (unsigned long long)events, (unsigned long long)blocks, (unsigned long long)raw,
                         (unsigned long long)stored,

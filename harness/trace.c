@@ -59,10 +59,12 @@ struct rt_error *hx_trace_seek(struct hx_trace *trace, uint64_t number) {
 }
 
 void hx_trace_print_cut(const struct hx_trace *trace, struct hx_buffer *out) {
+    const struct rt_trace_block_info block = rt_trace_reader_block(trace->reader);
     uint64_t behind;
 
     if (rt_trace_is_cut(trace->reader, &behind))
-        hx_buffer_print(out, "%s: cut short: %llu bytes are behind the last whole block\n", trace->name,
+        hx_buffer_print(out, "%s: cut short after %llu events: %llu bytes are behind the last whole block\n",
+                        trace->name, (unsigned long long)(block.first + block.count),
                         (unsigned long long)behind);
 }
 

@@ -176,6 +176,23 @@ static void test_another_reader_agrees(void **state) {
     }
 }
 
+/* The example of FORMAT.md is a trace, for us and for the other reader. */
+static void test_the_example(void **state) {
+    (void)state;
+    char line[1024];
+    snprintf(line, sizeof line, "python3 '%s' --example '%s' >example; %%s verify example", TRACE_READER,
+             TRACE_FORMAT);
+    expect(line, 0, "example: 3 events in 1 blocks, 18 bytes");
+    expect("%s dump example", 0,
+           "trace version 1.0, written by an engine without a name\n"
+           "setting nan: any\n"
+           "       0 host function name \"f\", type (i32) -> ()\n"
+           "       1 message name \"n\", bytes 2: 68 69 |hi|\n"
+           "       2 end outcome exited, status 3\n");
+    snprintf(line, sizeof line, "%%s dump --json example | python3 '%s' example", TRACE_READER);
+    expect(line, 0, "3 events of 3 kinds agree");
+}
+
 static void test_dump(void **state) {
     (void)state;
     expect("%s dump stored", 0, "module 0: program.wasm, 1000 bytes, 5 imports, SHA-256 010203");
@@ -200,7 +217,7 @@ static void test_verify(void **state) {
     expect("%s verify stored packed", 0, "packed: 33 events in");
     expect("%s verify --quiet stored packed | wc -c", 0, "0\n");
     expect("cat stored | %s verify -", 0, "standard input: 33 events in");
-    expect("head -c 600 stored >cut; %s verify cut", 1, "cut: cut short: ");
+    expect("head -c 600 stored >cut; %s verify cut", 1, "cut: cut short after 13 events: 151 bytes");
     expect("head -c 20 stored >cut; %s verify stored cut", 1, "inside its header");
     expect("sed 's/hello/jello/' stored >damaged; %s verify damaged", 1, "the block is damaged");
     expect("echo text >text; %s verify text", 1, "text: this is no trace");
@@ -247,6 +264,7 @@ static void test_help(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_another_reader_agrees),
+        cmocka_unit_test(test_the_example),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_stat),

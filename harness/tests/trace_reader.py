@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """Reads a trace by runtime/trace/FORMAT.md alone, and compares each event with a line of JSON on standard input, as
-`lockstep trace dump --json --bytes 2097152` prints them. Knows stored blocks only. Exit status 1 at a difference."""
+`lockstep trace dump --json --bytes 2097152` prints them. Knows stored blocks only. Exit status 1 at a difference.
+With --example, writes the file of FORMAT.md's example instead.
+
+Usage: trace_reader.py TRACE | trace_reader.py --example FORMAT.md"""
 
 import json
+import re
 import struct
 import sys
 import zlib
@@ -237,7 +241,16 @@ def read_trace(whole):
 CHANGES = {name: change for name, change, _ in EVENTS.values()}
 
 
+def write_example(path):
+    with open(path, encoding="utf-8") as file:
+        example = re.search(r"^## Example$(.*?)^## ", file.read(), re.M | re.S).group(1)
+    for line in re.findall(r"^    ((?:[0-9a-f]{2}  ?)+)", example, re.M):
+        sys.stdout.buffer.write(bytes.fromhex(line))
+
+
 def main():
+    if sys.argv[1] == "--example":
+        return write_example(sys.argv[2])
     with open(sys.argv[1], "rb") as file:
         whole = file.read()
     count, kinds = 0, set()

@@ -137,7 +137,7 @@ static void one_writer_at_a_time(void **state) {
     struct rt_trace_sink sink;
     struct rt_trace_writer *writer = create_file("busy");
     expect_good(add_events(writer, 10));
-    expect_error(rt_trace_sink_file("busy", &sink), RT_OS, "busy.part: another process is writing it");
+    expect_error(rt_trace_sink_file("busy", &sink), RT_OS, "busy.part: it is being written already");
     expect_good(rt_trace_writer_finish(writer));
     rt_trace_writer_destroy(writer);
     assert_int_equal(count_file("busy", &is_cut), 10);

@@ -106,7 +106,7 @@ static struct rt_error *open_part(struct output *output, char *part) {
             const int errnum = errno;
             close(fd);
             if (errnum == EWOULDBLOCK)
-                return rt_error_format(RT_OS, "cannot create the trace %s: another process is writing it",
+                return rt_error_format(RT_OS, "cannot create the trace %s: it is being written already",
                                        part);
             return rt_error_os(errnum, "cannot lock the trace %s", part);
         }

@@ -33,7 +33,7 @@ struct rt_trace_sink {
 
 /* A file that appears under its name when it is whole: until then its bytes are in "PATH.part" beside it,
  * which stays when this process dies and is a trace cut short; the next writer to the path starts it anew.
- * Giving up removes it. One process at a time writes to a path; for another it is RT_OS. What is no regular
+ * Giving up removes it. A path has one writer at a time; another one is RT_OS. What is no regular
  * file (a device, a named pipe) is written directly. A process that limits file sizes should ignore SIGXFSZ,
  * so that the limit is an error. */
 RT_MUST_USE struct rt_error *rt_trace_sink_file(const char *path, struct rt_trace_sink *ret);
@@ -126,7 +126,7 @@ struct rt_trace_elements {
     const union rt_value *values;
 };
 
-/* What a field is, and its type in struct rt_trace_event. Those of no fixed length come last. */
+/* What a field is, and its type in struct rt_trace_event. */
 #define RT_TRACE_FIELD_TYPES(X)                                                                              \
     X(U32, uint32_t)                                                                                         \
     X(U64, uint64_t)                                                                                         \
@@ -270,7 +270,7 @@ bool rt_trace_is_cut(const struct rt_trace_reader *reader, uint64_t *ret_behind)
 /* The block that the last event was in. */
 struct rt_trace_block_info {
     uint64_t offset, first;      /* in the file; number of its first event */
-    uint32_t stored, raw, count; /* bytes with and without the header and compression; events */
+    uint32_t stored, raw, count; /* bytes of the payload; events */
 };
 struct rt_trace_block_info rt_trace_reader_block(const struct rt_trace_reader *reader);
 
