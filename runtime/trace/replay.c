@@ -198,29 +198,22 @@ static struct rt_error *call_guest(struct rt_replayer *replayer, const struct rt
 
 /* ---- The host's turn ---- */
 
+/* An instantiation that traps is an event directly behind it. `trap`: RT_TRAP_COUNT for none. */
 static struct rt_error *compare_instantiation(struct rt_replayer *replayer, enum rt_trap trap) {
     const struct rt_trace_event *next;
     const struct rt_trace_event got = {.kind = RT_TRACE_INSTANTIATION_TRAP,
                                        .instantiation_trap.trap = (uint32_t)trap};
-    const uint64_t at = replayer->at;
     struct rt_error *error = peek(replayer, &next);
 
-    if (error || !next)
+    if (error || !next || (trap == RT_TRAP_COUNT && next->kind != RT_TRACE_INSTANTIATION_TRAP))
         return error;
-    if (next->kind != RT_TRACE_INSTANTIATION_TRAP) {
-        replayer->at = trap == RT_TRAP_COUNT ? replayer->at : at;
-        return trap == RT_TRAP_COUNT
-                   ? NULL
-                   : at_event(replayer,
-                              rt_error_format(RT_DIVERGED, "instantiate: expected no trap, got \"%s\"",
-                                              rt_trap_message(trap)));
-    }
     if (trap == RT_TRAP_COUNT)
-        return at_event(replayer,
-                        rt_error_format(RT_DIVERGED, "instantiate: expected the trap \"%s\", got none",
-                                        rt_trace_trap_name(next->instantiation_trap.trap)));
-    if (!rt_trace_event_equal(next, &got))
-        return at_event(replayer, rt_trace_difference(replayer->checker, next, &got));
+        error = rt_error_format(RT_DIVERGED, "expected instantiation trap \"%s\", got none",
+                                rt_trace_trap_name(next->instantiation_trap.trap));
+    else if (!rt_trace_event_equal(next, &got))
+        error = rt_trace_difference(replayer->checker, next, &got);
+    if (error)
+        return at_event(replayer, error);
     take(replayer);
     return NULL;
 }
