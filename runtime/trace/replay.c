@@ -154,6 +154,7 @@ static struct rt_error *compare_end(struct rt_replayer *replayer, const struct r
             return at_event(replayer, ended);
         if (!error)
             error = compare(replayer, &got);
+        replayer->trap = got.guest_trap.trap;
     }
     rt_error_destroy(ended);
     if (!error)
@@ -453,6 +454,7 @@ struct rt_error *rt_replayer_run(struct rt_replayer *replayer, struct rt_replay_
         return error;
     *ret = (struct rt_replay_result){.outcome = (enum rt_trace_outcome)replayer->outcome,
                                      .status = replayer->status,
+                                     .trap = replayer->trap,
                                      .has_end = replayer->has_end,
                                      .events = replayer->events};
     ret->is_cut = rt_trace_is_cut(replayer->reader, &ret->behind);

@@ -30,7 +30,7 @@ struct rt_replayer {
     uint32_t import;          /* its number */
     char failure[256]; /* of the last import that trapped */
     bool has_end;
-    uint32_t outcome, status;
+    uint32_t outcome, status, trap;
 };
 
 /* replay_host.c: what the host did. Each is given the event that the trace has. */

@@ -347,6 +347,7 @@ struct rt_replayer_options {
 struct rt_replay_result {
     enum rt_trace_outcome outcome; /* with `has_end` */
     uint32_t status;
+    uint32_t trap;   /* of the last outermost call, when it trapped: see struct rt_trace_event */
     bool has_end;    /* else the recording was stopped before, or the trace is cut */
     bool is_cut;     /* what came behind the last whole block was not replayed: */
     uint64_t behind; /* so many bytes */
