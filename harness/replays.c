@@ -8,6 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    QUANTUM = 50, /* milliseconds: how often a run is asked whether it may go on */
+    /* Parts of the time limit. What takes the compiled engine so long takes the interpreter many times
+     * longer, and being stepped longer still. */
+    RUN_PART = 60,
+    REPLAY_PART = 6,
+    STEP_PART = 2,
+};
+
 /* One run or replay of the module. */
 struct side {
     struct hx_guest guest;
@@ -17,6 +26,8 @@ struct side {
     struct rt_replayer *replayer;
     struct hx_replay_output output;
     struct rt_replay_result result;
+    unsigned time_limit;         /* milliseconds; 0: it is stepped */
+    bool is_late;                /* that was too short */
     struct rt_error *divergence; /* the replay is not the recorded run */
 };
 
@@ -82,6 +93,7 @@ static struct rt_error *start_replay(struct side *side, struct st_session_option
 
 static struct rt_error *prepare(struct hx_guest *guest, struct st_session_options *session) {
     struct side *side = guest->prepare_user;
+    session->quantum = side->time_limit ? QUANTUM : 0;
     struct rt_error *error = side->to ? start_recording(side) : NULL;
 
     return error || !side->from ? error : start_replay(side, session);
@@ -101,13 +113,16 @@ static void close_side(struct side *side) {
     hx_guest_close(&side->guest);
 }
 
-/* Runs to the end without a stop to look at. */
+/* Runs to the end, or to the time limit, without a stop to look at. */
 static struct rt_error *run_side(struct side *side) {
+    const uint64_t deadline = hx_now() + side->time_limit;
     struct st_event event = {0};
     struct rt_error *error = NULL;
 
-    while (!error && event.kind != ST_EXIT)
+    while (!error && event.kind != ST_EXIT && !side->is_late) {
         error = st_session_next(side->guest.session, &event);
+        side->is_late = event.kind == ST_INTERRUPT && hx_now() > deadline;
+    }
     if (!error && side->divergence)
         return rt_error_format(side->divergence->code, "%s", side->divergence->message);
     return error ? error : rt_recorder_finish(side->recorder);
@@ -180,21 +195,25 @@ static struct rt_error *compare_streams(const struct hx_guest *a, const struct h
 
 enum { ROUNDS = 3 };
 
-/* The run, its replay and the replay of that, each recorded into a trace; compared with the one before. */
+/* The run, its replay and the replay of that, each recorded into a trace; compared with the one before. One
+ * that does not end in time is recorded as far as it came, and has no further rounds. */
 static struct rt_error *play_rounds(const struct rt_module *module, const struct hx_engines *options,
                                     struct side sides[ROUNDS], struct rt_trace_memory traces[ROUNDS],
-                                    struct hx_result *result) {
+                                    unsigned time_limit, struct hx_result *result) {
     struct rt_error *error = NULL;
 
-    for (int i = 0; i < ROUNDS && !error; i++) {
+    for (int i = 0; i < ROUNDS && !error && !result->is_limited; i++) {
+        sides[i].time_limit = time_limit / (i ? REPLAY_PART : RUN_PART);
         sides[i].to = &traces[i];
         sides[i].from = i ? &traces[i - 1] : NULL;
         error = open_side(module, options->engines[i % 2], options, &sides[i]);
         if (!error)
             error = run_side(&sides[i]);
-        if (!error && i)
+        if (!error)
+            result->is_limited = sides[i].is_late;
+        if (!error && i && !result->is_limited)
             error = compare_traces(&traces[i - 1], &traces[i], &result->values);
-        if (!error && i)
+        if (!error && i && !result->is_limited)
             error = compare_streams(&sides[0].guest, &sides[i].guest);
     }
     return error;
@@ -230,14 +249,14 @@ struct rt_error *hx_replays_check(const struct hx_engines *options, const char *
         error = hx_engines_name(options, result);
     if (!error) {
         result->verdict = HX_AGREE;
-        error = play_rounds(module, options, sides, traces, result);
+        error = play_rounds(module, options, sides, traces, time_limit, result);
     }
     const bool is_command = sides[0].guest.wasi != NULL;
     for (int i = 0; i < ROUNDS; i++)
         close_side(&sides[i]);
     /* References of the host are other pointers in a replay: of other modules, the events have to do. */
     if (!error && is_command)
-        error = step(module, options, &traces[0], time_limit, progress, result);
+        error = step(module, options, &traces[0], time_limit / STEP_PART, progress, result);
     if (error && error->code == RT_DIVERGED) {
         const char *detail = rt_arena_printf(&result->arena, "%s", error->message);
         rt_error_destroy(error);
