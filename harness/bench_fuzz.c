@@ -122,6 +122,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error) {
         const struct hx_campaign campaign = {
             .setup = {.tools = &tools,
+                      .generator = &hx_generator_csmith,
                       .max_stops = values->stops,
                       .max_visits = values->visits,
                       .time_limit = (unsigned)values->time_limit,

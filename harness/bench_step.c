@@ -152,6 +152,7 @@ static void print_end(double median, size_t count, const struct hx_probe_times *
 static struct rt_error *run_with(const struct values *values, const struct hx_tools *tools, const char *gdb,
                                  const struct hx_temp *temp, struct rt_arena *arena) {
     const struct hx_setup setup = {.tools = tools,
+                                   .generator = &hx_generator_csmith,
                                    .max_stops = values->stops,
                                    .max_visits = values->visits,
                                    .time_limit = (unsigned)values->time_limit,

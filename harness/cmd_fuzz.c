@@ -16,22 +16,25 @@ enum { MAX_JOBS = 1024 };
 struct values {
     struct hx_seeds seeds;
     uint64_t time, jobs, stops, visits, time_limit;
-    const char *out, *cc, *native_cc, *opt, *engine, *engines, *origin, *known, *csmith;
+    const char *source, *out, *cc, *native_cc, *opt, *engine, *engines, *known, *csmith;
     uint64_t steps;
     bool coarse, replay, json;
 };
 
-static const struct values defaults = {.cc = HX_DEFAULT_CC,
+static const struct values defaults = {.source = HX_DEFAULT_SOURCE,
+                                       .cc = HX_DEFAULT_CC,
                                        .opt = "-O0",
                                        .engine = "compiled",
                                        .stops = HX_DEFAULT_STOPS,
                                        .visits = HX_DEFAULT_VISITS,
-                                       .origin = "csmith",
                                        .steps = HX_DEFAULT_STEPS};
 
 static const struct hx_option options[] = {
     {"--seeds", "A-B", HX_OPTION_SEEDS, offsetof(struct values, seeds),
      "seeds to try (1-100; with --time alone: from 1 on)"},
+    {"--source", "SOURCE", HX_OPTION_TEXT, offsetof(struct values, source),
+     "where programs come from: csmith, or wasi, whose programs use WASI widely; with --engines csmith,\n"
+     "wasm-opt for random modules, or a folder of modules (csmith)"},
     {"--time", "10m", HX_OPTION_DURATION, offsetof(struct values, time),
      "start no program after this long: 90s, 10m, 2h"},
     {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs), "programs at a time (number of cores)"},
@@ -41,8 +44,6 @@ static const struct hx_option options[] = {
     HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
     HX_ENGINES_OPTIONS(struct values),
-    {"--source", "ORIGIN", HX_OPTION_TEXT, offsetof(struct values, origin),
-     "with --engines: csmith, wasm-opt for random modules, or a folder of modules (csmith)"},
     {"--csmith", "WORDS", HX_OPTION_TEXT, offsetof(struct values, csmith),
      "more words for Csmith's command line"},
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json),
@@ -51,7 +52,8 @@ static const struct hx_option options[] = {
 
 /* Where programs come from. */
 struct origin {
-    const struct hx_tools *tools; /* NULL when nothing is compiled */
+    const struct hx_generator *generator; /* NULL: no programs in C */
+    const struct hx_tools *tools;         /* NULL when nothing is compiled */
     const struct hx_engines *engines;
     const char *const *modules; /* of a folder, else NULL */
     size_t module_count;
@@ -69,11 +71,18 @@ static struct rt_error *engines_of(const struct values *values, struct rt_arena 
     engines->args = args;
     engines->arg_count = 1;
     ret->engines = engines;
-    if (error || strcmp(values->origin, "csmith") == 0)
+    if (error)
         return error;
-    if (strcmp(values->origin, "wasm-opt") == 0)
+    if (strcmp(values->source, "wasm-opt") == 0)
         return hx_tool_find("wasm-opt", "binaryen", arena, &engines->wasm_opt);
-    return hx_modules_list(values->origin, arena, &ret->modules, &ret->module_count);
+    if (strcmp(values->source, hx_generator_wasi.name) == 0)
+        return rt_error_format(RT_USAGE,
+                               "--engines: programs of --source wasi need folders of their own; take "
+                               "csmith, wasm-opt, or a folder of modules");
+    if (strcmp(values->source, hx_generator_csmith.name) != 0)
+        return hx_modules_list(values->source, arena, &ret->modules, &ret->module_count);
+    ret->generator = &hx_generator_csmith;
+    return NULL;
 }
 
 static struct rt_error *campaign_of(const struct values *values, const struct origin *origin,
@@ -98,6 +107,7 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
         time_limit = origin->engines ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
     *ret = (struct hx_campaign){
         .setup = {.tools = tools,
+                  .generator = origin->generator,
                   .csmith_words = values->csmith,
                   .max_stops = values->stops,
                   .max_visits = values->visits,
@@ -122,8 +132,8 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     struct values complete = *(const struct values *)all;
     const struct values *const values = &complete;
-    const struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt, .generate = true};
+    struct hx_tools_choice choice = {
+        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
     struct hx_tools tools = {0};
     struct hx_known known = {0};
     struct hx_temp temp = {0};
@@ -138,8 +148,6 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         complete.engines = HX_REPLAY_ENGINES;
     if (arguments->count > 0)
         return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
-    if (!values->engines && strcmp(values->origin, defaults.origin) != 0)
-        return rt_error_format(RT_USAGE, "--source %s needs --engines", values->origin);
     rt_arena_init(&arena, 0);
     hx_tally_init(&tally);
     hx_interrupt_catch();
@@ -149,7 +157,12 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         error = hx_temp_create(&temp);
     if (!error && values->engines)
         error = engines_of(values, &arena, &engines, &origin);
-    if (!error && !engines.wasm_opt && !origin.modules) {
+    else if (!error && strcmp(values->source, "wasm-opt") == 0)
+        error = rt_error_format(RT_USAGE, "--source wasm-opt needs --engines");
+    else if (!error)
+        error = hx_generator_find(values->source, values->csmith, &origin.generator);
+    if (!error && origin.generator) {
+        choice.generate = origin.generator->needs_csmith;
         error = hx_tools_find(&choice, &temp, &tools);
         origin.tools = &tools;
     }
@@ -176,10 +189,13 @@ const struct hx_command hx_command_fuzz = {
     .arguments = "[--seeds A-B] [--time 10m] [--jobs N] [--out DIR] [OPTIONS]",
     .summary = "Generates C programs, compiles each natively and to wasm32-wasi, steps both and compares.",
     .details = HX_GENERATE_RULE
+    "\n\nThe programs of --source wasi use WASI widely and mean nothing natively: each is compiled to Wasm\n"
+    "at --opt and at another level, and what the two print and how they end is compared."
     "\n\nWith --engines, a module alone is compared in two engines (see `lockstep check --help`): a\n"
-    "program's, a random one, or those of a folder, where --seeds A-B takes the A-th to the B-th.\n"
-    "With --replay, recorded runs of it are compared with their replays.\n\n"
-    "Exit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
+    "program's, a random one of --source wasm-opt, or those of the folder that --source names, where\n"
+    "--seeds A-B takes the A-th to the B-th. With --replay, recorded runs of it are compared\n"
+    "with their replays."
+    "\n\nExit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
     "not one program could be checked. Ctrl-C ends the campaign, keeps what was found and prints the\n"
     "summary.",
     .options = options,

@@ -17,8 +17,8 @@ static const struct hx_compiler *side(const struct hx_tools *tools, int index) {
 
 /* What both compilers are told; without a link of our own the driver goes on to link by itself. The map makes
  * an artifact the same in whatever folder it was built. */
-static void compile_words(const struct hx_tools *tools, int index, const char *source, const char *map,
-                          const char **words) {
+static void compile_words(const struct hx_tools *tools, int index, const char *optimisation,
+                          const char *source, const char *map, const char **words) {
     const struct hx_compiler *compiler = side(tools, index);
     size_t count = 0;
 
@@ -35,7 +35,7 @@ static void compile_words(const struct hx_tools *tools, int index, const char *s
      * saturate, on both targets alike. gcc cannot, and gets programs without floats (generate.c). */
     if (!hx_compiler_is_gcc(compiler))
         words[count++] = "-fno-strict-float-cast-overflow";
-    words[count++] = tools->optimisation;
+    words[count++] = optimisation;
     words[count++] = map;
     if (tools->csmith_include)
         words[count++] = tools->csmith_include;
@@ -69,27 +69,38 @@ static struct rt_error *run(struct hx_process *processes, const struct hx_compil
     return error;
 }
 
-struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder) {
+/* Compiles and links the sides [first, last] at once. */
+static struct rt_error *build(const struct hx_tools *tools, int first, int last, const char *optimisation,
+                              const char *source, const char *folder) {
     const char *words[SIDES][MAX_WORDS];
     struct hx_process processes[SIDES] = {0};
     const struct hx_compiler *compilers[SIDES];
     char map[512];
-    size_t links = 0;
+    size_t count = 0, links = 0;
 
     snprintf(map, sizeof map, "-fdebug-prefix-map=%s=.", folder);
-    for (int i = 0; i < SIDES; i++) {
-        compile_words(tools, i, source, map, words[i]);
-        processes[i] = (struct hx_process){.argv = words[i], .directory = folder};
-        compilers[i] = side(tools, i);
+    for (int i = first; i <= last; i++) {
+        compile_words(tools, i, optimisation, source, map, words[i]);
+        processes[count] = (struct hx_process){.argv = words[i], .directory = folder};
+        compilers[count++] = side(tools, i);
     }
-    struct rt_error *error = run(processes, compilers, SIDES, "compile", folder);
+    struct rt_error *error = run(processes, compilers, count, "compile", folder);
     if (error)
         return error;
-    for (int i = 0; i < SIDES; i++) {
+    for (int i = first; i <= last; i++) {
         if (!side(tools, i)->link)
             continue;
         processes[links] = (struct hx_process){.argv = side(tools, i)->link, .directory = folder};
         compilers[links++] = side(tools, i);
     }
     return run(processes, compilers, links, "link", folder);
+}
+
+struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder) {
+    return build(tools, NATIVE, WASM, tools->optimisation, source, folder);
+}
+
+struct rt_error *hx_compile_wasm(const struct hx_tools *tools, const char *optimisation, const char *source,
+                                 const char *folder) {
+    return build(tools, WASM, WASM, optimisation, source, folder);
 }

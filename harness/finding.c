@@ -67,9 +67,13 @@ static void quote(const char *text, struct hx_buffer *out) {
 }
 
 static void reproduce_engines(const struct hx_engines *engines, struct hx_buffer *out) {
-    hx_buffer_print(out, "%s --engines %s,%s --steps %llu " HX_WASM " \"$@\"\n",
+    hx_buffer_print(out, "check%s --engines %s,%s --steps %llu " HX_WASM " \"$@\"\n",
                     engines->is_coarse ? " --coarse" : "", rt_engine_name(engines->engines[0]),
                     rt_engine_name(engines->engines[1]), (unsigned long long)engines->max_steps);
+}
+
+static bool is_wasm_only(const struct hx_job *job) {
+    return job->source.has_seed && !job->setup->generator->has_native;
 }
 
 static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
@@ -88,12 +92,16 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     quote(binary, out);
     hx_buffer_text(out, "}\n"
                         "[ -x \"$lockstep\" ] || lockstep=lockstep\n"
-                        "exec \"$lockstep\" check");
+                        "exec \"$lockstep\" ");
     if (engines) {
         reproduce_engines(engines, out);
         return;
     }
-    hx_buffer_text(out, " " HX_SOURCE);
+    if (is_wasm_only(job))
+        hx_buffer_print(out, "fuzz --source %s --seeds %llu", job->setup->generator->name,
+                        (unsigned long long)job->source.seed);
+    else
+        hx_buffer_text(out, "check " HX_SOURCE);
     hx_buffer_text(out, " --cc ");
     quote(tools->cc, out);
     if (strcmp(tools->cc, tools->native.name) != 0) {
@@ -148,7 +156,8 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
 
 struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
                                   const struct hx_finding *finding, const char **ret_name) {
-    static const char *const files[] = {HX_SOURCE, HX_NATIVE, HX_WASM};
+    bool has_native = !is_wasm_only(job);
+    const char *const files[] = {HX_SOURCE, HX_WASM, has_native ? HX_NATIVE : HX_WASM_OTHER};
     const char *name = finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
                                       : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
                                                         (unsigned long long)hash(finding->body.signature));

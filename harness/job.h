@@ -4,6 +4,7 @@
 #define LOCKSTEP_HARNESS_JOB_H
 
 #include "harness/engines.h"
+#include "harness/generator.h"
 #include "harness/tools.h"
 
 #define HX_DEFAULT_STOPS      20000
@@ -12,15 +13,16 @@
 
 /* What all programs of a command share. */
 struct hx_setup {
-    const struct hx_tools *tools;     /* NULL when nothing is compiled */
-    const char *csmith_words;         /* extra words for Csmith, or NULL */
-    uint64_t max_stops;               /* compared stops a program */
-    uint64_t max_visits;              /* how often one statement is compared */
-    unsigned time_limit;              /* milliseconds of stepping a program */
-    enum rt_engine engine;            /* of the Wasm side */
-    const struct hx_engines *engines; /* compare engines on the module alone; NULL: native and Wasm */
-    bool is_one_compiler;             /* it made both sides */
-    bool is_unoptimised;              /* the code is not optimised: see or_options */
+    const struct hx_tools *tools;         /* NULL when nothing is compiled */
+    const struct hx_generator *generator; /* of seeds' programs in C; NULL when there are none */
+    const char *csmith_words;             /* extra words for Csmith, or NULL */
+    uint64_t max_stops;                   /* compared stops a program */
+    uint64_t max_visits;                  /* how often one statement is compared */
+    unsigned time_limit;                  /* milliseconds of stepping a program */
+    enum rt_engine engine;                /* of the Wasm side */
+    const struct hx_engines *engines;     /* compare engines on the module alone; NULL: native and Wasm */
+    bool is_one_compiler;                 /* it made both sides */
+    bool is_unoptimised;                  /* the code is not optimised: see or_options */
 };
 
 /* Where a program comes from: a seed, a C file, or a pair that was built elsewhere. Paths are absolute. */
@@ -81,5 +83,11 @@ _Noreturn void hx_worker_main(const struct hx_job *job, int result_fd);
 RT_MUST_USE struct rt_error *hx_check_pair(const struct hx_setup *setup, const char *native, const char *wasm,
                                            const int output_fd[2], struct or_progress *progress,
                                            int result_fd, struct hx_result *result);
+
+/* check_runs.c: for programs that mean nothing natively. Runs the two Wasm builds that hx_compile_levels
+ * made, each in a new setup of the seed, and compares what they print and how they end. */
+RT_MUST_USE struct rt_error *hx_compile_levels(const struct hx_tools *tools, const char *folder);
+RT_MUST_USE struct rt_error *hx_check_runs(const struct hx_setup *setup, uint64_t seed, const char *folder,
+                                           struct hx_result *result);
 
 #endif

@@ -52,30 +52,39 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     struct hx_shared *shared = job->shared;
     struct rt_error *error = NULL;
     bool random_module = job->setup->engines && job->setup->engines->wasm_opt;
+    bool is_wasm_only = source->has_seed && !random_module && !job->setup->generator->has_native;
     double started = hx_seconds();
 
     if (source->has_seed) {
         begin_stage(shared, HX_GENERATE);
         error = random_module
                     ? hx_module_generate(job->setup->engines->wasm_opt, source->seed, job->folder.path)
-                    : hx_generate(tools, source->seed, job->setup->csmith_words, job->folder.path);
+                    : job->setup->generator->write(tools, source->seed, job->setup->csmith_words,
+                                                   job->folder.path);
         shared->seconds[HX_GENERATE] = hx_seconds() - started;
         started = hx_seconds();
     }
     if (!error && !random_module && (source->has_seed || source->c_file)) {
         begin_stage(shared, HX_COMPILE);
-        error = hx_compile(tools, source->has_seed ? HX_SOURCE : source->c_file, job->folder.path);
+        if (is_wasm_only)
+            error = hx_compile_levels(tools, job->folder.path);
+        else
+            error = hx_compile(tools, source->has_seed ? HX_SOURCE : source->c_file, job->folder.path);
         shared->seconds[HX_COMPILE] = hx_seconds() - started;
         started = hx_seconds();
     }
     if (!error) {
         begin_stage(shared, HX_STEP);
         const struct hx_setup *setup = job->setup;
-        error = setup->engines ? hx_engines_check(setup->engines, source->wasm ? source->wasm : HX_WASM,
-                                                  setup->time_limit, &shared->progress, result)
-                               : hx_check_pair(job->setup, source->native ? source->native : HX_NATIVE,
-                                               source->wasm ? source->wasm : HX_WASM, outputs,
-                                               &shared->progress, RESULT_FD, result);
+        if (setup->engines)
+            error = hx_engines_check(setup->engines, source->wasm ? source->wasm : HX_WASM, setup->time_limit,
+                                     &shared->progress, result);
+        else if (is_wasm_only)
+            error = hx_check_runs(setup, source->seed, job->folder.path, result);
+        else
+            error = hx_check_pair(setup, source->native ? source->native : HX_NATIVE,
+                                  source->wasm ? source->wasm : HX_WASM, outputs, &shared->progress,
+                                  RESULT_FD, result);
         shared->seconds[HX_STEP] = hx_seconds() - started;
     }
     return error;

@@ -66,6 +66,24 @@ static bool is_statement(const struct st_row *row, const struct st_function *fun
     return row->is_stmt && !row->end_sequence && row->line != 0 && function && row->pc >= function->body;
 }
 
+/* Nothing runs before the first instruction: a row over a body's declarations stands for that one. */
+static uint64_t stop_pc(const struct st_row *row, const struct st_function *function) {
+    return row->pc > function->entry ? row->pc : function->entry;
+}
+
+static uint64_t body_pc(const struct st_function *function) {
+    return function->body > function->entry ? function->body : function->entry;
+}
+
+/* st_debug_function_at, for pcs in ascending order: most are in the function of the one before. */
+static const struct st_function *next_function_at(const struct st_debug *debug,
+                                                  const struct st_function *before, uint64_t pc) {
+    if (before && before->scope.range_count == 1 && pc >= before->scope.ranges[0].low &&
+        pc < before->scope.ranges[0].high)
+        return before;
+    return st_debug_function_at(debug, pc);
+}
+
 static int compare_points(const void *a, const void *b) {
     const struct or_point *x = a, *y = b;
     if (x->pc != y->pc)
@@ -92,7 +110,7 @@ static size_t unite_points(struct or_point *points, size_t count) {
     return kept;
 }
 
-/* All statement rows, entries and bodies of one side; `table` NULL: keys are not needed. */
+/* All statement rows, entries and bodies of one side. */
 static struct rt_error *collect_points(const struct st_debug *debug, int side, struct key_table *table,
                                        struct rt_arena *arena, struct or_point **ret, size_t *ret_count) {
     size_t row_count, function_count;
@@ -104,33 +122,29 @@ static struct rt_error *collect_points(const struct st_debug *debug, int side, s
     size_t count = 0;
     for (size_t i = 0; i < function_count; i++) {
         const struct st_function *f = &functions[i];
-        uint64_t body = f->body > f->entry ? f->body : f->entry;
         points[count++] =
             (struct or_point){.pc = f->entry, .key = OR_NO_KEY, .is_entry = true, .function = f};
-        points[count++] = (struct or_point){.pc = body, .key = OR_NO_KEY, .is_body = true, .function = f};
+        points[count++] =
+            (struct or_point){.pc = body_pc(f), .key = OR_NO_KEY, .is_body = true, .function = f};
     }
     const struct st_function *function = NULL;
     for (size_t i = 0; i < row_count; i++) {
         const struct st_row *row = &rows[i];
         if (!row->is_stmt || row->end_sequence || !row->line)
             continue;
-        if (!function || st_debug_function_at(debug, row->pc) != function)
-            function = st_debug_function_at(debug, row->pc);
+        function = next_function_at(debug, function, row->pc);
         if (!is_statement(row, function))
             continue;
-        /* Nothing runs before the first instruction: a row over a body's declarations stands for that one. */
-        uint64_t pc = row->pc > function->entry ? row->pc : function->entry;
-        struct or_point point = {.pc = pc, .key = OR_NO_KEY, .row = row, .function = function};
-        if (table) {
-            const struct st_scope *scope = st_scope_at(function, row->pc);
-            struct or_key key = {.function = or_logical_function(scope),
-                                 .file = or_base_name(st_debug_file(debug, row->file)),
-                                 .line = row->line};
-            point.key = key_intern(table, key, side);
-        }
+        struct or_point point = {
+            .pc = stop_pc(row, function), .key = OR_NO_KEY, .row = row, .function = function};
+        const struct st_scope *scope = st_scope_at(function, row->pc);
+        struct or_key key = {.function = or_logical_function(scope),
+                             .file = or_base_name(st_debug_file(debug, row->file)),
+                             .line = row->line};
+        point.key = key_intern(table, key, side);
         points[count++] = point;
     }
-    for (size_t i = 0; table && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct st_function *f = points[i].function;
         struct or_key key = {.function = f->name, .file = or_base_name(st_debug_file(debug, f->file))};
         points[i].group = key_intern(table, key, side);
@@ -210,19 +224,47 @@ struct rt_error *or_match_build(struct or_match *match, const struct st_debug *c
     return NULL;
 }
 
+static int compare_pcs(const void *a, const void *b) {
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Ascending, each once; returns how many there are. */
+static size_t unite_pcs(uint64_t *pcs, size_t count) {
+    size_t kept = 0, at = 1;
+    while (at < count && pcs[at - 1] <= pcs[at])
+        at++;
+    if (at < count)
+        qsort(pcs, count, sizeof(*pcs), compare_pcs);
+    for (size_t i = 0; i < count; i++) {
+        if (!kept || pcs[kept - 1] != pcs[i])
+            pcs[kept++] = pcs[i];
+    }
+    return kept;
+}
+
 struct rt_error *or_sites(const struct st_debug *debug, struct rt_arena *arena, const uint64_t **ret,
                           size_t *ret_count) {
-    struct or_point *points;
-    size_t count;
-    struct rt_error *error = collect_points(debug, 0, NULL, arena, &points, &count);
-    if (error)
-        return error;
-    uint64_t *pcs = rt_arena_array(arena, count, sizeof(*pcs));
+    size_t row_count, function_count, count = 0, entered = 0;
+    const struct st_row *rows = st_debug_rows(debug, &row_count);
+    const struct st_function *functions = st_debug_functions(debug, &function_count), *function = NULL;
+    uint64_t *pcs = rt_arena_array(arena, row_count + 2 * function_count, sizeof(*pcs));
     if (!pcs)
         return rt_error_out_of_memory();
-    for (size_t i = 0; i < count; i++)
-        pcs[i] = points[i].pc;
+    /* In turn, so that they hardly need to be sorted. */
+    for (size_t i = 0; i <= row_count; i++) {
+        for (; entered < function_count && (i == row_count || functions[entered].low <= rows[i].pc);
+             entered++) {
+            pcs[count++] = functions[entered].entry;
+            pcs[count++] = body_pc(&functions[entered]);
+        }
+        if (i == row_count)
+            break;
+        function = next_function_at(debug, function, rows[i].pc);
+        if (is_statement(&rows[i], function))
+            pcs[count++] = stop_pc(&rows[i], function);
+    }
     *ret = pcs;
-    *ret_count = count;
+    *ret_count = unite_pcs(pcs, count);
     return NULL;
 }

@@ -5,7 +5,7 @@
 
 /* Fills in the activation whose frame this is; false when the pc is in no guest function. */
 static bool describe(const struct rt_entry *entry, uintptr_t frame, uintptr_t machine, bool is_return_address,
-                     const struct rt_registers *registers, struct rt_activation *ret) {
+                     struct rt_registers *registers, struct rt_activation *ret) {
     struct rt_instance *instance = ((struct rt_instance **)frame)[-1];
     struct rt_code_position position;
     if (!rt_code_find(rt_machine_code_of(instance->code), machine - is_return_address, &position))
@@ -36,8 +36,7 @@ static bool is_guest_code(const struct rt_store *store, uintptr_t pc) {
     return false;
 }
 
-bool rt_compiled_first(struct rt_store *store, const struct rt_registers *registers,
-                       struct rt_activation *ret) {
+bool rt_compiled_first(struct rt_store *store, struct rt_registers *registers, struct rt_activation *ret) {
     if (!store->entry)
         return false;
     if (!registers || !is_guest_code(store, registers->pc))
@@ -95,6 +94,29 @@ static struct rt_error *is_operand(const struct rt_activation *activation, uint3
     return NULL;
 }
 
+/* Where a local's value is beside the frame: in a saved register, or nowhere (NULL). */
+static struct rt_error *find_register(const struct rt_activation *activation, uint32_t local,
+                                      enum rt_type type, void **ret) {
+    struct rt_registers *registers = activation->registers;
+    uint8_t reg = RT_NO_REGISTER;
+    *ret = NULL;
+    if (!registers) /* a call keeps no register */
+        return NULL;
+    struct rt_error *error = rt_code_cached_register(rt_machine_code_of(activation->instance->code),
+                                                     activation->machine, local, &reg);
+    if (error || reg == RT_NO_REGISTER)
+        return error;
+    if (rt_class_of(type) == RT_GENERAL)
+        *ret = &registers->general[reg];
+    else if (registers->vector)
+        *ret = registers->vector[reg];
+    else
+        return rt_error_format(RT_USAGE,
+                               "local %u of function %u is in a register that the caller did not give", local,
+                               activation->function);
+    return NULL;
+}
+
 struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, uint32_t local,
                                        union rt_value value) {
     if (is_not_there(activation, local))
@@ -109,7 +131,13 @@ struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, u
                                "local %u of function %u cannot change here: its old value is an operand",
                                local, activation->function);
     enum rt_type type = rt_module_local_type(activation->instance->module, activation->function, local);
+    void *also_register;
+    error = find_register(activation, local, type, &also_register);
+    if (error)
+        return error;
     rt_slot_write(type, slot_of(activation, RT_PLACE_LOCAL, local), &value);
+    if (also_register)
+        rt_slot_write(type, also_register, &value);
     return NULL;
 }
 

@@ -103,6 +103,7 @@ struct rt_operand_walk {
 struct rt_machine_code {
     struct rt_code base; /* first; its sites' addresses are machine offsets until the code is sealed */
     struct rt_code_memory memory;
+    bool canonical_nans;  /* as it was compiled */
     uint32_t probe_thunk; /* machine offset: what an enabled site calls */
     uint32_t probe_stub;  /* machine offset of the pointer that the thunk jumps through */
     const void *no_stub;  /* what the pointer holds when there is no stub */
@@ -171,13 +172,19 @@ uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc);
 struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
                                  uint32_t *ret_count, struct rt_operand_place *ret);
 
+/* The register that holds a local's value, as its place in the frame does, at the site with this machine pc;
+ * RT_NO_REGISTER when none does, and where no site is. The map does not tell: the function is compiled once
+ * more. */
+#define RT_NO_REGISTER 0xff
+struct rt_error *rt_code_cached_register(const struct rt_machine_code *code, uintptr_t machine,
+                                         uint32_t local, uint8_t *ret);
+
 /* Parts of rt_engine_compiled that live in other files. */
 struct rt_error *rt_compile_module(const struct rt_module *module, const struct rt_compile_options *options,
                                    struct rt_code **ret);
 void rt_machine_code_destroy(struct rt_machine_code *code);
 struct rt_error *rt_compiled_call(struct rt_func *func, const union rt_value *args, union rt_value *results);
-bool rt_compiled_first(struct rt_store *store, const struct rt_registers *registers,
-                       struct rt_activation *ret);
+bool rt_compiled_first(struct rt_store *store, struct rt_registers *registers, struct rt_activation *ret);
 bool rt_compiled_caller(const struct rt_activation *activation, struct rt_activation *ret);
 union rt_value rt_compiled_local(const struct rt_activation *activation, uint32_t local);
 struct rt_error *rt_compiled_set_local(const struct rt_activation *activation, uint32_t local,

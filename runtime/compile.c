@@ -85,8 +85,13 @@ void rt_compile_site(struct rt_compiler *c) {
         code->base.sites = grown;
         c->site_capacity = wanted;
     }
-    rt_forget_locals(c);
     rt_map_operands(c, c->height);
+    if (c->question && c->question->pc == c->pc) {
+        uint32_t local = c->question->local;
+        struct rt_operand name = {.kind = RT_IS_LOCAL, .type = c->local_types[local], .index = local};
+        c->question->machine = rt_here(c);
+        c->question->reg = rt_cached_register(c, &name);
+    }
     code->base.sites[code->base.site_count++] = (struct rt_site){c->pc, rt_here(c)};
     c->target->site(c);
 }
@@ -106,27 +111,22 @@ bool rt_condition_follows(const struct rt_compiler *c) {
 
 /* ---- Instructions ---- */
 
-static enum rt_type local_type(const struct rt_compiler *c, uint32_t local) {
-    return (enum rt_type)c->local_types[local];
-}
-
 static void compile_local(struct rt_compiler *c, uint32_t opcode) {
     uint32_t local = (uint32_t)rt_read_uleb(&c->cursor);
-    enum rt_type type = local_type(c, local);
     if (opcode == RT_OP_LOCAL_GET) {
-        rt_push(c, (struct rt_operand){.kind = RT_IS_LOCAL, .type = (uint8_t)type, .index = local});
+        rt_push_local(c, local);
         return;
     }
     struct rt_operand operand = rt_pop(c);
     if (operand.kind == RT_IS_LOCAL && operand.index == local) { /* its own value */
         if (opcode == RT_OP_LOCAL_TEE)
-            rt_push(c, operand);
+            rt_push_local(c, local);
         return;
     }
     rt_detach_local(c, local);
     /* A value from the frame that stays on the stack is worth a register. */
     if (opcode == RT_OP_LOCAL_TEE && (operand.kind == RT_IN_SLOT || operand.kind == RT_IS_LOCAL)) {
-        uint8_t reg = rt_take_register(c, rt_class_of(type));
+        uint8_t reg = rt_take_register(c, rt_class_of((enum rt_type)operand.type));
         c->target->load(c, reg, &operand);
         operand.kind = RT_IN_REGISTER;
         operand.reg = reg;
@@ -135,11 +135,11 @@ static void compile_local(struct rt_compiler *c, uint32_t opcode) {
     if (operand.kind == RT_IN_REGISTER) {
         rt_give_operand(c, &operand);
         rt_cache_local(c, local, operand.reg);
-        operand.kind = RT_IS_LOCAL;
-        operand.index = local;
     }
-    if (opcode == RT_OP_LOCAL_TEE)
-        rt_push(c, operand);
+    if (opcode == RT_OP_LOCAL_TEE && operand.kind == RT_IS_CONSTANT)
+        rt_push_constant(c, (enum rt_type)operand.type, operand.bits);
+    else if (opcode == RT_OP_LOCAL_TEE)
+        rt_push_local(c, local);
 }
 
 static uint64_t read_bytes(struct rt_compiler *c, unsigned size) {
@@ -275,6 +275,15 @@ static void skip_instruction(struct rt_compiler *c, uint32_t opcode) {
         rt_compile_fail(c, error);
 }
 
+static uint32_t read_opcode(struct rt_compiler *c) {
+    uint32_t opcode = c->cursor.next < c->cursor.end ? *c->cursor.next++ : RT_OP_LIMIT;
+    if (opcode < 0xfc)
+        return opcode;
+    return opcode == 0xfc   ? 0x100 + (uint32_t)rt_read_uleb(&c->cursor)
+           : opcode == 0xfd ? 0x200 + (uint32_t)rt_read_uleb(&c->cursor)
+                            : RT_OP_LIMIT;
+}
+
 static void compile_body(struct rt_compiler *c) {
     while (c->control_count && !c->error) {
         rt_compile_reserve(c, INSTRUCTION_ROOM);
@@ -288,11 +297,7 @@ static void compile_body(struct rt_compiler *c) {
                 rt_compile_site(c);
             skip_sites(c, c->pc + 1);
         }
-        uint32_t opcode = (uint32_t)read_bytes(c, 1);
-        if (opcode == 0xfc)
-            opcode = 0x100 + (uint32_t)rt_read_uleb(&c->cursor);
-        else if (opcode == 0xfd)
-            opcode = 0x200 + (uint32_t)rt_read_uleb(&c->cursor);
+        uint32_t opcode = read_opcode(c);
         if (opcode >= RT_OP_LIMIT || !rt_opcodes[opcode].text) {
             rt_compile_fail(c, rt_error_format(RT_INVALID, "Wasm pc 0x%x: opcode 0x%x", c->pc, opcode));
             return;
@@ -317,6 +322,7 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
     c->shape = rt_frame_shape_of(module, c->function);
     c->control_count = c->trap_exit_count = c->pool_count = 0;
     c->outgoing = 0;
+    c->evicted = 0; /* so that a function's code depends on nothing before it */
     if (c->shape.local_count + (uint64_t)c->body->max_operands > FRAME_SLOT_LIMIT) {
         rt_compile_fail(c, rt_error_format(RT_UNSUPPORTED,
                                            "not supported: function %u needs a frame of more "
@@ -379,14 +385,6 @@ static void fix_calls(struct rt_compiler *c) {
 
 static void compile_module(struct rt_compiler *c) {
     struct rt_machine_code *code = c->code;
-    code->function_count = c->module->function_count - c->module->imported_functions;
-    code->functions = calloc(code->function_count + (size_t)1, sizeof(*code->functions));
-    code->lookups = calloc(RT_LOOKUP_SLOTS, sizeof(*code->lookups));
-    code->operand_walk = calloc(1, sizeof(*code->operand_walk));
-    if (!code->functions || !code->lookups || !code->operand_walk) {
-        rt_compile_fail(c, rt_error_out_of_memory());
-        return;
-    }
     c->target->begin_code(c);
     for (uint32_t i = 0; i < code->function_count && !c->error; i++)
         compile_function(c, i);
@@ -401,6 +399,40 @@ static void compile_module(struct rt_compiler *c) {
     c->target->end_code(code);
 }
 
+static struct rt_error *open_compiler(struct rt_compiler *c, size_t capacity) {
+    if (!rt_instance_layout(c->module, &c->layout))
+        return rt_error_format(RT_UNSUPPORTED,
+                               "not supported: a module with index spaces of more than 256 MiB");
+    c->code = calloc(1, sizeof(*c->code));
+    if (!c->code)
+        return rt_error_out_of_memory();
+    c->code->base = (struct rt_code){.ops = &rt_engine_compiled, .module = c->module};
+    c->code->canonical_nans = c->options.canonical_nans;
+    c->code->memory.file = -1;
+    struct rt_error *error = rt_code_memory_open(&c->code->memory, capacity);
+    if (error)
+        return error;
+    c->start = c->next = c->code->memory.writable;
+    c->limit = c->start + c->code->memory.capacity;
+    c->code->function_count = c->module->function_count - c->module->imported_functions;
+    c->code->functions = calloc(c->code->function_count + (size_t)1, sizeof(*c->code->functions));
+    c->code->lookups = calloc(RT_LOOKUP_SLOTS, sizeof(*c->code->lookups));
+    c->code->operand_walk = calloc(1, sizeof(*c->code->operand_walk));
+    bool made = c->code->functions && c->code->lookups && c->code->operand_walk;
+    return made ? NULL : rt_error_out_of_memory();
+}
+
+/* Everything but the code. */
+static void close_compiler(struct rt_compiler *c) {
+    free(c->local_types);
+    free(c->local_registers);
+    free(c->operands);
+    free(c->controls);
+    free(c->trap_exits);
+    free(c->fixups);
+    free(c->pool);
+}
+
 struct rt_error *rt_compile_module(const struct rt_module *module, const struct rt_compile_options *options,
                                    struct rt_code **ret) {
     const struct rt_target *target = rt_target_host();
@@ -411,34 +443,85 @@ struct rt_error *rt_compile_module(const struct rt_module *module, const struct 
     if (error)
         return error;
     struct rt_compiler c = {.module = module, .target = target, .options = *options};
-    if (!rt_instance_layout(module, &c.layout))
-        return rt_error_format(RT_UNSUPPORTED,
-                               "not supported: a module with index spaces of more than 256 MiB");
-    c.code = calloc(1, sizeof(*c.code));
-    if (!c.code)
-        return rt_error_out_of_memory();
-    c.code->base = (struct rt_code){.ops = &rt_engine_compiled, .module = module};
-    c.code->memory.file = -1;
-    c.error = rt_code_memory_open(&c.code->memory, 64 * 1024 + 4 * module->size);
-    if (!c.error) {
-        c.start = c.next = c.code->memory.writable;
-        c.limit = c.start + c.code->memory.capacity;
+    c.error = open_compiler(&c, 64 * 1024 + 4 * module->size);
+    if (!c.error)
         compile_module(&c);
-    }
     if (!c.error)
         c.error = rt_trap_add_code((uintptr_t)c.code->memory.executable,
                                    (uintptr_t)c.code->memory.executable + c.code->memory.size);
-    free(c.local_types);
-    free(c.local_registers);
-    free(c.operands);
-    free(c.controls);
-    free(c.trap_exits);
-    free(c.fixups);
-    free(c.pool);
+    close_compiler(&c);
     if (c.error) {
         rt_machine_code_destroy(c.code);
         return c.error;
     }
     *ret = &c.code->base;
     return NULL;
+}
+
+/* ---- Once more ---- */
+
+/* The index of the site at a machine pc; false when there is none. */
+static bool find_site(const struct rt_machine_code *code, uintptr_t machine, size_t *ret) {
+    size_t low = 0, high = code->base.site_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (code->base.sites[middle].machine < machine)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *ret = low;
+    return low < code->base.site_count && code->base.sites[low].machine == machine;
+}
+
+/* Compiles a function as it was, with its sites up to the one that is asked about. */
+static struct rt_error *compile_again(const struct rt_machine_code *code, uint32_t defined,
+                                      const uint32_t *sites, size_t site_count,
+                                      struct rt_site_question *question) {
+    struct rt_compiler c = {
+        .module = code->base.module,
+        .target = rt_target_host(),
+        .options = {.sites = sites, .site_count = site_count, .canonical_nans = code->canonical_nans},
+        .question = question,
+    };
+    const struct rt_code_function *before = &code->functions[defined];
+    c.error = open_compiler(&c, INSTRUCTION_ROOM + (before->end - before->start));
+    if (!c.error) {
+        c.target->begin_code(&c);
+        compile_function(&c, defined);
+    }
+    if (!c.error)
+        question->machine += before->start - c.code->functions[defined].start;
+    close_compiler(&c);
+    rt_machine_code_destroy(c.code);
+    return c.error;
+}
+
+struct rt_error *rt_code_cached_register(const struct rt_machine_code *code, uintptr_t machine,
+                                         uint32_t local, uint8_t *ret) {
+    struct rt_code_position position;
+    size_t site;
+    *ret = RT_NO_REGISTER;
+    if (!find_site(code, machine, &site) || !rt_code_find(code, machine, &position))
+        return NULL;
+    uint32_t defined = position.function - code->base.module->imported_functions;
+    uint32_t start = code->base.module->bodies[defined].start;
+    size_t first = site;
+    while (first > 0 && code->base.sites[first - 1].pc >= start)
+        first--;
+    uint32_t *pcs = malloc((site - first + 1) * sizeof(*pcs));
+    if (!pcs)
+        return rt_error_out_of_memory();
+    for (size_t i = first; i <= site; i++)
+        pcs[i - first] = code->base.sites[i].pc;
+    struct rt_site_question question = {
+        .pc = code->base.sites[site].pc, .local = local, .reg = RT_NO_REGISTER};
+    struct rt_error *error = compile_again(code, defined, pcs, site - first + 1, &question);
+    free(pcs);
+    if (!error && question.machine != (uint32_t)(machine - (uintptr_t)code->memory.executable))
+        error = rt_error_format(RT_INVALID,
+                                "function %u compiled once more: the site at Wasm pc 0x%x is elsewhere",
+                                position.function, question.pc);
+    *ret = question.reg;
+    return error;
 }

@@ -6,7 +6,8 @@
  *
  * A local's value is always in its place of the frame. A free register may hold it as well: what reads the
  * local then reads the register. Nothing depends on that: it ends when the register is taken, the local
- * changes, paths meet, a call is made, or a debugger may change the local (at a site).
+ * changes, paths meet, or a call is made. A site does not end it: a debugger that writes the local there
+ * writes both (rt_code_cached_register).
  *
  * Frame places are named, not addressed; the architecture decides where they are. */
 #ifndef LOCKSTEP_RUNTIME_COMPILE_H
@@ -81,6 +82,12 @@ struct rt_call_fixup { /* a call of a function that is not compiled yet */
     uint32_t field, function;
 };
 
+struct rt_site_question { /* which register holds a local at a site */
+    uint32_t pc, local;
+    uint32_t machine; /* answer: the site's offset */
+    uint8_t reg;      /* answer, or RT_NO_REGISTER */
+};
+
 struct rt_pooled_vector { /* 16 bytes behind the function's code, and the field that shall name them */
     uint32_t field;
     uint8_t bytes[16];
@@ -150,6 +157,7 @@ struct rt_compiler {
     size_t next_site;  /* in options.sites */
     bool site_in_loop; /* the loop instruction that is being compiled is a site */
     size_t site_capacity;
+    struct rt_site_question *question; /* NULL where nothing is asked */
 };
 
 #define RT_NO_OWNER UINT32_MAX
@@ -188,11 +196,14 @@ static inline int64_t rt_read_sleb(struct rt_cursor *cursor) {
 /* ---- compile_operands.c: the operand stack and the registers ---- */
 
 void rt_operands_clear(struct rt_compiler *c);
-void rt_push(struct rt_compiler *c, struct rt_operand operand);
 void rt_push_register(struct rt_compiler *c, enum rt_type type, uint8_t reg);
+/* An i32 that is the architecture's condition, for the next instruction alone. */
+void rt_push_flags(struct rt_compiler *c, uint8_t condition);
 void rt_push_constant(struct rt_compiler *c, enum rt_type type, uint64_t bits);
 /* The operand is in its slot already. */
 void rt_push_slot(struct rt_compiler *c, enum rt_type type);
+/* Another name for the local, or its value in a register. */
+void rt_push_local(struct rt_compiler *c, uint32_t local);
 /* Takes the top operand. Its register, if any, is held by the instruction until it is pushed or given back.
  * The popped operand stays known above the stack's top for rt_map_operands, until the next push. */
 struct rt_operand rt_pop(struct rt_compiler *c);
@@ -230,7 +241,6 @@ static inline void rt_forget_locals(struct rt_compiler *c) {
 }
 /* The free register that holds the value of an operand which is another name for a local: to be read only,
  * before another register is taken. RT_NO_REGISTER when there is none. */
-#define RT_NO_REGISTER 0xff
 static inline uint8_t rt_cached_register(const struct rt_compiler *c, const struct rt_operand *operand) {
     if (operand->kind != RT_IS_LOCAL)
         return RT_NO_REGISTER;

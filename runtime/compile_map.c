@@ -11,9 +11,11 @@ static void put_byte(struct rt_buffer *map, unsigned byte) {
 }
 
 static void put_uleb(struct rt_buffer *map, uint64_t value) {
+    uint8_t *to = map->bytes + map->size;
     for (; value > 0x7f; value >>= 7)
-        put_byte(map, 0x80 | (value & 0x7f));
-    put_byte(map, (unsigned)value);
+        *to++ = (uint8_t)(0x80 | (value & 0x7f));
+    *to++ = (uint8_t)value;
+    map->size = (size_t)(to - map->bytes);
 }
 
 /* Room for `size` bytes in the map, which 31-bit offsets must reach. */

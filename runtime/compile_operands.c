@@ -19,39 +19,56 @@ void rt_operands_clear(struct rt_compiler *c) {
     rt_map_changed(c, 0);
 }
 
-void rt_push(struct rt_compiler *c, struct rt_operand operand) {
-    if (c->height >= c->operand_capacity) { /* validation has found the greatest height */
-        rt_compile_fail(c, rt_error_format(RT_INVALID, "function %u: operand stack too high", c->function));
-        return;
-    }
-    if (operand.kind == RT_IS_LOCAL) {
-        if (c->aliases >= ALIAS_LIMIT) {
-            uint8_t reg = rt_take_register(c, rt_class_of((enum rt_type)operand.type));
-            c->target->load(c, reg, &operand);
-            operand.kind = RT_IN_REGISTER;
-            operand.reg = reg;
-        } else {
-            c->aliases++;
-        }
-    }
-    if (operand.kind == RT_IN_REGISTER)
-        c->owners[rt_class_of((enum rt_type)operand.type)][operand.reg] = c->height;
-    else if (operand.kind == RT_IN_SLOT)
-        operand.index = c->height;
+static struct rt_operand *too_high(struct rt_compiler *c) {
+    rt_compile_fail(c, rt_error_format(RT_INVALID, "function %u: operand stack too high", c->function));
+    return &c->operands[0];
+}
+
+/* The next operand, on the stack, to be filled in. It is written field by field where it stays: a copy in one
+ * piece would wait for the fields to reach memory. */
+static inline struct rt_operand *push(struct rt_compiler *c, enum rt_operand_kind kind, enum rt_type type) {
+    if (c->height >= c->operand_capacity) /* validation has found the greatest height */
+        return too_high(c);
     rt_map_changed(c, c->height);
-    c->operands[c->height++] = operand;
+    struct rt_operand *operand = &c->operands[c->height++];
+    operand->kind = (uint8_t)kind;
+    operand->type = (uint8_t)type;
+    return operand;
 }
 
 void rt_push_register(struct rt_compiler *c, enum rt_type type, uint8_t reg) {
-    rt_push(c, (struct rt_operand){.kind = RT_IN_REGISTER, .type = (uint8_t)type, .reg = reg});
+    c->owners[rt_class_of(type)][reg] = c->height;
+    push(c, RT_IN_REGISTER, type)->reg = reg;
+}
+
+void rt_push_flags(struct rt_compiler *c, uint8_t condition) {
+    push(c, RT_IN_FLAGS, RT_I32)->reg = condition;
 }
 
 void rt_push_constant(struct rt_compiler *c, enum rt_type type, uint64_t bits) {
-    rt_push(c, (struct rt_operand){.kind = RT_IS_CONSTANT, .type = (uint8_t)type, .bits = bits});
+    push(c, RT_IS_CONSTANT, type)->bits = bits;
 }
 
 void rt_push_slot(struct rt_compiler *c, enum rt_type type) {
-    rt_push(c, (struct rt_operand){.kind = RT_IN_SLOT, .type = (uint8_t)type});
+    uint32_t index = c->height;
+    push(c, RT_IN_SLOT, type)->index = index;
+}
+
+static void push_loaded(struct rt_compiler *c, enum rt_type type, uint32_t local) {
+    struct rt_operand name = {.kind = RT_IS_LOCAL, .type = (uint8_t)type, .index = local};
+    uint8_t reg = rt_take_register(c, rt_class_of(type));
+    c->target->load(c, reg, &name);
+    rt_push_register(c, type, reg);
+}
+
+void rt_push_local(struct rt_compiler *c, uint32_t local) {
+    enum rt_type type = (enum rt_type)c->local_types[local];
+    if (c->aliases >= ALIAS_LIMIT) {
+        push_loaded(c, type, local);
+        return;
+    }
+    c->aliases++;
+    push(c, RT_IS_LOCAL, type)->index = local;
 }
 
 /* Bookkeeping for an operand that leaves the stack or changes its place. */
@@ -91,7 +108,10 @@ void rt_pop_into(struct rt_compiler *c, uint8_t reg) {
     enum rt_register_class class = rt_class_of((enum rt_type)operand.type);
     if (operand.kind == RT_IN_REGISTER && operand.reg == reg)
         return;
+    bool is_there = rt_cached_register(c, &operand) == reg;
     rt_take_this_register(c, class, reg);
+    if (is_there)
+        return;
     if (operand.kind == RT_IN_REGISTER) {
         c->target->move(c, (enum rt_type)operand.type, reg, operand.reg);
         rt_give_register(c, class, operand.reg);

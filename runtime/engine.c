@@ -133,8 +133,7 @@ static const struct rt_engine_ops *engine_of(const struct rt_activation *activat
     return activation->instance->code->ops;
 }
 
-bool rt_activation_first(struct rt_store *store, const struct rt_registers *registers,
-                         struct rt_activation *ret) {
+bool rt_activation_first(struct rt_store *store, struct rt_registers *registers, struct rt_activation *ret) {
     return store->engine && store->engine->first(store, registers, ret);
 }
 

@@ -54,7 +54,7 @@ struct rt_engine_ops {
 
     /* ---- Looking inside: see the public functions of the same names ---- */
 
-    bool (*first)(struct rt_store *store, const struct rt_registers *registers, struct rt_activation *ret);
+    bool (*first)(struct rt_store *store, struct rt_registers *registers, struct rt_activation *ret);
     bool (*caller)(const struct rt_activation *activation, struct rt_activation *ret);
     /* The index is good. */
     union rt_value (*local)(const struct rt_activation *activation, uint32_t local);

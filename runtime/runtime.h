@@ -318,22 +318,23 @@ struct rt_activation {
     uintptr_t machine; /* machine pc, or return address */
     uintptr_t frame;   /* the machine frame's address: names the activation while it lives */
     /* private to the walk */
-    const struct rt_registers *registers; /* the innermost frame's, else NULL; compiled code's alone */
+    struct rt_registers *registers; /* the innermost frame's, else NULL; compiled code's alone */
     const void *entry;
 };
 
 /* The innermost Wasm activation of a guest that stopped with these registers: at an enabled site, a trap or
  * (with registers NULL) in a host call or between calls; an interpreted guest has no registers anywhere.
- * False when no guest frame is live. The registers must outlive the walk. */
-bool rt_activation_first(struct rt_store *store, const struct rt_registers *registers,
-                         struct rt_activation *ret);
+ * False when no guest frame is live. The registers must outlive the walk, and the guest must go on with what
+ * they hold then: rt_activation_set_local changes those that hold the local's value as well. */
+bool rt_activation_first(struct rt_store *store, struct rt_registers *registers, struct rt_activation *ret);
 /* The caller's activation, host frames skipped; false at the outermost. */
 bool rt_activation_caller(const struct rt_activation *activation, struct rt_activation *ret);
 
 /* A local's value and type; RT_USAGE past the last. Locals can be read at any site, trap or call. */
 RT_MUST_USE struct rt_error *rt_activation_local(const struct rt_activation *activation, uint32_t local,
                                                  enum rt_type *type, union rt_value *ret);
-/* RT_USAGE as well where the local's old value still is an operand (between statements none is). */
+/* RT_USAGE as well where the local's old value still is an operand (between statements none is), and where it
+ * is in a vector register that the caller of rt_activation_first did not give. */
 RT_MUST_USE struct rt_error *rt_activation_set_local(const struct rt_activation *activation, uint32_t local,
                                                      union rt_value value);
 /* Operand stack: count and value by index from the bottom of this activation's stack. */
@@ -361,7 +362,7 @@ struct rt_hooks {
     void (*probe)(void *user, const struct rt_code *code, uintptr_t machine);
     /* Compiled code's: where an enabled site's `call` lands: an assembly routine that gets the guest's
      * registers untouched, with the return address (site + 5) on the stack, and must return there with all of
-     * them as they were. NULL: not used. */
+     * them as they were, or as rt_activation_set_local has changed them. NULL: not used. */
     void *probe_stub;
     /* A trap was raised, and the guest's stack is still there. In the interpreter this is a call on the
      * guest's stack, `context` is NULL, and the unwinding begins when the hook returns. In compiled code it

@@ -352,7 +352,7 @@ static void describe_activation(const struct st_session *session, struct st_fram
 
 static bool first_activation(const struct st_session *session, struct st_frame *frame) {
     memset(frame, 0, sizeof(*frame));
-    const struct rt_registers *registers = session->saved != NULL ? &session->saved->registers : NULL;
+    struct rt_registers *registers = session->saved != NULL ? &session->saved->registers : NULL;
     if (!rt_activation_first(session->store, registers, &frame->activation)) {
         return false;
     }

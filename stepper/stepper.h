@@ -255,8 +255,9 @@ bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t 
 /* Runs the debuggee to its next event. Sessions nest: a host function of one debuggee may drive another
  * session. */
 RT_MUST_USE struct rt_error *st_session_next(struct st_session *session, struct st_event *ret);
-/* At a stop: go on at another machine pc (inside the debuggee's own code). RT_USAGE for an interpreted guest.
- */
+/* At a stop: go on at another machine pc (inside the debuggee's own code), which must expect in registers
+ * what the present one does: compiled Wasm code keeps locals there, too. RT_USAGE for an
+ * interpreted guest. */
 RT_MUST_USE struct rt_error *st_session_set_machine_pc(struct st_session *session, uintptr_t machine);
 
 /* ---- Looking around, at a stop ---- */

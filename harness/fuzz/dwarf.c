@@ -1,111 +1,132 @@
-/* Property: whatever bytes a line table, a location list and its expressions have, they are decoded, printed
- * and evaluated to an answer: an error, a value, or a reason; and nothing outside of them is read. */
-#include <stdlib.h>
-#include <string.h>
+/* Any bytes in a module's DWARF sections give a model in order, or an error: every question about it has an
+ * answer, and every location an evaluation.
+ *
+ * Covers: stepper/debug.c stepper/debug_attributes.c stepper/debug_image.c stepper/debug_lines.c
+ * stepper/debug_map.c stepper/debug_types.c stepper/debug_units.c stepper/location_list.c */
+#include "harness/fuzz/machine.h"
 
-#include "stepper/debug.h"
-#include "stepper/machine.h"
+enum { FUNCTIONS = 8, FUNCTION_SIZE = 128, CODE_SIZE = FUNCTIONS * FUNCTION_SIZE, MOST_BYTES = 1 << 16 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+struct image {
+    uint8_t bytes[2 * MOST_BYTES];
+    size_t size;
+};
 
-static bool read_register(void *user, unsigned number, uint64_t *ret) {
-    (void)user;
-    *ret = 0x1000 + number;
-    return number < 17;
+static void put(struct image *image, const void *bytes, size_t size) {
+    fuzz_require(size <= sizeof image->bytes - image->size);
+    memcpy(image->bytes + image->size, bytes, size);
+    image->size += size;
 }
 
-static const uint8_t *read_vector(void *user, unsigned index) {
-    return index < 8 ? user : NULL;
+/* An LEB128 in five bytes, whatever it is, so that what is before it need not know its size. */
+static void put_size(struct image *image, size_t size) {
+    put(image,
+        (uint8_t[]){(uint8_t)(size | 0x80), (uint8_t)(size >> 7 | 0x80), (uint8_t)(size >> 14 | 0x80),
+                    (uint8_t)(size >> 21 | 0x80), (uint8_t)(size >> 28 & 0xf)},
+        5);
 }
 
-/* 256 bytes at 0x1000. */
-static const void *read_memory(void *user, uint64_t address, size_t size) {
-    return address >= 0x1000 && size <= 256 && address - 0x1000 <= 256 - size
-               ? (const uint8_t *)user + (address - 0x1000)
-               : NULL;
+/* A module whose functions do nothing, but give the DWARF pcs that are code: [1, 1 + CODE_SIZE). */
+static void put_code(struct image *image) {
+    static const uint8_t head[] = {0, 'a', 's', 'm',           1,        0, 0, 0, 1, 4, 1, 0x60,
+                                   0, 0,   3,   FUNCTIONS + 1, FUNCTIONS};
+    uint8_t body[FUNCTION_SIZE];
+    put(image, head, sizeof head);
+    for (int i = 0; i < FUNCTIONS; i++)
+        put(image, &(uint8_t){0}, 1);
+    put(image, &(uint8_t){10}, 1);
+    put_size(image, 1 + CODE_SIZE);
+    put(image, &(uint8_t){FUNCTIONS}, 1);
+    memset(body, 0x01, sizeof body); /* nop */
+    body[0] = (FUNCTION_SIZE - 2) | 0x80;
+    body[1] = 0;
+    body[2] = 0; /* no locals */
+    body[FUNCTION_SIZE - 1] = 0x0b;
+    for (int i = 0; i < FUNCTIONS; i++)
+        put(image, body, sizeof body);
 }
 
-static bool read_cfa(void *user, uint64_t *ret) {
-    (void)user;
-    *ret = 0x1080;
-    return true;
-}
-
-static struct rt_error *read_wasm(void *user, unsigned kind, uint32_t index, enum rt_type *type,
-                                  union rt_value *ret) {
-    static const enum rt_type types[] = {RT_I32, RT_I64, RT_F32, RT_F64, RT_FUNCREF};
-    (void)user;
-    if (index >= sizeof types / sizeof *types)
-        return rt_error_format(RT_USAGE, "there is no %u of kind %u", index, kind);
-    *type = types[index];
-    *ret = (union rt_value){.i64 = 0x1010};
-    return NULL;
-}
-
-static void evaluate(const struct st_unit *unit, const struct st_location *location, struct rt_arena *arena) {
-    static uint8_t memory[256];
-    struct st_machine machine = {
-        .bias = 0x1000,
-        .address_size = unit->address_size,
-        .frame_base = location,
-        .user = memory,
-        .read_register = read_register,
-        .read_vector = read_vector,
-        .memory = read_memory,
-        .cfa = read_cfa,
-        .wasm = read_wasm,
-    };
-    for (size_t i = 0; i < location->count && i < 16; i++) {
-        struct st_place place;
-        machine.pc = location->expressions[i].range.low;
-        st_evaluate(&machine, location, i, arena, &place);
-        if (place.kind == ST_PLACE_IRRETRIEVABLE && !place.reason)
-            abort();
-        if (place.kind == ST_PLACE_VALUE && place.size > sizeof place.bytes)
-            abort();
-        st_expression_print(&location->expressions[i], arena);
+/* The input is a list of sections: which one, a size of two bytes, and the bytes. */
+static void put_sections(struct image *image, struct rt_cursor *input) {
+    while (rt_cursor_left(input)) {
+        const char *name = st_section_names[fuzz_take(input, 1) % ST_SECTION_COUNT];
+        size_t size, name_size = strlen(name);
+        const uint8_t *bytes = fuzz_take_bytes(input, fuzz_take(input, 2), &size);
+        put(image, &(uint8_t){0}, 1);
+        put_size(image, 5 + name_size + size);
+        put_size(image, name_size);
+        put(image, name, name_size);
+        put(image, bytes, size);
     }
 }
 
-static void read_lines(struct st_debug *debug, struct st_unit *unit) {
-    struct st_reader reader = {.debug = debug, .arena = &debug->arena, .unit = unit};
-    struct rt_error *error = st_lines_read(&reader, 0);
-    if (!error)
-        error = st_lines_finish(&reader);
-    for (size_t i = 1; !error && i < debug->row_count; i++)
-        if (debug->rows[i - 1].pc > debug->rows[i].pc)
-            abort();
-    rt_error_destroy(error);
-    struct st_list *lists[] = {&reader.rows, &reader.sequences, &reader.files};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        st_list_clear(lists[i]);
-    st_map_clear(&reader.file_names);
-    st_map_clear(&reader.line_tables);
+static void check_variables(const struct st_variable *variables, size_t count,
+                            const struct st_location *frame_base, struct rt_arena *arena) {
+    struct st_machine machine = fuzz_machine(4, frame_base);
+    for (size_t i = 0; i < count; i++) {
+        const struct st_type *type = st_type_strip(variables[i].type);
+        fuzz_require(variables[i].name != NULL);
+        fuzz_require(variables[i].location.kind != ST_LOCATION_BROKEN || variables[i].location.reason);
+        if (variables[i].location.kind == ST_LOCATION_EXPRESSIONS)
+            fuzz_evaluate(&machine, &variables[i].location, type ? (size_t)type->size : 0, arena);
+    }
 }
 
-/* The first byte chooses version and sizes; the rest is each of the sections. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size < 2)
-        return 0;
-    struct st_range code = {0x1000, 0x100000};
-    struct st_debug debug = {.label = "input", .code = &code, .code_count = 1};
-    struct st_unit unit = {.sections = debug.sections,
-                           .version = data[0] & 1 ? 5 : 4,
-                           .address_size = data[0] & 2 ? 8 : 4,
-                           .offset_size = data[0] & 4 ? 8 : 4,
-                           .directory = "/"};
-    for (size_t i = 0; i < ST_SECTION_COUNT; i++)
-        debug.sections[i] = (struct st_section){data + 1, size - 1};
-    rt_arena_init(&debug.arena, (size_t)64 << 20);
+static void check_scope(const struct st_scope *scope, const struct st_function *function,
+                        struct rt_arena *arena) {
+    fuzz_require(scope->function == function);
+    for (size_t i = 0; i < scope->range_count; i++)
+        fuzz_require(scope->ranges[i].low < scope->ranges[i].high);
+    check_variables(scope->variables, scope->variable_count, &function->frame_base, arena);
+    for (size_t i = 0; i < scope->child_count; i++) {
+        fuzz_require(scope->children[i].parent == scope);
+        check_scope(&scope->children[i], function, arena);
+    }
+}
 
-    const struct st_expression expression = {{0, UINT64_MAX}, data + 1, size - 1, &unit};
-    struct st_location location = {.kind = ST_LOCATION_EXPRESSIONS, .expressions = &expression, .count = 1};
-    evaluate(&unit, &location, &debug.arena);
-    struct rt_error *error = st_location_list_read(&unit, 0, &debug.arena, &location);
-    if (!error)
-        evaluate(&unit, &location, &debug.arena);
-    rt_error_destroy(error);
-    read_lines(&debug, &unit);
-    rt_arena_clear(&debug.arena);
+static void check_model(const struct st_debug *debug, struct rt_arena *arena) {
+    size_t count;
+    const struct st_function *functions = st_debug_functions(debug, &count);
+    for (size_t i = 0; i < count; i++) {
+        fuzz_require(i == 0 || functions[i - 1].low <= functions[i].low);
+        fuzz_require(functions[i].index == i && st_debug_function_named(debug, functions[i].name));
+        fuzz_require(st_scope_at(&functions[i], functions[i].body)->function == &functions[i]);
+        check_scope(&functions[i].scope, &functions[i], arena);
+    }
+    const struct st_row *rows = st_debug_rows(debug, &count);
+    for (size_t i = 0; i < count; i++) {
+        fuzz_require(i == 0 || rows[i - 1].pc <= rows[i].pc);
+        fuzz_require(st_debug_file(debug, rows[i].file) != NULL);
+    }
+    const struct st_variable *globals = st_debug_globals(debug, &count);
+    check_variables(globals, count, NULL, arena);
+    for (uint64_t pc = 0; pc < CODE_SIZE; pc += 7) {
+        const struct st_row *row = st_debug_row_at(debug, pc);
+        const struct st_function *function = st_debug_function_at(debug, pc);
+        fuzz_require(!row || row->pc <= pc);
+        fuzz_require(!function || st_scope_at(function, pc) != NULL);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static struct image image; /* too big for a stack */
+    struct rt_cursor input = rt_cursor_make(data, size < MOST_BYTES / 2 ? size : MOST_BYTES / 2, 0);
+    struct rt_module *module;
+    struct st_debug *debug;
+    image.size = 0;
+    put_code(&image);
+    put_sections(&image, &input);
+    struct rt_error *error = rt_module_create(image.bytes, image.size, &module);
+    fuzz_require(!error);
+    error = st_debug_open_wasm(module, &debug);
+    if (!error) {
+        struct rt_arena arena;
+        rt_arena_init(&arena, (size_t)64 << 20);
+        check_model(debug, &arena);
+        rt_arena_clear(&arena);
+        st_debug_close(debug);
+    }
+    fuzz_require_sound_error(error);
+    rt_module_destroy(module);
     return 0;
 }

@@ -1,6 +1,9 @@
 /* Fuzz target: reading any bytes as a trace never crashes; reading in order, from anywhere and again gives
  * the same events; and what is accepted can be written, and reads the same then. Checksums are put right
- * first, as no fuzzer finds them; the first byte of the input says whether. */
+ * first, as no fuzzer finds them; the first byte of the input says whether.
+ *
+ * Covers: runtime/trace/reader.c runtime/trace/block.c runtime/trace/header.c runtime/trace/numbers.c
+ * runtime/trace/event.c runtime/trace/check.c runtime/trace/writer.c */
 #include "harness/trace.h"
 
 #include "runtime/trace/format.h"

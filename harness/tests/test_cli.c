@@ -110,6 +110,7 @@ static void test_help(void **state) {
     expect("check --help", 0, "--native");
     expect("check --help", 0, "--engines A,B");
     expect("run --help", 0, "--dir");
+    expect("generate --help", 0, "--setup");
     expect("bench --help", 0, "step");
     expect("bench step --help", 0, "--programs");
     expect("help bench fuzz", 0, "--jobs");
@@ -124,6 +125,12 @@ static void test_usage(void **state) {
     expect_error("fuzz extra", "takes no argument 'extra'");
     expect_error("fuzz --opt -O9", "--opt: '-O9' is no optimisation level");
     expect_error("fuzz --known /nowhere", "cannot read the known defects in /nowhere");
+    expect_error("fuzz --source magic", "no source 'magic'; write one of: csmith, wasi");
+    expect_error("fuzz --source wasi --csmith --concise", "are not Csmith's");
+    expect_error("generate extra", "takes no argument 'extra'");
+    expect_error("generate --source magic", "no source 'magic'");
+    expect_error("generate --setup there", "programs of --source csmith run with nothing");
+    expect_error("generate --source wasi --setup /nowhere/there -o unused.c", "cannot make the folder");
     expect_error("check", "needs one C file");
     expect_error("check --native good.so", "a pair is --native");
     expect_error("check --engine magic good.c", "--engine: there is no engine 'magic'");
@@ -392,6 +399,32 @@ static void test_campaign(void **state) {
     must(line);
 }
 
+/* A generated program runs as the command beside its setup says, and prints the same in a second setup. */
+static void test_generate(void **state) {
+    struct hx_buffer output = {0};
+    char line[1024];
+    (void)state;
+
+    expect("generate --seed 3", 0, "csmith");
+    expect("generate --source wasi --seed 3", 0, "--source wasi --seed 3\n");
+    snprintf(line, sizeof line,
+             "set -e; lockstep() { '%s' \"$@\"; }\n"
+             "for name in first second; do\n"
+             "  lockstep generate --source wasi --seed 3 --setup $name -o $name.c\n"
+             "  clang-19 --target=wasm32-wasi $name.c -o $name/program.wasm\n"
+             "  (cd $name; set +e; . ./command >../$name.out 2>../$name.err; echo status $? >>../$name.out)\n"
+             "done; cmp first.c second.c; cmp first.out second.out; wc -l <first.out",
+             LOCKSTEP_BINARY);
+    int status = shell(&output, line);
+    if (status != 0 || strtol(hx_buffer_string(&output), NULL, 10) < 5) {
+        print_error("exit status %d\n%s\n", status, hx_buffer_string(&output));
+        fail();
+    }
+    hx_buffer_clear(&output);
+    expect("fuzz --source wasi --seeds 1-3", 0, "3 programs: 3 agree");
+    expect("fuzz --source wasi --seeds 5 --opt -O2 --json", 0, "{\"seed\":5,\"verdict\":\"agree\"");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_help),
@@ -406,6 +439,7 @@ int main(void) {
         cmocka_unit_test(test_run_streams),
         cmocka_unit_test(test_other_builds_run),
         cmocka_unit_test(test_campaign),
+        cmocka_unit_test(test_generate),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

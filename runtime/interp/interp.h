@@ -142,7 +142,7 @@ enum rt_trap rt_interp_bulk(struct rt_instance *instance, uint32_t opcode, uint6
                             uint32_t b);
 
 /* walk.c */
-bool rt_interp_first(struct rt_store *store, const struct rt_registers *registers, struct rt_activation *ret);
+bool rt_interp_first(struct rt_store *store, struct rt_registers *registers, struct rt_activation *ret);
 bool rt_interp_caller(const struct rt_activation *activation, struct rt_activation *ret);
 union rt_value rt_interp_local(const struct rt_activation *activation, uint32_t local);
 struct rt_error *rt_interp_set_local(const struct rt_activation *activation, uint32_t local,

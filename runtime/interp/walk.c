@@ -26,8 +26,7 @@ static bool describe(const struct rt_interp *interp, const struct rt_interp_reco
     return true;
 }
 
-bool rt_interp_first(struct rt_store *store, const struct rt_registers *registers,
-                     struct rt_activation *ret) {
+bool rt_interp_first(struct rt_store *store, struct rt_registers *registers, struct rt_activation *ret) {
     (void)registers;
     const struct rt_interp *interp = store->engine_state;
     return describe(interp, interp->record, ret);

@@ -1,7 +1,8 @@
 /* Locals whose values are in registers beside the frame: straight-line code of random statements over many
- * locals beside a model of the same statements in C, and with a probe that changes a local under the code's
- * feet. */
+ * locals beside a model of the same statements in C, with sites, and with stops at them where a debugger
+ * changes a local under the code's feet. */
 #include "runtime/tests/builder.h"
+#include "runtime/tests/stub.h"
 
 enum { INTEGERS = 20, FLOATS = 4, LOCALS = INTEGERS + FLOATS, STATEMENTS = 120, PROGRAMS = 150 };
 #define MEMORY_MASK 0xfff8u
@@ -11,7 +12,16 @@ struct model {
     uint32_t integers[INTEGERS];
     double floats[FLOATS];
     uint8_t memory[65536 + 8];
+    uint32_t touched; /* locals that the statement names */
 };
+
+/* What a debugger changes: one local, at the stop of this number since the statement's start. */
+static struct change {
+    uint32_t offset; /* of the statement's first instruction */
+    uint32_t stop, local, value;
+} changes[STATEMENTS];
+static uint32_t change_count;
+enum { CHANGE_STOPS = 3 }; /* no statement has fewer instructions that always run */
 
 static uint32_t state_of_random;
 static uint32_t pick(uint32_t count) {
@@ -41,6 +51,7 @@ static void put_integer_statement(struct bytes *code, struct model *m, uint32_t 
     uint32_t a = pick(INTEGERS), b = pick(INTEGERS), to = pick(INTEGERS), other = pick(INTEGERS);
     uint32_t constant = pick(1000), kept;
     uint32_t *v = m->integers;
+    m->touched = 1u << a | 1u << b | 1u << to | 1u << other | 1u << (a + 1) % INTEGERS;
     switch (kind) {
     case 0: /* to = a + b */
         put_get(code, a), put_get(code, b);
@@ -127,6 +138,7 @@ static void put_memory_statement(struct bytes *code, struct model *m, bool is_fl
     uint64_t bits;
     if (to == base) /* which is still needed */
         to = (to + 1) % INTEGERS;
+    m->touched = 1u << a | 1u << base | 1u << to | ~0u << INTEGERS;
     put_get(code, base);
     put_constant(code, RT_I32, MEMORY_MASK);
     PUT(code, RT_OP_I32_AND);
@@ -158,8 +170,15 @@ static void put_memory_statement(struct bytes *code, struct model *m, bool is_fl
     v[a] = m->memory[v[base]];
 }
 
+static void change_model(struct model *m, const struct change *change) {
+    if (change->local < INTEGERS)
+        m->integers[change->local] = change->value;
+    else
+        m->floats[change->local - INTEGERS] = change->value;
+}
+
 /* Builds a program, and runs it in the model; returns what it returns. */
-static uint32_t build(struct builder *builder, struct model *m) {
+static uint32_t build(struct builder *builder, struct model *m, bool with_changes) {
     struct bytes code = {0};
     uint32_t result = 0;
     BUILD_FUNCTION(builder, NULL, "i:i", "", RT_OP_LOCAL_GET, 0, RT_OP_I32_CONST, 3, RT_OP_I32_MUL,
@@ -170,12 +189,24 @@ static uint32_t build(struct builder *builder, struct model *m) {
         put_set(&code, INTEGERS + i);
         m->floats[i] = m->integers[i];
     }
+    change_count = 0;
     for (int i = 0; i < STATEMENTS; i++) {
+        struct change change = {(uint32_t)code.size, pick(CHANGE_STOPS), pick(LOCALS), pick(1u << 24)};
+        bool is_change = with_changes && pick(4) == 0;
+        if (is_change && !change.stop)
+            change_model(m, &change);
         uint32_t kind = pick(10);
         if (kind < 8)
             put_integer_statement(&code, m, kind);
         else
             put_memory_statement(&code, m, kind == 9);
+        if (is_change && change.stop) { /* the statement has run in the model: another local could have too */
+            is_change = !(m->touched >> change.local & 1);
+            if (is_change)
+                change_model(m, &change);
+        }
+        if (is_change)
+            changes[change_count++] = change;
     }
     put_constant(&code, RT_I32, 0);
     for (uint32_t i = 0; i < INTEGERS; i++) {
@@ -188,22 +219,78 @@ static uint32_t build(struct builder *builder, struct model *m) {
     return result;
 }
 
+/* ---- Stops ---- */
+
+static struct {
+    const struct running *running;
+    uint32_t next;   /* change */
+    uint32_t passed; /* stops since its statement began */
+    bool began;
+} debugger;
+
+static void debug(struct rt_registers *registers) {
+    struct rt_activation activation;
+    uint32_t start, code, end;
+    assert_true(rt_activation_first(debugger.running->store, registers, &activation));
+    if (activation.function != 1 || debugger.next == change_count)
+        return;
+    assert_true(rt_module_function_range(debugger.running->module, 1, &start, &code, &end));
+    const struct change *change = &changes[debugger.next];
+    if (activation.pc == code + change->offset) {
+        debugger.began = true;
+        debugger.passed = 0;
+    }
+    if (!debugger.began || debugger.passed++ < change->stop)
+        return;
+    bool is_integer = change->local < INTEGERS;
+    union rt_value value =
+        is_integer ? (union rt_value){.i32 = change->value} : (union rt_value){.f64 = change->value};
+    expect_good(rt_activation_set_local(&activation, change->local, value));
+    debugger.next++;
+    debugger.began = false;
+}
+
+static void probe(void *user, const struct rt_code *code, uintptr_t machine) {
+    (void)user, (void)code, (void)machine;
+    debug(NULL);
+}
+
+static const struct rt_hooks hooks = {.probe = probe, .probe_stub = PROBE_STUB};
+
+static void enable_all(const struct running *running) {
+    size_t count;
+    (void)rt_code_sites(running->code, &count);
+    for (uint32_t i = 0; i < count; i++)
+        expect_good(rt_code_set_probes(running->code, &i, 1, true));
+}
+
+enum mode { NO_SITES, SITES, CHANGES, MODES };
+
 static void test_random(void **state) {
-    const struct rt_compile_options sites = {.every_instruction = true};
     (void)state;
-    for (uint32_t seed = 0; seed < 2 * PROGRAMS; seed++) {
+    for (uint32_t run = 0; run < MODES * PROGRAMS; run++) {
+        uint32_t seed = run / MODES, mode = run % MODES;
+        const struct rt_compile_options sites = {.every_instruction = true, .canonical_nans = seed % 2};
         struct model *m = calloc(1, sizeof *m);
         struct builder builder = {0};
         assert_non_null(m);
-        state_of_random = seed / 2;
+        state_of_random = seed;
         for (uint32_t i = 0; i < 4; i++)
-            m->integers[i] = seed / 2 * 77 + i * 1234567;
+            m->integers[i] = seed * 77 + i * 1234567;
         const uint32_t args[4] = {m->integers[0], m->integers[1], m->integers[2], m->integers[3]};
-        uint32_t expected = build(&builder, m);
-        struct running running = run_with(&builder, seed % 2 ? &sites : NULL, NULL, 0, NULL);
+        uint32_t expected = build(&builder, m, mode == CHANGES);
+        struct running running = run_with(&builder, mode == NO_SITES ? NULL : &sites, NULL, 0, NULL);
+        memset(&debugger, 0, sizeof(debugger));
+        debugger.running = &running;
+        at_site = debug;
+        if (mode == CHANGES) {
+            rt_store_set_hooks(running.store, &hooks);
+            enable_all(&running);
+        }
         uint32_t got = (uint32_t)call(&running, "f", args[0], args[1], args[2], args[3]);
         if (got != expected)
-            fail_msg("program %u, sites %u: %x, expected %x", seed / 2, seed % 2, got, expected);
+            fail_msg("program %u, mode %u: %x, expected %x", seed, mode, got, expected);
+        assert_int_equal(debugger.next, change_count);
         stop(&running);
         free(m);
     }

@@ -1,5 +1,6 @@
 /* Probe sites: which there are, what they run, and that locals and operands can be read at each. */
 #include "runtime/tests/builder.h"
+#include "runtime/tests/stub.h"
 
 #define GET(n)   RT_OP_LOCAL_GET, n
 #define SET(n)   RT_OP_LOCAL_SET, n
@@ -10,14 +11,14 @@
 
 static struct {
     struct running *running;
-    void (*look)(const struct rt_activation *activation, const struct rt_registers *registers);
+    void (*look)(const struct rt_activation *activation, struct rt_registers *registers);
     uint32_t pcs[4096];
     size_t count;
     uint64_t sum; /* of what look adds */
 } stops;
 
 /* Notes the stop, and looks; its pc. */
-static uint32_t stop_with(const struct rt_registers *registers) {
+static uint32_t stop_with(struct rt_registers *registers) {
     struct rt_activation activation;
     assert_true(rt_activation_first(stops.running->store, registers, &activation));
     if (stops.count < 4096)
@@ -28,68 +29,17 @@ static uint32_t stop_with(const struct rt_registers *registers) {
     return activation.pc;
 }
 
-/* ---- Compiled code's stub ---- */
-
-#ifdef __x86_64__
-/* What the stub saves, from low to high addresses. */
-struct saved {
-    uint8_t vector_state[512]; /* fxsave */
-    uint64_t general[16];      /* r15 to rax */
-    uint64_t flags;
-    uint64_t return_address;
-};
-
-void test_probe_stub(void);
-void test_probe_stop(struct saved *saved);
-
-/* Saves all, calls test_probe_stop on an aligned stack, then spoils what it may and restores all. */
-__asm__(".text\n"
-        ".type test_probe_stub, @function\n"
-        "test_probe_stub:\n"
-        "    pushfq\n"
-        "    push %rax; push %rcx; push %rdx; push %rbx; push %rsp; push %rbp; push %rsi; push %rdi\n"
-        "    push %r8; push %r9; push %r10; push %r11; push %r12; push %r13; push %r14; push %r15\n"
-        "    sub $512, %rsp\n"
-        "    mov %rsp, %rbx\n"
-        "    mov %rsp, %rdi\n"
-        "    sub $1024, %rsp\n"
-        "    and $-16, %rsp\n"
-        "    fxsave (%rsp)\n"
-        "    mov %rsp, %rsi\n"
-        "    mov $64, %ecx\n"
-        "    rep movsq\n"
-        "    mov %rsp, %r12\n"
-        "    mov %rbx, %rdi\n"
-        "    call test_probe_stop\n"
-        "    fxrstor (%r12)\n"
-        "    lea 512(%rbx), %rsp\n"
-        "    pop %r15; pop %r14; pop %r13; pop %r12; pop %r11; pop %r10; pop %r9; pop %r8\n"
-        "    pop %rdi; pop %rsi; pop %rbp; lea 8(%rsp), %rsp; pop %rbx; pop %rdx; pop %rcx; pop %rax\n"
-        "    popfq\n"
-        "    ret\n");
-
-void test_probe_stop(struct saved *saved) {
-    struct rt_registers registers = {.pc = saved->return_address - 5, .flags = saved->flags};
-    uint8_t vector[16][16];
-    for (unsigned i = 0; i < 16; i++)
-        registers.general[i] = saved->general[15 - i];
-    registers.general[4] = (uintptr_t)(&saved->return_address + 1);
-    memcpy(vector, saved->vector_state + 160, sizeof(vector));
-    registers.vector = vector;
-    stop_with(&registers);
-}
-
-#define PROBE_STUB ((void *)(uintptr_t)test_probe_stub)
-#else
-#define PROBE_STUB NULL
-#endif
-
 /* The interpreter's hook. */
 static void probe(void *user, const struct rt_code *code, uintptr_t machine) {
     assert_ptr_equal(user, &stops);
     assert_ptr_equal(code, stops.running->code);
     uint32_t pc = stop_with(NULL);
     assert_int_equal(rt_code_machine(code, pc), machine);
+}
+
+/* Compiled code's. */
+static void stop_at_site(struct rt_registers *registers) {
+    stop_with(registers);
 }
 
 static const struct rt_hooks probe_hooks = {.user = &stops, .probe = probe, .probe_stub = PROBE_STUB};
@@ -113,6 +63,7 @@ static void set_all(const struct running *running, bool enabled) {
 }
 static uint64_t call_probed(struct running *running, const char *name, uint64_t a, uint64_t b) {
     stops.running = running;
+    at_site = stop_at_site;
     stops.count = 0;
     stops.sum = 0;
     return call(running, name, a, b, 0, 0);
@@ -222,7 +173,7 @@ static void test_chosen_sites(void **state) {
     rt_module_destroy(module);
 }
 
-static void add_operands(const struct rt_activation *activation, const struct rt_registers *registers) {
+static void add_operands(const struct rt_activation *activation, struct rt_registers *registers) {
     uint32_t count;
     enum rt_type type;
     union rt_value value;
@@ -284,12 +235,12 @@ static void test_operands(void **state) {
     stop(&running);
 }
 
-static void change_local(const struct rt_activation *activation, const struct rt_registers *registers) {
+static void change_local(const struct rt_activation *activation, struct rt_registers *registers) {
     (void)registers;
     expect_good(rt_activation_set_local(activation, 1, (union rt_value){.i64 = 100}));
 }
 
-static void refuse_change(const struct rt_activation *activation, const struct rt_registers *registers) {
+static void refuse_change(const struct rt_activation *activation, struct rt_registers *registers) {
     (void)registers;
     struct rt_error *error = rt_activation_set_local(activation, 1, (union rt_value){.i64 = 100});
     assert_non_null(error);
@@ -326,7 +277,7 @@ static void test_set_local(void **state) {
 }
 
 /* Operand i is a vector of bytes i + 1, but for the two topmost, which are what it is computed from. */
-static void look_at_vectors(const struct rt_activation *activation, const struct rt_registers *registers) {
+static void look_at_vectors(const struct rt_activation *activation, struct rt_registers *registers) {
     (void)registers;
     uint32_t count;
     enum rt_type type;
@@ -358,6 +309,7 @@ static void test_vectors(void **state) {
     struct running running = run_probed(&builder, NULL, 0);
     set_all(&running, true);
     stops.running = &running;
+    at_site = stop_at_site;
     stops.count = stops.sum = 0;
     stops.look = look_at_vectors;
     union rt_value argument = {.v128 = {0}}, result = {0};

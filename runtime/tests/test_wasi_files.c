@@ -263,11 +263,20 @@ static unsigned list(struct guest *guest, int fd, uint32_t size, unsigned seen[1
             cookie = guest_get(guest, AT_DATA + at, 8);
             at += 24 + name_size;
             total++;
+            assert_int_equal(cookie, total);
         }
         if (used < size)
             return total;
         assert_true(at > 0);
     }
+}
+
+/* The inode of the entry behind a cookie. */
+static uint64_t entry_at(struct guest *guest, int fd, uint64_t cookie) {
+    assert_int_equal(guest_call(guest, "fd_readdir", fd, AT_DATA, 200, cookie, AT_RESULT), RT_WASI_ESUCCESS);
+    assert_in_range(guest_get(guest, AT_RESULT, 4), 25, 200);
+    assert_int_equal(guest_get(guest, AT_DATA, 8), cookie + 1);
+    return guest_get(guest, AT_DATA + 8, 8);
 }
 
 static void listing(void **state) {
@@ -288,6 +297,17 @@ static void listing(void **state) {
         for (int k = 0; k < 100; k++)
             assert_int_equal(seen[k], 1);
     }
+    /* From any place: as seekdir does. */
+    uint64_t inodes[102];
+    for (unsigned i = 0; i < 102; i++)
+        inodes[i] = entry_at(guest, folder, i);
+    for (unsigned i = 102; i-- > 0;)
+        assert_int_equal(entry_at(guest, folder, i), inodes[i]);
+    for (unsigned i = 0; i < 102; i += 7)
+        assert_int_equal(entry_at(guest, folder, (i * 41) % 102), inodes[(i * 41) % 102]);
+    assert_int_equal(guest_call(guest, "fd_readdir", folder, AT_DATA, 64, (uint64_t)5000, AT_RESULT),
+                     RT_WASI_ESUCCESS);
+    assert_int_equal(guest_get(guest, AT_RESULT, 4), 0);
     assert_int_equal(guest_call(guest, "fd_readdir", folder, AT_DATA, 64, (uint64_t)-1, AT_RESULT),
                      RT_WASI_EINVAL);
     assert_int_equal(guest_call(guest, "fd_readdir", folder, GUEST_SIZE - 8, 64, (uint64_t)0, AT_RESULT),

@@ -278,7 +278,7 @@ enum rt_wasi_errno rt_wasi_fd_filestat_set_times(struct rt_wasi_call *call, cons
 /* One record of getdents64(2). */
 struct host_entry {
     uint64_t inode;
-    int64_t next; /* position after it: our cookie too */
+    int64_t next; /* the host's position behind it */
     uint16_t size;
     uint8_t type;
     char name[];
@@ -300,17 +300,20 @@ static bool put(struct rt_wasi_call *call, struct listing *listing, const void *
 }
 
 static bool put_entry(struct rt_wasi_call *call, struct listing *listing, const struct host_entry *entry,
-                      const char *name) {
+                      uint64_t cookie, const char *name) {
     enum { NEXT = 0, INODE = 8, NAME_SIZE = 16, TYPE = 20, SIZE = 24 }; /* witx `dirent` */
     size_t name_size = strlen(name);
     uint8_t bytes[SIZE] = {0};
-    rt_wasi_store(bytes + NEXT, (uint64_t)entry->next, 8);
+    rt_wasi_store(bytes + NEXT, cookie, 8);
     rt_wasi_store(bytes + INODE, entry->inode, 8);
     rt_wasi_store(bytes + NAME_SIZE, name_size, 4);
     rt_wasi_store(bytes + TYPE, rt_wasi_filetype_of((mode_t)entry->type << 12), 1); /* DTTOIF */
     return put(call, listing, bytes, SIZE) && put(call, listing, name, name_size);
 }
 
+/* Cookies count entries: the host's positions use all 64 bits, and wasi-libc's telldir has 32. The place of
+ * the last call is kept, so that reading on costs nothing and entries that are removed meanwhile move no
+ * others. */
 enum rt_wasi_errno rt_wasi_fd_readdir(struct rt_wasi_call *call, const union rt_value *args) {
     struct rt_wasi *wasi = call->wasi;
     struct listing listing = {args[1].i32, args[2].i32, 0};
@@ -322,7 +325,12 @@ enum rt_wasi_errno rt_wasi_fd_readdir(struct rt_wasi_call *call, const union rt_
         rt_wasi_descriptor_get(wasi, args[0].i32, RT_WASI_RIGHT_FD_READDIR, &descriptor);
     if (errnum)
         return errnum;
-    if (lseek(descriptor->host, (off_t)cookie, SEEK_SET) < 0)
+    if (cookie > INT64_MAX)
+        return RT_WASI_EINVAL;
+    struct rt_wasi_place place = {0};
+    if (descriptor->listed.index <= cookie)
+        place = descriptor->listed;
+    if (lseek(descriptor->host, (off_t)place.offset, SEEK_SET) < 0)
         return rt_wasi_errno_of(errno);
     while (listing.used < listing.size) {
         long got = syscall(SYS_getdents64, descriptor->host, wasi->buffer, (size_t)RT_WASI_BUFFER_SIZE);
@@ -333,8 +341,12 @@ enum rt_wasi_errno rt_wasi_fd_readdir(struct rt_wasi_call *call, const union rt_
         for (long at = 0; at < got && listing.used < listing.size;) {
             struct host_entry entry;
             memcpy(&entry, wasi->buffer + at, HOST_ENTRY_NAME);
-            if (!put_entry(call, &listing, &entry, (const char *)wasi->buffer + at + HOST_ENTRY_NAME))
+            place = (struct rt_wasi_place){place.index + 1, entry.next};
+            if (place.index > cookie && !put_entry(call, &listing, &entry, place.index,
+                                                   (const char *)wasi->buffer + at + HOST_ENTRY_NAME))
                 return RT_WASI_EFAULT;
+            if (listing.used < listing.size)
+                descriptor->listed = place;
             at += entry.size;
         }
     }

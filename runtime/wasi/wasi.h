@@ -70,15 +70,22 @@ enum rt_wasi_clock {
 
 /* ---- State ---- */
 
+/* A place in a folder's listing: how many entries come before it, and where the host's listing goes on. */
+struct rt_wasi_place {
+    uint64_t index;
+    int64_t offset;
+};
+
 struct rt_wasi_descriptor {
     bool is_open;
     bool is_borrowed; /* `host` is the embedder's: never closed or changed */
     int host;         /* the host's descriptor */
     int capture;      /* 1 or 2: written bytes go to the embedder's callback under this number; else 0 */
     enum rt_wasi_filetype type;
-    uint16_t flags;            /* enum rt_wasi_fdflags */
-    uint32_t base, inheriting; /* enum rt_wasi_right */
-    const char *preopen;       /* the guest's name of a preopened folder (the arena's), else NULL */
+    uint16_t flags;              /* enum rt_wasi_fdflags */
+    uint32_t base, inheriting;   /* enum rt_wasi_right */
+    const char *preopen;         /* the guest's name of a preopened folder (the arena's), else NULL */
+    struct rt_wasi_place listed; /* a folder: behind the last entry that was read whole */
 };
 
 struct rt_wasi_strings { /* arguments or environment: NUL-terminated, the arena's */

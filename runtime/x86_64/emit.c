@@ -1,41 +1,48 @@
 /* Encoders of x86-64 instructions that are too long to be inline. */
 #include "runtime/x86_64/emit.h"
 
-/* Prefix, REX, map and opcode. */
-static void put_operation(struct rt_compiler *c, uint32_t operation, uint8_t reg, uint8_t index, uint8_t rm,
-                          bool needs_rex) {
+/* The two encoders that nearly all code goes through write by a pointer of their own: a byte that is stored
+ * by c->next could be part of *c, which would be read again each time. */
+
+/* Prefix, REX, map and opcode; returns the end. */
+static inline uint8_t *put_operation(uint8_t *to, uint32_t operation, uint8_t reg, uint8_t index, uint8_t rm,
+                                     bool needs_rex) {
     unsigned prefix = operation >> 16 & 0xff;
     if (prefix)
-        x86_byte(c, prefix);
+        *to++ = (uint8_t)prefix;
     unsigned rex = (operation & X86_W ? 8u : 0) | (reg & 8u) >> 1 | (index & 8u) >> 2 | (rm & 8u) >> 3;
     if (rex || needs_rex)
-        x86_byte(c, 0x40 | rex);
+        *to++ = (uint8_t)(0x40 | rex);
     unsigned map = operation >> 8 & 3;
     if (map)
-        x86_byte(c, 0x0f);
-    if (map == 2)
-        x86_byte(c, 0x38);
-    else if (map == 3)
-        x86_byte(c, 0x3a);
-    x86_byte(c, operation & 0xff);
+        *to++ = 0x0f;
+    if (map > 1)
+        *to++ = map == 2 ? 0x38 : 0x3a;
+    *to++ = operation & 0xff;
+    return to;
 }
 
 void rt_x86_rr(struct rt_compiler *c, uint32_t operation, uint8_t reg, uint8_t rm) {
     /* Without REX the byte registers 4 to 7 are ah to bh. */
     bool needs_rex = (operation & X86_BYTE_REG && reg >= 4) || (operation & X86_BYTE_RM && rm >= 4);
-    put_operation(c, operation, reg, 0, rm, needs_rex);
-    x86_byte(c, 0xc0 | (reg & 7u) << 3 | (rm & 7u));
+    uint8_t *to = put_operation(c->next, operation, reg, 0, rm, needs_rex);
+    *to++ = (uint8_t)(0xc0 | (reg & 7u) << 3 | (rm & 7u));
+    c->next = to;
 }
 
 void rt_x86_rm(struct rt_compiler *c, uint32_t operation, uint8_t reg, struct x86_memory memory,
                unsigned immediate) {
     bool indexed = memory.index != NO_REGISTER;
     uint8_t base = memory.base == RIP ? 0 : memory.base;
-    put_operation(c, operation, reg, indexed ? memory.index : 0, base, operation & X86_BYTE_REG && reg >= 4);
-    unsigned middle = (reg & 7u) << 3, displacement = (uint32_t)memory.displacement;
+    uint8_t *to = put_operation(c->next, operation, reg, indexed ? memory.index : 0, base,
+                                operation & X86_BYTE_REG && reg >= 4);
+    unsigned middle = (reg & 7u) << 3;
+    uint32_t displacement = (uint32_t)memory.displacement;
     if (memory.base == RIP) {
-        x86_byte(c, middle | 5);
-        x86_u32(c, displacement - (rt_here(c) + 4 + immediate));
+        *to++ = (uint8_t)(middle | 5);
+        displacement -= (uint32_t)(to - c->start) + 4 + immediate;
+        memcpy(to, &displacement, sizeof(displacement));
+        c->next = to + sizeof(displacement);
         return;
     }
     /* rbp and r13 as a base always have a displacement, rsp and r12 always the second byte. */
@@ -43,15 +50,19 @@ void rt_x86_rm(struct rt_compiler *c, uint32_t operation, uint8_t reg, struct x8
                     : (int8_t)displacement == memory.displacement ? 0x40
                                                                   : 0x80;
     if (indexed || (base & 7) == RSP) {
-        x86_byte(c, mode | middle | 4);
-        x86_byte(c, (unsigned)memory.scale << 6 | (indexed ? memory.index & 7u : 4u) << 3 | (base & 7u));
+        *to++ = (uint8_t)(mode | middle | 4);
+        *to++ =
+            (uint8_t)((unsigned)memory.scale << 6 | (indexed ? memory.index & 7u : 4u) << 3 | (base & 7u));
     } else {
-        x86_byte(c, mode | middle | (base & 7u));
+        *to++ = (uint8_t)(mode | middle | (base & 7u));
     }
-    if (mode == 0x40)
-        x86_byte(c, displacement & 0xff);
-    else if (mode == 0x80)
-        x86_u32(c, displacement);
+    if (mode == 0x40) {
+        *to++ = displacement & 0xff;
+    } else if (mode == 0x80) {
+        memcpy(to, &displacement, sizeof(displacement));
+        to += sizeof(displacement);
+    }
+    c->next = to;
 }
 
 void rt_x86_group_imm(struct rt_compiler *c, uint32_t wide, unsigned operation, uint8_t reg,

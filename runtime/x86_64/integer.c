@@ -126,9 +126,12 @@ void rt_x86_shift(struct rt_compiler *c, const struct x86_lowering *how) {
         return;
     }
     rt_pop_into(c, RCX);
+    struct rt_operand count = c->operands[c->height];
     uint8_t reg = rt_pop_register(c, NULL);
     rt_x86_rr(c, width | 0xd3, (uint8_t)how->operation, reg); /* by cl, modulo the width as Wasm has it */
     rt_give_register(c, RT_GENERAL, RCX);
+    if (count.kind == RT_IS_LOCAL && rt_cached_register(c, &count) == RT_NO_REGISTER)
+        rt_cache_local(c, count.index, RCX); /* the next shift may be by the same */
     rt_push_register(c, type, reg);
 }
 

@@ -120,7 +120,7 @@ void rt_x86_operate(struct rt_compiler *c, uint32_t operation, uint8_t reg,
 
 void rt_x86_push_condition(struct rt_compiler *c, uint8_t condition) {
     if (rt_condition_follows(c)) {
-        rt_push(c, (struct rt_operand){.kind = RT_IN_FLAGS, .type = RT_I32, .reg = condition});
+        rt_push_flags(c, condition);
         return;
     }
     uint8_t reg = rt_take_register(c, RT_GENERAL);

@@ -166,13 +166,14 @@ static void test_older_processors(void **state) {
     st_image_close(image);
 }
 
+struct loaded { /* the head of the image's struct state */
+    uint64_t general[16];
+    uint8_t vector[32][64];
+};
+
 /* What the driver is shown is what the debuggee had. */
 static void test_shows_registers(void **state) {
     (void)state;
-    struct loaded { /* the head of the image's struct state */
-        uint64_t general[16];
-        uint8_t vector[32][64];
-    };
     static uint64_t pcs[1024];
     struct st_image *image = open_image("registers");
     size_t low, high, count = instructions_of(image, "pass", pcs, 1024);
@@ -200,6 +201,64 @@ static void test_shows_registers(void **state) {
     st_image_close(image);
 }
 
+/* What the driver changes is what the debuggee goes on with, in whichever way it was saved, and the wider
+ * registers around it stay as they were. */
+static void test_changes_registers(void **state) {
+    (void)state;
+    static uint64_t pcs[1024];
+    struct st_image *image = open_image("registers");
+    size_t low, high, count = instructions_of(image, "pass", pcs, 1024);
+    find_loop(image, pcs, count, &low, &high);
+    struct st_probe probe = {.pc = pcs[high], .kind = ST_STEP};
+    for (int i = 0; i < 3 * (widest() + 1); i++) {
+        int mode = i / 3;
+        const char mode_text[] = {(char)('0' + mode), i % 3 == 1 ? 'x' : 0, 0};
+        struct st_session *session = start(image, mode_text, "1", 0); /* asks the processor */
+        uint8_t moves = st_vector_moves;
+        st_vector_moves = moves && i % 3 != 2;
+        check(st_session_set_probes(session, &probe, 1));
+        assert_int_equal(next(session).kind, ST_STEP);
+        struct rt_registers *registers = &session->saved->registers;
+        registers->general[8] = 0x123456789;
+        for (int n = 0; n < 16; n++) {
+            memset(registers->vector[n], n + 1, 16);
+        }
+        assert_int_equal(next(session).kind, ST_EXIT);
+        st_vector_moves = moves;
+        const struct loaded *before = global(session, "before", sizeof(*before));
+        const struct loaded *after = global(session, "after", sizeof(*after));
+        assert_int_equal(after->general[8], 0x123456789);
+        for (int n = 0; n < 16; n++) {
+            uint8_t changed[16];
+            memset(changed, n + 1, 16);
+            assert_memory_equal(after->vector[n], changed, 16);
+            assert_memory_equal(after->vector[n] + 16, before->vector[n] + 16, mode * (mode + 1) * 8);
+        }
+        st_session_destroy(session);
+    }
+    st_image_close(image);
+}
+
+/* A component that was left unwritten is there, once it has been looked at. */
+static void test_settles_initial_state(void **state) {
+    (void)state;
+    _Alignas(64) uint8_t area[ST_MOVED_WIDE];
+    for (int compact = 0; compact < 2; compact++) {
+        memset(area, 0xaa, sizeof(area));
+        memset(area + ST_XSAVE_HEADER, 0, 64);
+        area[ST_XSAVE_HEADER] = ST_STATE_X87;
+        area[ST_XSAVE_HEADER + 15] = compact ? 0x80 : 0;
+        st_vector_settle((uint8_t(*)[16])(area + ST_XSAVE_SSE));
+        assert_int_equal(area[ST_XSAVE_HEADER], ST_STATE_X87 | ST_STATE_SSE);
+        uint32_t mxcsr;
+        memcpy(&mxcsr, area + ST_XSAVE_MXCSR, sizeof(mxcsr));
+        assert_int_equal(mxcsr, compact ? 0x1f80 : 0xaaaaaaaa);
+        for (size_t i = 0; i < 256; i++) {
+            assert_int_equal(area[ST_XSAVE_SSE + i], 0);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sse),
@@ -207,6 +266,8 @@ int main(void) {
         cmocka_unit_test(test_avx512),
         cmocka_unit_test(test_older_processors),
         cmocka_unit_test(test_shows_registers),
+        cmocka_unit_test(test_changes_registers),
+        cmocka_unit_test(test_settles_initial_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

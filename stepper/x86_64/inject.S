@@ -26,7 +26,8 @@
  *
  * XRSTOR takes as long as all the rest of a stop. So, where XGETBV tells that x87 and whatever else this file
  * does not know are in their initial state, the vector registers are moved one by one: those in use are saved
- * and loaded, the others are cleared, which is their initial state. Else XSAVEC, or XSAVE, does it all.
+ * and loaded, the others are cleared, which is their initial state. Else XSAVEC, or XSAVE, does it all. In
+ * each way the SSE registers come back as `vector` has them then: the driver may have changed them.
  * %r12 tells across the call which way was taken. */
 #include "stepper/x86_64/inject.h"
 
@@ -222,6 +223,9 @@ inject:
         28, 29, 30, 31
     vmovups ST_MOVED_WIDE + 64 * \n(%rsi), %zmm\n
     .endr
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vinserti32x4 $0, ST_XSAVE_SSE + 16 * \n(%rsi), %zmm\n, %zmm\n
+    .endr
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7
     kmovq ST_MOVED_MASKS + 8 * \n(%rsi), %k\n
     .endr
@@ -230,6 +234,7 @@ inject:
 .Lload_avx:
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     vmovups ST_MOVED_WIDE + 64 * \n(%rsi), %ymm\n
+    vinsertf128 $0, ST_XSAVE_SSE + 16 * \n(%rsi), %ymm\n, %ymm\n
     .endr
     jmp .Lreturn
 

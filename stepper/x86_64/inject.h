@@ -84,7 +84,7 @@ extern uint8_t st_vector_compact, st_vector_moves;
 /* Asks the processor; RT_UNSUPPORTED without XSAVE. */
 RT_MUST_USE struct rt_error *st_vector_init(void);
 /* The SSE registers of a saved area: XSAVEC leaves a component that is in its initial state unwritten, so
- * they are cleared then. */
+ * that state is written then. What is changed there afterwards is what the debuggee goes on with. */
 void st_vector_settle(uint8_t (*vector)[16]);
 
 #endif

@@ -54,6 +54,12 @@ void st_vector_settle(uint8_t (*vector)[16]) {
     uint64_t present;
     memcpy(&present, area + ST_XSAVE_HEADER, sizeof(present));
     if (!(present & ST_STATE_SSE)) {
+        const uint32_t initial_mxcsr = 0x1f80;
         memset(vector, 0, sizeof(*vector) * 16);
+        if (area[ST_XSAVE_HEADER + 15] & 0x80) { /* in the compacted form MXCSR is part of the component */
+            memcpy(area + ST_XSAVE_MXCSR, &initial_mxcsr, sizeof(initial_mxcsr));
+        }
+        present |= ST_STATE_SSE;
+        memcpy(area + ST_XSAVE_HEADER, &present, sizeof(present));
     }
 }

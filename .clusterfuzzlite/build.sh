@@ -1,0 +1,2 @@
+#!/bin/bash -eu
+exec "$SRC/lockstep/ci/oss-fuzz/build.sh"
