@@ -1,17 +1,11 @@
 /* Fuzz target: any bytes as a trace, replayed against a fixed module, end in success or in one clear line; on
  * both engines the same. The bytes are the events of one block: header, module and checksums are put around
- * them, as no fuzzer finds those. The module's functions end soon whatever they are given. */
-#include "runtime/runtime.h"
+ * them, as no fuzzer finds those. The module's functions end soon whatever they are given.
+ *
+ * Covers: runtime/trace/replay.c runtime/trace/replay_host.c runtime/trace/difference.c */
+#include "harness/fuzz/fuzz.h"
+
 #include "runtime/trace/format.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-/* Checks stay on in every build: a property that does not hold is a crash for the fuzzer to report. */
-static void require(bool holds) {
-    if (!holds)
-        abort();
-}
 
 /* (module
  *   (import "env" "f" (func $f (param i32) (result i32)))
@@ -44,7 +38,7 @@ static void make_trace(const struct rt_module *module, const uint8_t *events, si
     const struct rt_trace_header header = {.modules = &described, .module_count = 1};
     if (!error)
         error = rt_trace_header_encode(&header, ret);
-    require(!error);
+    fuzz_require(!error);
     rt_arena_clear(&arena);
     /* As many events as there are whole ones: kind, size, contents. */
     for (struct rt_cursor cursor = rt_cursor_make(events, size, 0); rt_cursor_left(&cursor); block.count++) {
@@ -61,7 +55,7 @@ static void make_trace(const struct rt_module *module, const uint8_t *events, si
     }
     rt_error_destroy(error);
     rt_trace_block_encode(&block, events, encoded);
-    require(rt_trace_append(ret, encoded, sizeof encoded) && rt_trace_append(ret, events, size));
+    fuzz_require(rt_trace_append(ret, encoded, sizeof encoded) && rt_trace_append(ret, events, size));
 }
 
 /* Replays; returns the error's code, or -1. */
@@ -82,22 +76,19 @@ static int replay(const struct rt_module *module, enum rt_engine engine,
         error = rt_trace_source_memory(trace->bytes, trace->size, &source);
     if (!error)
         error = rt_trace_reader_create(source, &reader);
-    require(!error);
+    fuzz_require(!error);
     rt_store_set_limits(store, 16, 1000);
     const struct rt_replayer_options options = {.codes = &code, .code_count = 1};
     error = rt_replayer_create(store, reader, &options, &replayer);
-    require(!error);
+    fuzz_require(!error);
     error = rt_replayer_run(replayer, &result);
-    require(!error || !strchr(error->message, '\n'));
     const int ret = error ? (int)error->code : -1;
-    rt_error_destroy(error);
+    fuzz_require_sound_error(error);
     rt_replayer_destroy(replayer);
     rt_store_destroy(store);
     rt_code_destroy(code);
     return ret;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct rt_trace_memory trace = {0};
@@ -107,9 +98,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size > 1 << 16) /* more would nest calls until a stack is exhausted: at another depth in each */
         return 0;
     struct rt_error *error = rt_module_create(binary, sizeof binary - 1, &module);
-    require(!error);
+    fuzz_require(!error);
     make_trace(module, data, size, &trace);
-    require(replay(module, RT_ENGINE_COMPILED, &trace) == replay(module, RT_ENGINE_INTERP, &trace));
+    fuzz_require(replay(module, RT_ENGINE_COMPILED, &trace) == replay(module, RT_ENGINE_INTERP, &trace));
     free(trace.bytes);
     rt_module_destroy(module);
     return 0;
