@@ -28,7 +28,7 @@ struct rt_replayer {
 
     struct rt_caller *caller; /* of the innermost import's call; NULL when none is open */
     uint32_t import;          /* its number */
-    char failure[256]; /* of the last import that trapped */
+    char failure[256];        /* of the last import that trapped */
     bool has_end;
     uint32_t outcome, status, trap;
 };
