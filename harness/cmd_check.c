@@ -16,7 +16,7 @@ struct values {
     const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs;
-    bool coarse, json;
+    bool coarse, replay, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
@@ -55,6 +55,11 @@ static struct rt_error *absolute(const char *path, struct rt_arena *arena, const
     return *ret ? NULL : rt_error_out_of_memory();
 }
 
+static bool is_c_file(const char *path) {
+    const size_t length = strlen(path);
+    return length > 2 && strcmp(path + length - 2, ".c") == 0;
+}
+
 /* What the command line names, with absolute paths: the worker runs in a folder of its own. */
 static struct rt_error *source_of(const struct hx_arguments *arguments, const struct values *values,
                                   struct rt_arena *arena, struct hx_source *ret) {
@@ -67,7 +72,9 @@ static struct rt_error *source_of(const struct hx_arguments *arguments, const st
         error = absolute(values->native, arena, &ret->native);
         return error ? error : absolute(values->wasm, arena, &ret->wasm);
     }
-    if (values->engines) {
+    if (values->replay && values->dirs.count > 0)
+        return rt_error_format(RT_USAGE, "--replay runs the program twice, and so takes no --dir");
+    if (values->engines && !(values->replay && arguments->count == 1 && is_c_file(arguments->items[0]))) {
         if (arguments->before_dashes != 1)
             return rt_error_format(RT_USAGE, "--engines needs one Wasm file; its arguments come after --");
         return absolute(arguments->items[0], arena, &ret->wasm);
@@ -85,6 +92,7 @@ static struct rt_error *engines_of(const struct hx_arguments *arguments, const s
 
     *ret = (struct hx_engines){.max_steps = values->steps,
                                .is_coarse = values->coarse,
+                               .is_replay = values->replay,
                                .invoke = values->invoke,
                                .args = arguments->items,
                                .arg_count = arguments->count,
@@ -150,7 +158,8 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
 }
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
-    const struct values *values = all;
+    struct values complete = *(const struct values *)all;
+    const struct values *const values = &complete;
     const struct hx_tools_choice choice = {
         .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
     struct hx_setup setup = {.max_stops = values->stops,
@@ -165,6 +174,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct rt_arena arena;
     struct rt_error *error;
 
+    if (complete.replay && !complete.engines)
+        complete.engines = HX_REPLAY_ENGINES;
     rt_arena_init(&arena, 0);
     hx_interrupt_catch();
     error = rt_engine_parse(values->engine, &setup.engine);
@@ -195,7 +206,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_check = {
     .name = "check",
-    .arguments = "FILE.c | --native FILE.so --wasm FILE.wasm | --engines A,B FILE.wasm [OPTIONS] [-- ARGS]",
+    .arguments = "FILE.c | --native FILE.so --wasm FILE.wasm | --engines A,B FILE.wasm | "
+                 "--replay FILE.c|FILE.wasm [OPTIONS] [-- ARGS]",
     .summary = "Steps one program's two builds side by side and compares what a debugger would show.",
     .details =
         "A C file is compiled as `lockstep fuzz` compiles. Of a pair that was built elsewhere, --opt\n"
@@ -205,6 +217,9 @@ const struct hx_command hx_command_check = {
         "instruction the next pc, the call stack, operands, locals, and what was written are compared.\n"
         "A WASI command runs its _start, with fixed clocks and random numbers and an empty input; of\n"
         "another module all exports are called, with made-up arguments and imports.\n\n"
+        "With --replay, such a run is recorded on the first engine and replayed on the second, and what\n"
+        "that records is replayed on the first: all three must agree event by event. Then a WASI\n"
+        "command's run and a replay go side by side, compared at every instruction as above.\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,

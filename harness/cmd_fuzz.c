@@ -18,7 +18,7 @@ struct values {
     uint64_t time, jobs, stops, visits, time_limit;
     const char *source, *out, *cc, *native_cc, *opt, *engine, *engines, *known, *csmith;
     uint64_t steps;
-    bool coarse, json;
+    bool coarse, replay, json;
 };
 
 static const struct values defaults = {.source = HX_DEFAULT_SOURCE,
@@ -67,6 +67,7 @@ static struct rt_error *engines_of(const struct values *values, struct rt_arena 
 
     engines->max_steps = values->steps;
     engines->is_coarse = values->coarse;
+    engines->is_replay = values->replay;
     engines->args = args;
     engines->arg_count = 1;
     ret->engines = engines;
@@ -129,7 +130,8 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
 }
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
-    const struct values *values = all;
+    struct values complete = *(const struct values *)all;
+    const struct values *const values = &complete;
     struct hx_tools_choice choice = {
         .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
     struct hx_tools tools = {0};
@@ -142,6 +144,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct rt_arena arena;
     struct rt_error *error;
 
+    if (complete.replay && !complete.engines)
+        complete.engines = HX_REPLAY_ENGINES;
     if (arguments->count > 0)
         return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
     rt_arena_init(&arena, 0);
@@ -189,7 +193,8 @@ const struct hx_command hx_command_fuzz = {
     "at --opt and at another level, and what the two print and how they end is compared."
     "\n\nWith --engines, a module alone is compared in two engines (see `lockstep check --help`): a\n"
     "program's, a random one of --source wasm-opt, or those of the folder that --source names, where\n"
-    "--seeds A-B takes the A-th to the B-th."
+    "--seeds A-B takes the A-th to the B-th. With --replay, recorded runs of it are compared\n"
+    "with their replays."
     "\n\nExit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
     "not one program could be checked. Ctrl-C ends the campaign, keeps what was found and prints the\n"
     "summary.",

@@ -25,7 +25,16 @@
         {"--coarse", NULL, HX_OPTION_FLAG, offsetof(type, coarse),                                           \
          "with --engines: stop at loops and functions' starts alone, which leaves the code as it is"},       \
         {"--steps", "N", HX_OPTION_NUMBER, offsetof(type, steps),                                            \
-         "with --engines: compare at most N instructions of a module, 0 for all (20000000)"}
+         "with --engines: compare at most N instructions of a module, 0 for all "                            \
+         "(20000000)"} HX_REPLAY_OPTION(type)
+#ifdef LOCKSTEP_RR
+#define HX_REPLAY_OPTION(type)                                                                               \
+    , {"--replay", NULL, HX_OPTION_FLAG, offsetof(type, replay),                                             \
+       "compare recorded runs with their replays, on the --engines (compiled,interp)"}
+#else
+#define HX_REPLAY_OPTION(type)
+#endif
+#define HX_REPLAY_ENGINES "compiled,interp" /* unless --engines says others */
 
 #define HX_LIMIT_OPTIONS(type)                                                                               \
     {"--stops", "N", HX_OPTION_NUMBER, offsetof(type, stops),                                                \

@@ -57,6 +57,12 @@ static bool compare_text(const struct hx_engines *options, const struct hx_buffe
     return false;
 }
 
+struct rt_error *hx_engines_name(const struct hx_engines *options, struct hx_result *result) {
+    result->engines = rt_arena_printf(&result->arena, "%s,%s", rt_engine_name(options->engines[0]),
+                                      rt_engine_name(options->engines[1]));
+    return result->engines ? NULL : rt_error_out_of_memory();
+}
+
 static struct rt_error *take_report(const struct hx_engines *options, const struct or_engines_report *report,
                                     struct hx_result *result) {
     static const enum hx_verdict verdicts[] = {[OR_ENGINES_AGREE] = HX_AGREE,
@@ -67,10 +73,9 @@ static struct rt_error *take_report(const struct hx_engines *options, const stru
     result->steps = report->steps;
     result->values = report->values;
     result->is_limited = report->is_limited;
-    result->engines = rt_arena_printf(&result->arena, "%s,%s", rt_engine_name(options->engines[0]),
-                                      rt_engine_name(options->engines[1]));
-    if (!result->engines)
-        return rt_error_out_of_memory();
+    struct rt_error *error = hx_engines_name(options, result);
+    if (error)
+        return error;
     if (report->verdict == OR_ENGINES_DIFFER &&
         !hx_result_add(result, or_engine_kind_name(report->kind), &report->finding))
         return rt_error_out_of_memory();
@@ -82,27 +87,19 @@ static struct rt_error *take_report(const struct hx_engines *options, const stru
     return NULL;
 }
 
-struct rt_error *hx_engines_check(const struct hx_engines *options, const char *path, unsigned time_limit,
-                                  struct or_progress *progress, struct hx_result *result) {
+struct rt_error *hx_engines_compare(const struct hx_engines *options, struct hx_guest *const guests[2],
+                                    unsigned time_limit, struct or_progress *progress,
+                                    struct hx_result *result) {
     const struct or_engines_options compare = {
         .max_steps = options->max_steps, .max_time = time_limit, .progress = progress};
     struct or_engines_report *report = NULL;
-    struct rt_module *module = NULL;
-    struct hx_guest guests[2] = {0};
     struct or_engine_witness witnesses[2];
 
-    progress->running = 2;
-    struct rt_error *error = rt_module_open(path, &module);
-    for (int i = 0; i < 2 && !error; i++) {
-        error = hx_guest_open(module, options->engines[i], options, &guests[i]);
-        witnesses[i] = (struct or_engine_witness){rt_engine_name(options->engines[i]), guests[i].session,
-                                                  guests[i].instance};
-        if (error)
-            error = rt_error_context(error, "%s", path);
-    }
+    for (int i = 0; i < 2; i++)
+        witnesses[i] = (struct or_engine_witness){rt_engine_name(options->engines[i]), guests[i]->session,
+                                                  guests[i]->instance};
     double started = hx_seconds();
-    if (!error)
-        error = or_engines_compare(witnesses, &compare, &report);
+    struct rt_error *error = or_engines_compare(witnesses, &compare, &report);
     result->compare_seconds = hx_seconds() - started;
     if (!error)
         error = take_report(options, report, result);
@@ -110,15 +107,37 @@ struct rt_error *hx_engines_check(const struct hx_engines *options, const char *
     if (!error && report->verdict == OR_ENGINES_AGREE && report->ended) {
         bool same = true;
         for (int i = 0; i < 2 && same; i++)
-            same =
-                compare_text(options, &guests[0].streams[i], &guests[1].streams[i], "output", result, &error);
+            same = compare_text(options, &guests[0]->streams[i], &guests[1]->streams[i], "output", result,
+                                &error);
         if (same)
-            compare_text(options, &guests[0].calls, &guests[1].calls, "results", result, &error);
+            compare_text(options, &guests[0]->calls, &guests[1]->calls, "results", result, &error);
         /* A mistake in what was to be called shows as an error of both sides. */
-        if (!error && guests[0].calls.size == 0 && options->invoke && report->error[0])
+        if (!error && guests[0]->calls.size == 0 && options->invoke && report->error[0])
             error = rt_error_format(RT_USAGE, "%s", report->error[0]);
     }
     or_engines_report_destroy(report);
+    return error;
+}
+
+struct rt_error *hx_engines_check(const struct hx_engines *options, const char *path, unsigned time_limit,
+                                  struct or_progress *progress, struct hx_result *result) {
+    struct rt_module *module = NULL;
+    struct hx_guest guests[2] = {0};
+
+#ifdef LOCKSTEP_RR
+    if (options->is_replay)
+        return hx_replays_check(options, path, time_limit, progress, result);
+#endif
+    progress->running = 2;
+    struct rt_error *error = rt_module_open(path, &module);
+    for (int i = 0; i < 2 && !error; i++) {
+        error = hx_guest_open(module, options->engines[i], options, &guests[i]);
+        if (error)
+            error = rt_error_context(error, "%s", path);
+    }
+    if (!error)
+        error = hx_engines_compare(options, (struct hx_guest *const[]){&guests[0], &guests[1]}, time_limit,
+                                   progress, result);
     for (int i = 0; i < 2; i++)
         hx_guest_close(&guests[i]);
     rt_module_destroy(module);

@@ -19,6 +19,7 @@ struct hx_engines {
     size_t arg_count;
     const struct rt_wasi_dir *dirs; /* both sides' */
     size_t dir_count;
+    bool is_replay;       /* record on the first, replay on the second: replays.c */
     const char *wasm_opt; /* a seed is a random module of this tool's; NULL: a Csmith program */
 };
 
@@ -33,6 +34,10 @@ RT_MUST_USE struct rt_error *hx_engines_check(const struct hx_engines *options, 
 /* ---- engines_guest.c: one side ---- */
 
 struct hx_guest {
+    /* Set before opening, or NULL: called when code and store are there. It may instantiate by itself, and
+     * say what shall run. */
+    struct rt_error *(*prepare)(struct hx_guest *guest, struct st_session_options *session);
+    void *prepare_user;
     const struct hx_engines *options;
     struct rt_code *code;
     struct rt_store *store;
@@ -50,5 +55,23 @@ struct hx_guest {
 RT_MUST_USE struct rt_error *hx_guest_open(const struct rt_module *module, enum rt_engine engine,
                                            const struct hx_engines *options, struct hx_guest *ret);
 void hx_guest_close(struct hx_guest *guest);
+/* For WASI and what stands in for it: keeps what a command prints. `user` is the guest. */
+bool hx_guest_keep_output(void *user, int fd, const void *bytes, size_t size);
+
+/* Compares two guests that have not run yet, then what they printed and what their calls returned. */
+RT_MUST_USE struct rt_error *hx_engines_compare(const struct hx_engines *options,
+                                                struct hx_guest *const guests[2], unsigned time_limit,
+                                                struct or_progress *progress, struct hx_result *result);
+/* The name of the comparison in the result. */
+RT_MUST_USE struct rt_error *hx_engines_name(const struct hx_engines *options, struct hx_result *result);
+
+/* ---- replays.c: a run, its replay, the replay's replay (only with LOCKSTEP_RR) ---- */
+
+/* Records the module on the first engine, replays that on the second, and the recording of the replay on the
+ * first: all must agree event by event. Then, of a WASI command, a run and a replay instruction by
+ * instruction. */
+RT_MUST_USE struct rt_error *hx_replays_check(const struct hx_engines *options, const char *path,
+                                              unsigned time_limit, struct or_progress *progress,
+                                              struct hx_result *result);
 
 #endif

@@ -15,7 +15,7 @@ enum {
     ROUNDS = 6,           /* how often each export is called, each time with other arguments */
 };
 
-static bool keep_output(void *user, int fd, const void *bytes, size_t size) {
+bool hx_guest_keep_output(void *user, int fd, const void *bytes, size_t size) {
     struct hx_guest *guest = user;
     struct hx_buffer *stream = &guest->streams[fd == 2];
 
@@ -285,7 +285,7 @@ static struct rt_error *instantiate_command(struct hx_guest *guest) {
                                          .stdin_fd = -1,
                                          .stdout_fd = -1,
                                          .stderr_fd = -1,
-                                         .write = keep_output,
+                                         .write = hx_guest_keep_output,
                                          .write_user = guest,
                                          .deterministic = true};
     struct rt_error *error = rt_wasi_create(guest->store, &wasi, &guest->wasi);
@@ -337,8 +337,11 @@ struct rt_error *hx_guest_open(const struct rt_module *module, enum rt_engine en
     if (!error) {
         rt_store_set_limits(ret->store, options->memory_pages ? options->memory_pages : MEMORY_PAGES,
                             TABLE_ELEMENTS);
-        error = by_start ? instantiate_command(ret) : instantiate_made_up(ret, module);
+        if (ret->prepare)
+            error = ret->prepare(ret, &session);
     }
+    if (!error && !ret->instance)
+        error = by_start ? instantiate_command(ret) : instantiate_made_up(ret, module);
     if (!error)
         error = st_session_create_wasm(ret->instance, NULL, &session, &ret->session);
     return error ? rt_error_context(error, "%s", rt_engine_name(engine)) : NULL;

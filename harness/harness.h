@@ -15,6 +15,8 @@ enum hx_status {
 extern const struct hx_command hx_command_fuzz;
 extern const struct hx_command hx_command_check;
 extern const struct hx_command hx_command_run;
+extern const struct hx_command hx_command_record;
+extern const struct hx_command hx_command_replay;
 extern const struct hx_command hx_command_generate;
 extern const struct hx_command hx_command_wast;
 extern const struct hx_command hx_command_trace;

@@ -137,7 +137,8 @@ static const char *error_class(enum rt_error_code code) {
     case RT_OUT_OF_MEMORY:
     case RT_EXIT:
     case RT_OS:
-    case RT_USAGE: break;
+    case RT_USAGE:
+    case RT_DIVERGED: break;
     }
     return "an error";
 }

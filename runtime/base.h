@@ -23,6 +23,7 @@ enum rt_error_code {
     RT_EXIT,        /* the guest ended by itself; `exit_status` tells how */
     RT_OS,          /* the operating system refused */
     RT_USAGE,       /* the caller asked for what is not there */
+    RT_DIVERGED,    /* a replay is not the run that was recorded */
 };
 
 /* NULL means success everywhere. A message says what was being done, to what, at which byte or line, and what

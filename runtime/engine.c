@@ -33,7 +33,10 @@ struct rt_error *rt_code_create(const struct rt_module *module, const struct rt_
         options = &defaults;
     if ((unsigned)options->engine >= ENGINE_COUNT)
         return rt_error_format(RT_USAGE, "there is no engine number %u", (unsigned)options->engine);
-    return engines[options->engine]->create(module, options, ret);
+    struct rt_error *error = engines[options->engine]->create(module, options, ret);
+    if (!error)
+        (*ret)->has_canonical_nans = options->canonical_nans;
+    return error;
 }
 
 void rt_code_destroy(struct rt_code *code) {
@@ -86,18 +89,39 @@ uintptr_t rt_code_machine(const struct rt_code *code, uint32_t pc) {
 /* ---- Calls ---- */
 
 struct rt_error *rt_func_call(struct rt_func *func, const union rt_value *args, union rt_value *results) {
-    if (!func->host)
-        return func->store->engine->call(func, args, results);
-    struct rt_caller caller = {.store = func->store};
-    return rt_host_invoke(func, &caller, args, results);
+    if (func->host) { /* the host's own affair: nothing crosses the boundary */
+        struct rt_caller caller = {.store = func->store};
+        return rt_host_invoke(func, &caller, args, results);
+    }
+    struct rt_boundary *boundary = RT_BOUNDARY(func->store);
+    func->store->trap_place = (struct rt_trap_place){0};
+    if (boundary)
+        boundary->guest_call(boundary, func, args);
+    struct rt_error *error = func->store->engine->call(func, args, results);
+    return boundary ? boundary->guest_end(boundary, func, results, error) : error;
+}
+
+/* Where a host function that ends its caller with an error was called. */
+static struct rt_trap_place calling_place(struct rt_store *store) {
+    struct rt_activation activation;
+    if (!rt_activation_first(store, NULL, &activation))
+        return (struct rt_trap_place){0};
+    return (struct rt_trap_place){activation.instance, activation.function, activation.pc};
 }
 
 struct rt_error *rt_host_invoke(struct rt_func *func, struct rt_caller *caller, const union rt_value *args,
                                 union rt_value *results) {
     struct rt_hooks *hooks = &func->store->hooks;
+    struct rt_boundary *boundary = caller->instance ? RT_BOUNDARY(func->store) : NULL;
     if (hooks->host_call)
         hooks->host_call(hooks->user, caller, func, args);
+    if (boundary)
+        boundary->import_call(boundary, caller, func, args);
     struct rt_error *error = func->host(func->user, caller, args, results);
+    if (boundary)
+        error = boundary->import_end(boundary, func, results, error);
+    if (error && caller->instance)
+        func->store->trap_place = calling_place(func->store);
     if (hooks->host_return)
         hooks->host_return(hooks->user, caller, func, results, error);
     return error;

@@ -21,6 +21,7 @@ struct rt_code {
     const struct rt_module *module;
     struct rt_site *sites; /* ascending by Wasm pc */
     size_t site_count;
+    bool has_canonical_nans; /* as rt_compile_options asked */
 };
 
 struct rt_engine_ops {

@@ -221,7 +221,8 @@ static void make_globals(struct rt_instance *instance) {
         uint32_t own = i - module->imported_globals;
         parts.globals[own] = (struct rt_global){.value = evaluate(instance, &module->global_inits[own]),
                                                 .type = module->globals[i].type,
-                                                .is_mutable = module->globals[i].is_mutable};
+                                                .is_mutable = module->globals[i].is_mutable,
+                                                .store = instance->store};
     }
 }
 
@@ -289,6 +290,7 @@ static struct rt_error *choose_engine(struct rt_store *store, const struct rt_co
 struct rt_error *rt_instance_create(struct rt_store *store, struct rt_code *code,
                                     const struct rt_extern *imports, size_t import_count,
                                     struct rt_instance **ret) {
+    struct rt_boundary *boundary = RT_BOUNDARY(store);
     struct rt_instance_layout layout;
     if (!rt_instance_layout(code->module, &layout)) /* it was good when the code was made */
         return rt_error_out_of_memory();
@@ -320,8 +322,13 @@ struct rt_error *rt_instance_create(struct rt_store *store, struct rt_code *code
     /* From here on other instances may refer to this one, even if it traps: the store keeps it. */
     instance->next = store->instances;
     store->instances = instance;
+    instance->number = store->instance_count++;
     code->ops->set_hooks(code, &store->hooks);
+    if (boundary)
+        boundary->instantiate(boundary, instance, imports);
     error = apply_segments(instance);
+    if (boundary)
+        error = boundary->instantiated(boundary, error);
     if (error)
         return error;
     *ret = instance;

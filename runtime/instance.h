@@ -5,6 +5,7 @@
 #ifndef LOCKSTEP_RUNTIME_INSTANCE_H
 #define LOCKSTEP_RUNTIME_INSTANCE_H
 
+#include "runtime/boundary.h"
 #include "runtime/module.h"
 
 struct rt_engine_ops;
@@ -38,6 +39,7 @@ struct rt_memory {
     uint32_t pages;
     uint64_t max;   /* pages */
     uint32_t limit; /* pages, the store's */
+    struct rt_store *store;
     struct rt_memory *next;
 };
 
@@ -47,6 +49,7 @@ struct rt_table {
     enum rt_type type;
     uint64_t max;
     uint32_t limit; /* the store's */
+    struct rt_store *store;
     struct rt_table *next;
 };
 
@@ -54,6 +57,7 @@ struct rt_global {
     union rt_value value;
     enum rt_type type;
     bool is_mutable;
+    struct rt_store *store;
     struct rt_global *next; /* of the store's own */
 };
 
@@ -76,7 +80,8 @@ struct rt_instance {
     const struct rt_module *module;
     struct rt_element_items *elements;
     bool *data_dropped;
-    struct rt_instance *next; /* in its store */
+    uint32_t number;          /* in its store: 0 is the first */
+    struct rt_instance *next; /* in its store, the one made before it */
 };
 
 /* Offsets from a struct rt_instance of the variable parts. */
@@ -105,6 +110,13 @@ struct rt_entry {
 struct rt_pending_trap {
     bool set;
     struct rt_trap_info info;
+    struct rt_instance *instance; /* whose code trapped */
+};
+
+/* The innermost activation of the guest where a call of it ended in an error. */
+struct rt_trap_place {
+    struct rt_instance *instance; /* NULL: there was none */
+    uint32_t function, pc;
 };
 
 struct rt_store {
@@ -112,13 +124,18 @@ struct rt_store {
     uintptr_t stack_limit;
     struct rt_error *pending_error; /* a host function's, on its way to rt_func_call */
     struct rt_pending_trap pending_trap;
+    struct rt_trap_place trap_place; /* of the last error */
     struct rt_hooks hooks;
     uint32_t max_pages, max_elements;   /* see rt_store_set_limits */
     const struct rt_engine_ops *engine; /* of its instances; NULL while there is none */
     void *engine_state;                 /* the engine's own */
+#ifdef LOCKSTEP_RR
+    struct rt_boundary *boundary; /* NULL: nobody is told */
+#endif
 
-    struct rt_instance host; /* stands in the instance register while a host function is called */
-    struct rt_instance *instances;
+    struct rt_instance host;       /* stands in the instance register while a host function is called */
+    struct rt_instance *instances; /* newest first */
+    uint32_t instance_count;
     struct rt_func *functions;
     struct rt_memory *memories;
     struct rt_table *tables;
@@ -159,11 +176,15 @@ bool rt_table_init(struct rt_table *table, const struct rt_element_items *elemen
 bool rt_table_copy(struct rt_table *to_table, struct rt_table *from_table, uint64_t to, uint64_t from,
                    uint64_t count);
 bool rt_table_fill(struct rt_table *table, uint64_t to, void *value, uint64_t count);
-/* The old size, or UINT32_MAX when it cannot grow. */
-uint32_t rt_table_grow(struct rt_table *table, uint64_t count, void *value);
+/* rt_table_grow that is not told to the boundary, for the guest: the old size, or UINT32_MAX when it cannot
+ * grow. */
+uint32_t rt_table_extend(struct rt_table *table, uint64_t count, void *value);
 void rt_table_destroy(struct rt_table *table);
 
 /* memory.c */
+
+/* rt_memory_grow that is not told to the boundary, for the guest. */
+struct rt_error *rt_memory_extend(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages);
 bool rt_memory_init(struct rt_memory *memory, const uint8_t *bytes, uint64_t size, uint64_t to, uint64_t from,
                     uint64_t count);
 void rt_memory_destroy(struct rt_memory *memory);

@@ -105,7 +105,7 @@ bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
 
 static uint32_t grow_memory(struct rt_memory *memory, uint32_t pages) {
     uint64_t old;
-    struct rt_error *error = rt_memory_grow(memory, pages, &old);
+    struct rt_error *error = rt_memory_extend(memory, pages, &old);
     if (error) {
         rt_error_destroy(error);
         return UINT32_MAX;
@@ -185,8 +185,8 @@ bool rt_builtin_call(struct rt_instance *instance, uint32_t builtin, uintptr_t *
                              (uint32_t)slots[2]);
         break;
     case RT_BUILTIN_TABLE_GROW:
-        slots[0] = rt_table_grow(rt_instance_table(instance, (uint32_t)slots[2]), (uint32_t)slots[1],
-                                 reference(slots[0]));
+        slots[0] = rt_table_extend(rt_instance_table(instance, (uint32_t)slots[2]), (uint32_t)slots[1],
+                                   reference(slots[0]));
         break;
     case RT_BUILTIN_TABLE_FILL:
         good = rt_table_fill(rt_instance_table(instance, (uint32_t)slots[3]), a, reference(slots[1]),

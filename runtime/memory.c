@@ -27,8 +27,9 @@ struct rt_error *rt_memory_create(struct rt_store *store, struct rt_limits limit
     }
     memory->base = base;
     memory->limit = store->max_pages;
+    memory->store = store;
     uint64_t old;
-    struct rt_error *error = rt_memory_grow(memory, limits.min, &old);
+    struct rt_error *error = rt_memory_extend(memory, limits.min, &old);
     if (error) {
         rt_memory_destroy(memory);
         return error;
@@ -56,7 +57,7 @@ size_t rt_memory_size(const struct rt_memory *memory) {
     return (size_t)memory->pages * RT_PAGE_SIZE;
 }
 
-struct rt_error *rt_memory_grow(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages) {
+struct rt_error *rt_memory_extend(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages) {
     uint64_t max = memory->max < memory->limit ? memory->max : memory->limit;
     if (pages > max - memory->pages)
         return rt_error_format(RT_USAGE, "growing a memory of %u pages by %llu: its maximum is %llu",
@@ -68,6 +69,27 @@ struct rt_error *rt_memory_grow(struct rt_memory *memory, uint64_t pages, uint64
     *ret_old_pages = memory->pages;
     memory->pages += (uint32_t)pages;
     return NULL;
+}
+
+struct rt_error *rt_memory_grow(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages) {
+    struct rt_boundary *boundary = RT_BOUNDARY(memory->store);
+    struct rt_error *error = rt_memory_extend(memory, pages, ret_old_pages);
+    if (boundary)
+        boundary->memory_grow(boundary, memory, pages, error ? UINT64_MAX : *ret_old_pages);
+    return error;
+}
+
+bool rt_memory_write(struct rt_memory *memory, uint64_t address, const void *bytes, size_t size) {
+    struct rt_boundary *boundary = RT_BOUNDARY(memory->store);
+    size_t limit = rt_memory_size(memory);
+    if (size > limit || address > limit - size)
+        return false;
+    if (!size)
+        return true;
+    memcpy(memory->base + address, bytes, size);
+    if (boundary)
+        boundary->memory_write(boundary, memory, address, bytes, size);
+    return true;
 }
 
 bool rt_memory_init(struct rt_memory *memory, const uint8_t *bytes, uint64_t size, uint64_t to, uint64_t from,
@@ -97,9 +119,6 @@ bool rt_guest_read(struct rt_caller *caller, uint32_t address, void *ret, size_t
 }
 
 bool rt_guest_write(struct rt_caller *caller, uint32_t address, const void *bytes, size_t size) {
-    if (!rt_guest_view(caller, address, size))
-        return false;
-    if (size)
-        memcpy(caller->instance->memory->base + address, bytes, size);
-    return true;
+    struct rt_memory *memory = caller->instance ? caller->instance->memory : NULL;
+    return memory && rt_memory_write(memory, address, bytes, size);
 }

@@ -275,12 +275,20 @@ struct rt_func_type rt_func_type_of(const struct rt_func *func);
 uint8_t *rt_memory_base(const struct rt_memory *memory);
 size_t rt_memory_size(const struct rt_memory *memory);
 struct rt_error *rt_memory_grow(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages);
+/* False when the range is not wholly inside memory (nothing is written then). What is written past this and
+ * rt_guest_write no recording sees. */
+RT_MUST_USE bool rt_memory_write(struct rt_memory *memory, uint64_t address, const void *bytes, size_t size);
 
 enum rt_type rt_global_type(const struct rt_global *global);
 union rt_value rt_global_get(const struct rt_global *global);
 void rt_global_set(struct rt_global *global, union rt_value value);
 uint32_t rt_table_size(const struct rt_table *table);
 void *rt_table_get(const struct rt_table *table, uint32_t index); /* NULL: null, or past the end */
+/* RT_USAGE past the end. */
+RT_MUST_USE struct rt_error *rt_table_set(struct rt_table *table, uint32_t index, void *value);
+/* RT_USAGE beyond its maximum; nothing is changed then. */
+RT_MUST_USE struct rt_error *rt_table_grow(struct rt_table *table, uint64_t count, void *value,
+                                           uint32_t *ret_old);
 
 /* The guest's memory seen by a host function. Every read and write of the host goes through these two: false
  * when the range is not wholly inside memory (nothing is copied then). rt_guest_write is the recorder's hook.

@@ -205,8 +205,8 @@ struct rt_error *rt_global_create(struct rt_store *store, enum rt_type type, boo
     struct rt_global *global = calloc(1, sizeof(*global));
     if (!global)
         return rt_error_out_of_memory();
-    *global =
-        (struct rt_global){.value = value, .type = type, .is_mutable = is_mutable, .next = store->globals};
+    *global = (struct rt_global){
+        .value = value, .type = type, .is_mutable = is_mutable, .store = store, .next = store->globals};
     store->globals = global;
     *ret = global;
     return NULL;
@@ -221,5 +221,8 @@ union rt_value rt_global_get(const struct rt_global *global) {
 }
 
 void rt_global_set(struct rt_global *global, union rt_value value) {
+    struct rt_boundary *boundary = RT_BOUNDARY(global->store);
     global->value = value;
+    if (boundary)
+        boundary->global_set(boundary, global);
 }

@@ -18,7 +18,8 @@ struct rt_error *rt_table_create(struct rt_store *store, enum rt_type type, stru
     table->type = type;
     table->max = limits.max;
     table->limit = store->max_elements;
-    if (rt_table_grow(table, limits.min, NULL) == UINT32_MAX) {
+    table->store = store;
+    if (rt_table_extend(table, limits.min, NULL) == UINT32_MAX) {
         free(table);
         return rt_error_out_of_memory();
     }
@@ -43,7 +44,7 @@ void *rt_table_get(const struct rt_table *table, uint32_t index) {
     return index < table->size ? table->elements[index] : NULL;
 }
 
-uint32_t rt_table_grow(struct rt_table *table, uint64_t count, void *value) {
+uint32_t rt_table_extend(struct rt_table *table, uint64_t count, void *value) {
     uint64_t max = table->max < table->limit ? table->max : table->limit;
     uint32_t old = table->size;
     if (count > max || old > max - count)
@@ -57,6 +58,29 @@ uint32_t rt_table_grow(struct rt_table *table, uint64_t count, void *value) {
     table->size = old + (uint32_t)count;
     (void)rt_table_fill(table, old, value, count);
     return old;
+}
+
+struct rt_error *rt_table_grow(struct rt_table *table, uint64_t count, void *value, uint32_t *ret_old) {
+    struct rt_boundary *boundary = RT_BOUNDARY(table->store);
+    const uint32_t size = table->size, old = rt_table_extend(table, count, value);
+    const bool is_refused = old == UINT32_MAX;
+    if (boundary)
+        boundary->table_grow(boundary, table, count, value, is_refused ? UINT64_MAX : old);
+    if (is_refused)
+        return rt_error_format(RT_USAGE, "growing a table of %u elements by %llu: its maximum is %llu", size,
+                               (unsigned long long)count,
+                               (unsigned long long)(table->max < table->limit ? table->max : table->limit));
+    *ret_old = old;
+    return NULL;
+}
+
+struct rt_error *rt_table_set(struct rt_table *table, uint32_t index, void *value) {
+    struct rt_boundary *boundary = RT_BOUNDARY(table->store);
+    if (!rt_table_fill(table, index, value, 1))
+        return rt_error_format(RT_USAGE, "setting element %u of a table of %u", index, table->size);
+    if (boundary)
+        boundary->table_set(boundary, table, index);
+    return NULL;
 }
 
 bool rt_table_fill(struct rt_table *table, uint64_t to, void *value, uint64_t count) {

@@ -102,7 +102,7 @@ static bool raise_trap(int number, const siginfo_t *info, void *context) {
         return false;
     struct rt_store *store = instance->store;
     store->pending_trap =
-        (struct rt_pending_trap){true, {.trap = trap, .machine = pc, .fault_address = address}};
+        (struct rt_pending_trap){true, {.trap = trap, .machine = pc, .fault_address = address}, instance};
     target->context_set_pc(context, (uintptr_t)target->unwind);
     if (store->hooks.trap)
         store->hooks.trap(store->hooks.user, &store->pending_trap.info, context);
@@ -228,19 +228,18 @@ struct rt_error *rt_trap_error(enum rt_trap trap, const char *context) {
 }
 
 struct rt_error *rt_trap_take(struct rt_store *store) {
-    struct rt_trap_info info = store->pending_trap.info;
-    if (!store->pending_trap.set)
+    const struct rt_pending_trap pending = store->pending_trap;
+    store->trap_place = (struct rt_trap_place){0};
+    if (!pending.set)
         return rt_error_format(RT_TRAP, "unwound without a trap");
     store->pending_trap.set = false;
-    for (struct rt_instance *i = store->instances; i; i = i->next) {
-        uint32_t function, pc;
-        if (!rt_code_pc(i->code, info.machine, &function, &pc))
-            continue;
-        const char *name = rt_module_function_name(i->module, function);
-        char context[256];
-        snprintf(context, sizeof(context), "function %u%s%.160s%s, Wasm pc 0x%x", function, name ? " (" : "",
-                 name ? name : "", name ? ")" : "", pc);
-        return rt_trap_error(info.trap, context);
-    }
-    return rt_trap_error(info.trap, "unknown code");
+    uint32_t function, pc;
+    if (!rt_code_pc(pending.instance->code, pending.info.machine, &function, &pc))
+        return rt_trap_error(pending.info.trap, "unknown code");
+    store->trap_place = (struct rt_trap_place){pending.instance, function, pc};
+    const char *name = rt_module_function_name(pending.instance->module, function);
+    char context[256];
+    snprintf(context, sizeof(context), "function %u%s%.160s%s, Wasm pc 0x%x", function, name ? " (" : "",
+             name ? name : "", name ? ")" : "", pc);
+    return rt_trap_error(pending.info.trap, context);
 }

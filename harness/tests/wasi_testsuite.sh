@@ -2,11 +2,13 @@
 # Runs the prebuilt programs of WebAssembly/wasi-testsuite with `lockstep run` and fails on each that does not
 # end as the JSON file beside it says. SUITE is a folder with wasm32-wasip1.tar.zst, or with the programs
 # themselves; without one the test is skipped, which is exit status 77.
-# Usage: wasi_testsuite.sh LOCKSTEP ENGINE SUITE
+# With a second engine each program is recorded instead, and then replayed on that one, with its files gone:
+# it has to print the same and end the same.
+# Usage: wasi_testsuite.sh LOCKSTEP ENGINE SUITE [REPLAY_ENGINE]
 set -euo pipefail
 shopt -s globstar nullglob
 
-lockstep=$1 engine=$2 suite=${3:-}
+lockstep=$1 engine=$2 suite=${3:-} replay=${4:-}
 if [[ ! -d $suite ]]; then
     echo "skipped: no folder '$suite' with the WASI test suite; configure with -DLOCKSTEP_WASI_TESTSUITE=FOLDER"
     exit 77
@@ -18,6 +20,10 @@ for tool in jq zstd; do
     fi
 done
 work=$(mktemp -d)
+command=(run)
+if [[ $replay ]]; then
+    command=(record -o "$work/trace")
+fi
 trap 'rm -rf "$work"' EXIT
 
 if [[ -f $suite/wasm32-wasip1.tar.zst ]]; then
@@ -46,7 +52,7 @@ run() {
         cp -r "$(dirname "$program")/$root" "$work/root"
         options+=(--dir "$work/root::/")
     fi
-    timeout 60 "$lockstep" run --engine "$engine" "${options[@]}" "$program" -- "${args[@]}" \
+    timeout 60 "$lockstep" "${command[@]}" --engine "$engine" "${options[@]}" "$program" -- "${args[@]}" \
         </dev/null >"$work/stdout" 2>"$work/stderr" || status=$?
     if ((status != want_status)); then
         complain "$program" "exit status" "$want_status" "$status"
@@ -57,6 +63,31 @@ run() {
         complain "$program" "standard output" "$want_stdout" "$(jq -Rs . "$work/stdout")"
         return 1
     fi
+    if [[ $replay ]]; then
+        run_again "$program" "$want_status"
+    fi
+}
+
+# run_again PROGRAM STATUS: the same for the replay of what was recorded.
+run_again() {
+    local program=$1 status=0 stream
+
+    rm -rf "$work/root"
+    mv "$work/stdout" "$work/recorded.stdout"
+    mv "$work/stderr" "$work/recorded.stderr"
+    timeout 60 "$lockstep" replay --engine "$replay" "$work/trace" \
+        </dev/null >"$work/stdout" 2>"$work/stderr" || status=$?
+    if ((status != $2)); then
+        complain "$program" "exit status of the replay" "$2" "$status"
+        return 1
+    fi
+    for stream in stdout stderr; do
+        if ! sed 's/^lockstep record: /lockstep replay: /' "$work/recorded.$stream" | cmp -s - "$work/$stream"; then
+            complain "$program" "$stream of the replay" "$(jq -Rs . "$work/recorded.$stream")" \
+                "$(jq -Rs . "$work/$stream")"
+            return 1
+        fi
+    done
 }
 
 echo '{}' >"$work/none.json"
@@ -67,5 +98,5 @@ for program in "$suite"/**/*.wasm; do
         passed=$((passed + 1))
     fi
 done
-echo "$engine: $passed of $programs pass"
+echo "$engine${replay:+, replayed $replay}: $passed of $programs pass"
 ((programs > 0 && passed == programs))

@@ -18,7 +18,7 @@ static enum rt_trap check(bool good, enum rt_trap trap) {
 
 static uint32_t grow_memory(struct rt_memory *memory, uint32_t pages) {
     uint64_t old = UINT32_MAX;
-    rt_error_destroy(rt_memory_grow(memory, pages, &old));
+    rt_error_destroy(rt_memory_extend(memory, pages, &old));
     return (uint32_t)old;
 }
 
@@ -113,7 +113,7 @@ enum rt_trap rt_interp_bulk(struct rt_instance *instance, uint32_t opcode, uint6
                      RT_TRAP_TABLE_OUT_OF_BOUNDS);
     case RT_OP_TABLE_SIZE: operands[0] = rt_instance_table(instance, a)->size; break;
     case RT_OP_TABLE_GROW:
-        operands[0] = rt_table_grow(rt_instance_table(instance, a), (uint32_t)operands[1],
+        operands[0] = rt_table_extend(rt_instance_table(instance, a), (uint32_t)operands[1],
                                     (void *)(uintptr_t)operands[0]);
         break;
     case RT_OP_TABLE_FILL:

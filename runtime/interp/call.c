@@ -106,7 +106,7 @@ static bool push_activation(struct rt_interp *interp, struct rt_func *func, cons
                 (uintptr_t)__builtin_frame_address(0) > interp->store->stack_limit;
     if (!fits && !has_room(interp, interp->free, 0)) { /* hooks at a full stack called this: no activation */
         interp->store->pending_trap = (struct rt_pending_trap){
-            true, {.trap = RT_TRAP_STACK_EXHAUSTED, .machine = (uintptr_t)(start + 1)}};
+            true, {.trap = RT_TRAP_STACK_EXHAUSTED, .machine = (uintptr_t)(start + 1)}, func->instance};
         return false;
     }
     interp->record--;
@@ -150,7 +150,8 @@ void rt_interp_trap(struct rt_interp *interp, struct rt_interp_record *record, e
         true,
         {.trap = trap,
          .machine = (uintptr_t)record->at,
-         .fault_address = trap == RT_TRAP_MEMORY_OUT_OF_BOUNDS ? fault_address : 0}};
+         .fault_address = trap == RT_TRAP_MEMORY_OUT_OF_BOUNDS ? fault_address : 0},
+        record->instance};
     leave_guest(interp, record, record->top);
     if (store->hooks.trap)
         store->hooks.trap(store->hooks.user, &pending.info, NULL);

@@ -8,7 +8,7 @@ static bool same_bytes(const void *a, const void *b, size_t size) {
 }
 
 /* By their bits: NaNs too are equal to themselves. */
-static bool same_value(uint8_t type, const union rt_value *a, const union rt_value *b) {
+bool rt_trace_value_equal(uint8_t type, const union rt_value *a, const union rt_value *b) {
     switch (type) {
     case RT_I32:
     case RT_F32: return a->i32 == b->i32;
@@ -20,14 +20,14 @@ static bool same_value(uint8_t type, const union rt_value *a, const union rt_val
 static bool same_values(const struct rt_trace_values *a, const struct rt_trace_values *b) {
     bool same = a->count == b->count && same_bytes(a->types, b->types, a->count);
     for (uint32_t i = 0; same && i < a->count; i++)
-        same = same_value(a->types[i], &a->values[i], &b->values[i]);
+        same = rt_trace_value_equal(a->types[i], &a->values[i], &b->values[i]);
     return same;
 }
 
 static bool same_elements(const struct rt_trace_elements *a, const struct rt_trace_elements *b) {
     bool same = a->type == b->type && a->count == b->count;
     for (uint32_t i = 0; same && i < a->count; i++)
-        same = same_value(a->type, &a->values[i], &b->values[i]);
+        same = rt_trace_value_equal(a->type, &a->values[i], &b->values[i]);
     return same;
 }
 
@@ -45,7 +45,7 @@ static bool same_contents(const struct rt_trace_bytes *a, const struct rt_trace_
     return a->size == b->size && same_bytes(a->data, b->data, a->size);
 }
 
-static bool same_field(uint8_t type, const void *a, const void *b) {
+bool rt_trace_field_equal(uint8_t type, const void *a, const void *b) {
     switch ((enum rt_trace_field_type)type) {
     case RT_TRACE_U32:
     case RT_TRACE_INDEX:
@@ -59,7 +59,7 @@ static bool same_field(uint8_t type, const void *a, const void *b) {
     case RT_TRACE_PLACE: return same_bytes(a, b, sizeof(struct rt_trace_place));
     case RT_TRACE_VALUE:
         return ((const struct rt_trace_value *)a)->type == ((const struct rt_trace_value *)b)->type &&
-               same_value(((const struct rt_trace_value *)a)->type,
+               rt_trace_value_equal(((const struct rt_trace_value *)a)->type,
                           &((const struct rt_trace_value *)a)->value,
                           &((const struct rt_trace_value *)b)->value);
     case RT_TRACE_VALUES: return same_values(a, b);
@@ -78,7 +78,7 @@ bool rt_trace_event_equal(const struct rt_trace_event *a, const struct rt_trace_
         return false;
     bool same = info->name || same_contents(&a->unknown, &b->unknown);
     for (size_t i = 0; same && i < info->field_count; i++)
-        same = same_field(info->fields[i].type, (const uint8_t *)a + info->fields[i].offset,
-                          (const uint8_t *)b + info->fields[i].offset);
+        same = rt_trace_field_equal(info->fields[i].type, (const uint8_t *)a + info->fields[i].offset,
+                                    (const uint8_t *)b + info->fields[i].offset);
     return same;
 }

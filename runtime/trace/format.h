@@ -66,6 +66,11 @@ size_t rt_trace_encoded_bound(const struct rt_trace_event *event);
  * for what FORMAT.md does not allow in an event by itself. */
 RT_MUST_USE struct rt_error *rt_trace_encode(const struct rt_trace_event *event, uint8_t *out, uint8_t **ret);
 
+/* By their bits: NaNs too are equal to themselves. `type` is enum rt_type. */
+bool rt_trace_value_equal(uint8_t type, const union rt_value *a, const union rt_value *b);
+/* Two fields of a type of enum rt_trace_field_type. */
+bool rt_trace_field_equal(uint8_t type, const void *a, const void *b);
+
 /* What decoded events point to, besides their block. */
 struct rt_trace_scratch {
     uint8_t types[RT_TRACE_MAX_VALUES];

@@ -293,4 +293,93 @@ bool rt_trace_checker_callee(const struct rt_trace_checker *checker, uint32_t *r
 /* The module of an instance; false when there is no such instance. */
 bool rt_trace_checker_module(const struct rt_trace_checker *checker, uint32_t instance, uint32_t *ret);
 
+/* ---- Recording ---- */
+
+struct rt_recorder;
+
+struct rt_recorder_options {
+    /* All modules that the store will have instances of. Label: a file's name, or "". */
+    const struct rt_recorder_module {
+        const struct rt_code *code;
+        const char *label;
+    } *modules;
+    size_t module_count;
+    const char *engine; /* who records, for people */
+    const char *const *command;
+    size_t command_count;
+    const struct rt_trace_writer_options *writer; /* NULL: the defaults */
+};
+
+/* Records all that crosses the boundary between the store's guests and the host from now on: instantiations,
+ * calls in both directions with what they end in, and what the host changes through rt_guest_write,
+ * rt_memory_write, rt_memory_grow, rt_global_set, rt_table_set and rt_table_grow. What the host makes is
+ * recorded when a guest first gets it, with its contents then. RT_USAGE when the store has instances or is
+ * recorded already. Takes the sink, also when it fails; nothing of the options is kept but the codes'
+ * modules, which must outlive the recorder.
+ *
+ * When writing fails, the call that is running ends with that error, and so does every later one: a run is
+ * recorded to its end or fails. */
+RT_MUST_USE struct rt_error *rt_recorder_create(struct rt_store *store, struct rt_trace_sink sink,
+                                                const struct rt_recorder_options *options,
+                                                struct rt_recorder **ret);
+/* Stops recording and finishes the trace: with `end`, as the last outermost call has ended, unless a call is
+ * still open. What failed before is the error. */
+RT_MUST_USE struct rt_error *rt_recorder_finish(struct rt_recorder *recorder);
+struct rt_trace_totals rt_recorder_totals(const struct rt_recorder *recorder);
+/* Before the store. Unfinished: gives up the trace. */
+void rt_recorder_destroy(struct rt_recorder *recorder);
+
+/* ---- Replaying ---- */
+
+struct rt_replayer;
+
+struct rt_replayer_options {
+    struct rt_code *const *codes; /* of the trace's modules, in their order; both engines can replay */
+    size_t code_count;
+    /* Told of each event that happens in the call of an import, from `import call` to its end, before it has
+     * its effect: the guest's memory is as the host found it. `import` is the innermost import's name. NULL:
+     * not called. */
+    void (*at_event)(void *user, struct rt_caller *caller, const char *import,
+                     const struct rt_trace_event *event);
+    void *user;
+};
+
+struct rt_replay_result {
+    enum rt_trace_outcome outcome; /* with `has_end` */
+    uint32_t status;
+    uint32_t trap;   /* of the last outermost call, when it trapped: see struct rt_trace_event */
+    bool has_end;    /* else the recording was stopped before, or the trace is cut */
+    bool is_cut;     /* what came behind the last whole block was not replayed: */
+    uint64_t behind; /* so many bytes */
+    uint64_t events; /* replayed */
+};
+
+/* Prepares a replay in a store without instances. Takes the reader, also when it fails. RT_DIVERGED when a
+ * module is another than the recorded one (both hashes are named), RT_UNSUPPORTED for a setting of the
+ * trace's that the codes do not provide. */
+RT_MUST_USE struct rt_error *rt_replayer_create(struct rt_store *store, struct rt_trace_reader *reader,
+                                                const struct rt_replayer_options *options,
+                                                struct rt_replayer **ret);
+/* Replays what comes before the first call of a guest: then its instance is there for a debugger to look at.
+ */
+RT_MUST_USE struct rt_error *rt_replayer_start(struct rt_replayer *replayer);
+/* The newest instance; NULL while there is none. */
+struct rt_instance *rt_replayer_instance(const struct rt_replayer *replayer);
+/* Replays to the end of the trace: makes the guest's calls, answers its imports from the trace, and compares
+ * what it does with what was recorded, bit by bit. The first difference ends the replay with RT_DIVERGED; the
+ * message names the event and shows both sides. A trace that is damaged or makes no sense is RT_MALFORMED. Of
+ * a call stack that was exhausted nothing but that is compared: where that happens is the engine's affair.
+ * A guest that goes on for ever without a call of the host keeps the replay going, too. */
+RT_MUST_USE struct rt_error *rt_replayer_run(struct rt_replayer *replayer, struct rt_replay_result *ret);
+/* What the last import that did not return said, by a trap or a failure; "" when there was none. */
+const char *rt_replayer_failure(const struct rt_replayer *replayer);
+/* Before the store. */
+void rt_replayer_destroy(struct rt_replayer *replayer);
+
+/* Where two events differ, in words: "argument 1: expected i32 5, got i32 6". `checker` knows the names of
+ * host functions. The expected one is that of the trace. */
+RT_MUST_USE struct rt_error *rt_trace_difference(const struct rt_trace_checker *checker,
+                                                 const struct rt_trace_event *expected,
+                                                 const struct rt_trace_event *got);
+
 #endif

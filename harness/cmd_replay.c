@@ -1,0 +1,162 @@
+/* `lockstep replay`: runs a recorded program again from its trace alone. */
+#include "harness/harness.h"
+
+#include "harness/replay_output.h"
+#include "harness/wasi_command.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+struct values {
+    const char *wasm, *engine;
+};
+
+static const struct values defaults = {.engine = "compiled"};
+
+static const struct hx_option options[] = {
+    {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
+     "the recorded module (the file that was recorded, when it still is the same)"},
+    HX_ENGINE_OPTION(struct values),
+};
+
+/* A replay on a session's stack. What comes of it is kept here, as traps on the way are the session's. */
+struct replay {
+    struct rt_replayer *replayer;
+    struct rt_replay_result result;
+    struct rt_error *error;
+};
+
+static struct rt_error *run_replay(void *user, struct rt_instance *instance, int *ret_status) {
+    struct replay *replay = user;
+
+    (void)instance;
+    replay->error = rt_replayer_run(replay->replayer, &replay->result);
+    *ret_status = (int)replay->result.status;
+    return NULL;
+}
+
+static struct rt_error *open_trace(const char *path, struct rt_trace_reader **ret) {
+    struct rt_trace_source source;
+    struct rt_error *error = rt_trace_source_file(path, &source);
+
+    return error ? error : rt_trace_reader_create(source, ret);
+}
+
+/* The module's file: the one that is given, else the one that the trace names. */
+static struct rt_error *find_module(const struct rt_trace_header *header, const struct values *values,
+                                    const char **ret) {
+    if (header->module_count != 1)
+        return rt_error_format(RT_UNSUPPORTED, "it has %zu modules; the command replays traces of one",
+                               header->module_count);
+    *ret = values->wasm ? values->wasm : header->modules[0].label;
+    if (!**ret)
+        return rt_error_format(RT_USAGE, "it does not say where its module is: name it with --wasm");
+    if (values->wasm || access(*ret, R_OK) == 0)
+        return NULL;
+    return rt_error_format(RT_USAGE, "its module %s is not there: name it with --wasm", *ret);
+}
+
+static struct rt_error *play(struct hx_wasi_command *guest, struct replay *replay, int *ret_status) {
+    const struct st_session_options session = {.run = run_replay, .run_user = replay};
+    struct rt_error *error = rt_replayer_start(replay->replayer);
+    struct rt_instance *instance = rt_replayer_instance(replay->replayer);
+
+    if (error)
+        return error;
+    if (!instance) { /* then there is nothing to run either */
+        error = rt_replayer_run(replay->replayer, &replay->result);
+        *ret_status = (int)replay->result.status;
+        return error;
+    }
+    error = st_session_create_wasm(instance, guest->debug, &session, &guest->session);
+    if (!error)
+        error = hx_wasi_command_drive(guest, "replay", ret_status);
+    if (replay->error) {
+        rt_error_destroy(error);
+        error = replay->error;
+    }
+    return error;
+}
+
+/* What is to be said of a replay that came to the trace's end. */
+static struct rt_error *conclude(const char *path, const struct replay *replay,
+                                 const struct hx_replay_output *output, int *ret_status) {
+    const struct rt_replay_result *result = &replay->result;
+
+    if (output->has_failed)
+        return rt_error_format(RT_OS, "cannot write what the guest prints");
+    if (!result->has_end) {
+        fprintf(stderr, "lockstep replay: %s: ", path);
+        if (result->is_cut)
+            fprintf(stderr, "cut short: %llu bytes are behind the last whole block; ",
+                    (unsigned long long)result->behind);
+        fprintf(stderr, "%llu events are replayed, and the program has not ended there\n",
+                (unsigned long long)result->events);
+        *ret_status = HX_STATUS_FOUND;
+    } else if (result->outcome == RT_TRACE_FAILED ||
+               (result->outcome == RT_TRACE_TRAPPED && *ret_status != HX_STATUS_TRAPPED)) {
+        return rt_error_format(RT_OS, "%s", rt_replayer_failure(replay->replayer)); /* as `run` has it */
+    }
+    return NULL;
+}
+
+static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
+    const struct values *values = all;
+    struct rt_compile_options compile = {.canonical_nans = true};
+    struct hx_replay_output output = hx_replay_output_make(hx_replay_output_write, NULL);
+    struct rt_trace_reader *reader = NULL;
+    struct hx_wasi_command guest = {0};
+    struct replay replay = {0};
+    const char *module;
+
+    if (arguments->count != 1)
+        return rt_error_format(RT_USAGE, "needs one trace");
+    struct rt_error *error = rt_engine_parse(values->engine, &compile.engine);
+    if (error)
+        return rt_error_context(error, "--engine");
+    signal(SIGPIPE, SIG_IGN);
+    error = open_trace(arguments->items[0], &reader);
+    if (!error)
+        error = find_module(rt_trace_reader_header(reader), values, &module);
+    if (!error)
+        error = hx_wasi_command_open(module, &compile, &guest);
+    if (!error) {
+        const struct rt_replayer_options replayer = {
+            .codes = &guest.code, .code_count = 1, .at_event = hx_replay_output_event, .user = &output};
+        error = rt_replayer_create(guest.store, reader, &replayer, &replay.replayer);
+        reader = NULL;
+    }
+    if (!error)
+        error = play(&guest, &replay, ret_status);
+    if (!error)
+        error = conclude(arguments->items[0], &replay, &output, ret_status);
+    if (error)
+        error = rt_error_context(error, "%s", arguments->items[0]);
+    if (error && error->code == RT_DIVERGED) { /* found something, and can say what */
+        fprintf(stderr, "lockstep replay: %s\n", error->message);
+        rt_error_destroy(error);
+        error = NULL;
+        *ret_status = HX_STATUS_FOUND;
+    }
+    rt_trace_reader_destroy(reader);
+    rt_replayer_destroy(replay.replayer);
+    hx_wasi_command_close(&guest);
+    return error;
+}
+
+const struct hx_command hx_command_replay = {
+    .name = "replay",
+    .arguments = "FILE.trace [--wasm FILE.wasm] [--engine compiled|interp]",
+    .summary = "Runs a recorded WASI command again, from its trace alone.",
+    .details =
+        "No file, clock or argument of the recorded run is needed: imports are answered from the trace, and\n"
+        "everything that the guest does at its boundary is compared with what was recorded. It prints what\n"
+        "the recorded run printed, and ends with its exit status, or with 1 at the first difference, which\n"
+        "is shown. A trace that was cut short is replayed up to its last whole block; exit status 1. A\n"
+        "module other than the recorded one is refused.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .defaults = &defaults,
+    .values_size = sizeof defaults,
+    .run = run,
+};

@@ -1,0 +1,269 @@
+/* The oracle over traces: a run, its replay on another engine, and the replay of what that recorded, compared
+ * event by event; then a run and a replay side by side, instruction by instruction. Runs in a worker. */
+#include "harness/engines.h"
+
+#include "harness/process.h"
+#include "harness/replay_output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    QUANTUM = 50, /* milliseconds: how often a run is asked whether it may go on */
+    /* Parts of the time limit. What takes the compiled engine so long takes the interpreter many times
+     * longer, and being stepped longer still. */
+    RUN_PART = 60,
+    REPLAY_PART = 6,
+    STEP_PART = 2,
+};
+
+/* One run or replay of the module. */
+struct side {
+    struct hx_guest guest;
+    const struct rt_trace_memory *from; /* what is replayed; NULL: a run */
+    struct rt_trace_memory *to;         /* where it is recorded; NULL: it is not */
+    struct rt_recorder *recorder;
+    struct rt_replayer *replayer;
+    struct hx_replay_output output;
+    struct rt_replay_result result;
+    unsigned time_limit;         /* milliseconds; 0: it is stepped */
+    bool is_late;                /* that was too short */
+    struct rt_error *divergence; /* the replay is not the recorded run */
+};
+
+/* ---- One side ---- */
+
+/* Ends as the recorded run did. */
+static struct rt_error *end_of(const struct side *side, int *ret_status) {
+    const struct rt_replay_result *result = &side->result;
+    struct rt_error *error = NULL;
+
+    *ret_status = (int)result->status;
+    if (result->outcome == RT_TRACE_TRAPPED || result->outcome == RT_TRACE_FAILED)
+        error = rt_error_format(result->outcome == RT_TRACE_TRAPPED ? RT_TRAP : RT_OS, "%s",
+                                rt_trace_trap_name(result->trap));
+    if (error && error->code == RT_TRAP)
+        error->trap = (int)result->trap;
+    return error;
+}
+
+static struct rt_error *run_replay(void *user, struct rt_instance *instance, int *ret_status) {
+    struct side *side = user;
+
+    (void)instance;
+    struct rt_error *error = rt_replayer_run(side->replayer, &side->result);
+    if (!error)
+        return end_of(side, ret_status);
+    side->divergence = rt_error_format(error->code, "%s", error->message);
+    return error;
+}
+
+static struct rt_error *start_recording(struct side *side) {
+    static const struct rt_trace_writer_options fast = {.is_stored = true};
+    const struct rt_recorder_module module = {side->guest.code, ""};
+    const struct rt_recorder_options options = {
+        .modules = &module, .module_count = 1, .engine = "lockstep", .writer = &fast};
+
+    return rt_recorder_create(side->guest.store, rt_trace_sink_memory(side->to), &options, &side->recorder);
+}
+
+static struct rt_error *start_replay(struct side *side, struct st_session_options *session) {
+    const struct rt_replayer_options options = {.codes = &side->guest.code,
+                                                .code_count = 1,
+                                                .at_event = hx_replay_output_event,
+                                                .user = &side->output};
+    struct rt_trace_source source;
+    struct rt_trace_reader *reader;
+
+    side->output = hx_replay_output_make(hx_guest_keep_output, &side->guest);
+    struct rt_error *error = rt_trace_source_memory(side->from->bytes, side->from->size, &source);
+    if (!error)
+        error = rt_trace_reader_create(source, &reader);
+    if (!error)
+        error = rt_replayer_create(side->guest.store, reader, &options, &side->replayer);
+    if (!error)
+        error = rt_replayer_start(side->replayer);
+    side->guest.instance = error ? NULL : rt_replayer_instance(side->replayer);
+    if (!error && !side->guest.instance)
+        error = rt_error_format(RT_MALFORMED, "the trace has no instance");
+    session->run = run_replay;
+    session->run_user = side;
+    return error;
+}
+
+static struct rt_error *prepare(struct hx_guest *guest, struct st_session_options *session) {
+    struct side *side = guest->prepare_user;
+    session->quantum = side->time_limit ? QUANTUM : 0;
+    struct rt_error *error = side->to ? start_recording(side) : NULL;
+
+    return error || !side->from ? error : start_replay(side, session);
+}
+
+static struct rt_error *open_side(const struct rt_module *module, enum rt_engine engine,
+                                  const struct hx_engines *options, struct side *side) {
+    side->guest.prepare = prepare;
+    side->guest.prepare_user = side;
+    return hx_guest_open(module, engine, options, &side->guest);
+}
+
+static void close_side(struct side *side) {
+    rt_recorder_destroy(side->recorder);
+    rt_replayer_destroy(side->replayer);
+    rt_error_destroy(side->divergence);
+    hx_guest_close(&side->guest);
+}
+
+/* Runs to the end, or to the time limit, without a stop to look at. */
+static struct rt_error *run_side(struct side *side) {
+    const uint64_t deadline = hx_now() + side->time_limit;
+    struct st_event event = {0};
+    struct rt_error *error = NULL;
+
+    while (!error && event.kind != ST_EXIT && !side->is_late) {
+        error = st_session_next(side->guest.session, &event);
+        side->is_late = event.kind == ST_INTERRUPT && hx_now() > deadline;
+    }
+    if (!error && side->divergence)
+        return rt_error_format(side->divergence->code, "%s", side->divergence->message);
+    return error ? error : rt_recorder_finish(side->recorder);
+}
+
+/* ---- Comparing ---- */
+
+/* Adds a finding. A stack that was exhausted at another place than in the recorded run is none. */
+static struct rt_error *add_finding(const struct hx_engines *options, const char *what, const char *detail,
+                                    struct hx_result *result) {
+    if (strstr(detail, rt_trap_message(RT_TRAP_STACK_EXHAUSTED))) {
+        result->verdict = HX_EXHAUSTED;
+        return NULL;
+    }
+    const struct or_finding finding = {
+        .signature = rt_arena_printf(&result->arena, "replay/%s", what),
+        .detail = detail,
+        .witnesses = {{.name = rt_engine_name(options->engines[0]), .value = "the recorded run"},
+                      {.name = rt_engine_name(options->engines[1]), .value = "its replay"}}};
+    result->verdict = HX_DIFFER;
+    return finding.signature && hx_result_add(result, "trace", &finding) ? NULL : rt_error_out_of_memory();
+}
+
+static struct rt_error *open_trace(const struct rt_trace_memory *bytes, struct rt_trace_reader **ret) {
+    struct rt_trace_source source;
+    struct rt_error *error = rt_trace_source_memory(bytes->bytes, bytes->size, &source);
+    return error ? error : rt_trace_reader_create(source, ret);
+}
+
+static bool is_exhaustion(const struct rt_trace_event *event) {
+    return event->kind == RT_TRACE_GUEST_TRAP && event->guest_trap.trap == RT_TRAP_STACK_EXHAUSTED;
+}
+
+/* RT_DIVERGED at the first event in which two traces differ. */
+static struct rt_error *compare_traces(const struct rt_trace_memory *a, const struct rt_trace_memory *b,
+                                       uint64_t *ret_events) {
+    struct rt_trace_reader *readers[2] = {NULL, NULL};
+    const struct rt_trace_event *x = NULL, *y = NULL;
+    struct rt_error *error = open_trace(a, &readers[0]);
+
+    if (!error)
+        error = open_trace(b, &readers[1]);
+    for (*ret_events = 0; !error; ++*ret_events) {
+        error = rt_trace_reader_next(readers[0], &x);
+        if (!error)
+            error = rt_trace_reader_next(readers[1], &y);
+        if (error || (!x && !y))
+            break;
+        if (!x || !y)
+            error = rt_error_format(RT_DIVERGED, "event %llu: only one of the traces has it",
+                                    (unsigned long long)*ret_events);
+        else if (!rt_trace_event_equal(x, y) && !(is_exhaustion(x) && is_exhaustion(y)))
+            error = rt_error_context(rt_trace_difference(NULL, x, y), "event %llu",
+                                     (unsigned long long)*ret_events);
+    }
+    rt_trace_reader_destroy(readers[0]);
+    rt_trace_reader_destroy(readers[1]);
+    return error;
+}
+
+static struct rt_error *compare_streams(const struct hx_guest *a, const struct hx_guest *b) {
+    for (int i = 0; i < 2; i++)
+        if (a->streams[i].size != b->streams[i].size ||
+            (a->streams[i].size && memcmp(a->streams[i].bytes, b->streams[i].bytes, a->streams[i].size) != 0))
+            return rt_error_format(RT_DIVERGED, "what the replay printed is not what the run printed");
+    return NULL;
+}
+
+/* ---- The whole ---- */
+
+enum { ROUNDS = 3 };
+
+/* The run, its replay and the replay of that, each recorded into a trace; compared with the one before. One
+ * that does not end in time is recorded as far as it came, and has no further rounds. */
+static struct rt_error *play_rounds(const struct rt_module *module, const struct hx_engines *options,
+                                    struct side sides[ROUNDS], struct rt_trace_memory traces[ROUNDS],
+                                    unsigned time_limit, struct hx_result *result) {
+    struct rt_error *error = NULL;
+
+    for (int i = 0; i < ROUNDS && !error && !result->is_limited; i++) {
+        sides[i].time_limit = time_limit / (i ? REPLAY_PART : RUN_PART);
+        sides[i].to = &traces[i];
+        sides[i].from = i ? &traces[i - 1] : NULL;
+        error = open_side(module, options->engines[i % 2], options, &sides[i]);
+        if (!error)
+            error = run_side(&sides[i]);
+        if (!error)
+            result->is_limited = sides[i].is_late;
+        if (!error && i && !result->is_limited)
+            error = compare_traces(&traces[i - 1], &traces[i], &result->values);
+        if (!error && i && !result->is_limited)
+            error = compare_streams(&sides[0].guest, &sides[i].guest);
+    }
+    return error;
+}
+
+/* Another run, beside a replay of the first one. */
+static struct rt_error *step(const struct rt_module *module, const struct hx_engines *options,
+                             const struct rt_trace_memory *trace, unsigned time_limit,
+                             struct or_progress *progress, struct hx_result *result) {
+    struct side sides[2] = {{.from = NULL}, {.from = trace}};
+    struct rt_error *error = NULL;
+
+    for (int i = 0; i < 2 && !error; i++)
+        error = open_side(module, options->engines[i], options, &sides[i]);
+    if (!error) {
+        struct hx_guest *const guests[2] = {&sides[0].guest, &sides[1].guest};
+        error = hx_engines_compare(options, guests, time_limit, progress, result);
+    }
+    for (int i = 0; i < 2; i++)
+        close_side(&sides[i]);
+    return error;
+}
+
+struct rt_error *hx_replays_check(const struct hx_engines *options, const char *path, unsigned time_limit,
+                                  struct or_progress *progress, struct hx_result *result) {
+    struct rt_trace_memory traces[ROUNDS] = {{.bytes = NULL}};
+    struct side sides[ROUNDS] = {{.from = NULL}};
+    struct rt_module *module = NULL;
+
+    progress->running = 2;
+    struct rt_error *error = rt_module_open(path, &module);
+    if (!error)
+        error = hx_engines_name(options, result);
+    if (!error) {
+        result->verdict = HX_AGREE;
+        error = play_rounds(module, options, sides, traces, time_limit, result);
+    }
+    const bool is_command = sides[0].guest.wasi != NULL;
+    for (int i = 0; i < ROUNDS; i++)
+        close_side(&sides[i]);
+    /* References of the host are other pointers in a replay: of other modules, the events have to do. */
+    if (!error && is_command)
+        error = step(module, options, &traces[0], time_limit / STEP_PART, progress, result);
+    if (error && error->code == RT_DIVERGED) {
+        const char *detail = rt_arena_printf(&result->arena, "%s", error->message);
+        rt_error_destroy(error);
+        error = detail ? add_finding(options, "trace", detail, result) : rt_error_out_of_memory();
+    }
+    for (int i = 0; i < ROUNDS; i++)
+        free(traces[i].bytes);
+    rt_module_destroy(module);
+    return error ? rt_error_context(error, "%s", path) : NULL;
+}
