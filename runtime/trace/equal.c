@@ -60,8 +60,8 @@ bool rt_trace_field_equal(uint8_t type, const void *a, const void *b) {
     case RT_TRACE_VALUE:
         return ((const struct rt_trace_value *)a)->type == ((const struct rt_trace_value *)b)->type &&
                rt_trace_value_equal(((const struct rt_trace_value *)a)->type,
-                          &((const struct rt_trace_value *)a)->value,
-                          &((const struct rt_trace_value *)b)->value);
+                                    &((const struct rt_trace_value *)a)->value,
+                                    &((const struct rt_trace_value *)b)->value);
     case RT_TRACE_VALUES: return same_values(a, b);
     case RT_TRACE_FUNCTYPE: return same_functype(a, b);
     case RT_TRACE_PLACES: return same_places(a, b);
