@@ -23,11 +23,11 @@ static unsigned access_size(const struct row *row) {
 static void operands_of(const struct row *row, union rt_value *ret) {
     const char *signature = rt_opcodes[row->opcode].signature;
     for (unsigned i = 0, vectors = 0; signature[i] != ':'; i++) {
-        ret[i] = (union rt_value){.i64 = row->scalar};
+        uint64_t bits = accesses_memory(row->opcode) ? MEMORY_SIZE - OFFSET - access_size(row) : row->scalar;
         if (signature[i] == 'v')
             memcpy(ret[i].v128, from_hex(inputs[row->operands[vectors++]]).bytes, VECTOR_SIZE);
-        else if (accesses_memory(row->opcode))
-            ret[i].i64 = MEMORY_SIZE - OFFSET - access_size(row);
+        else
+            ret[i] = value_of(type_of_letter(signature[i]), bits);
     }
 }
 
@@ -39,7 +39,7 @@ static void put_operand(struct bytes *code, char letter, unsigned local, union r
         return;
     }
     if (form == CONSTANT) {
-        put_constant(code, type_of_letter(letter), value.i64);
+        put_constant(code, type_of_letter(letter), bits_of(type_of_letter(letter), value));
         return;
     }
     PUT(code, RT_OP_LOCAL_GET, (uint8_t)local);
@@ -84,12 +84,17 @@ static void run_row(struct running *running, uint32_t function, const struct row
     union rt_value operands[3], result = {.v128 = {0}};
     operands_of(row, operands);
     expect_good(rt_func_call(rt_instance_func(running->instance, function), operands, &result));
-    struct vector found;
-    memset(found.bytes, 0xee, VECTOR_SIZE);
-    if (stores)
+    struct vector found = {0};
+    enum rt_type type = type_of_letter(signature[strlen(signature) - 1]);
+    if (stores) {
+        memset(found.bytes, 0xee, VECTOR_SIZE);
         memcpy(found.bytes, memory + MEMORY_SIZE - size, size);
-    else
+    } else if (type == RT_V128) {
         memcpy(found.bytes, result.v128, VECTOR_SIZE);
+    } else { /* the judge's scalars are numbers of this machine */
+        uint64_t bits = bits_of(type, result);
+        memcpy(found.bytes, &bits, sizeof(bits));
+    }
     judge(row, found, canonical_nans);
     for (unsigned i = size; stores && i < 2 * VECTOR_SIZE; i++)
         assert_int_equal(memory[MEMORY_SIZE - 1 - i], 0xee);

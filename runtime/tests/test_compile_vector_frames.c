@@ -28,8 +28,7 @@ static void assert_vector(union rt_value found, union rt_value expected) {
 static union rt_value seeded(char letter, unsigned seed) {
     if (letter == 'v')
         return vector(seed);
-    uint64_t bits = 0x8899aabbccdd0000 + seed;
-    return (union rt_value){.i64 = letter == 'i' || letter == 'f' ? (uint32_t)bits : bits};
+    return value_of(type_of_letter(letter), 0x8899aabbccdd0000 + seed);
 }
 
 static void assert_value(char letter, union rt_value found, union rt_value expected) {
@@ -179,7 +178,7 @@ static void many_arguments(void **state) {
 
 static union rt_value call_vectors(struct running *running, const char *name, union rt_value a,
                                    union rt_value b, uint32_t c) {
-    union rt_value args[] = {a, b, {.i64 = c}}, found = {.v128 = {0}};
+    union rt_value args[] = {a, b, {.i32 = c}}, found = {.v128 = {0}};
     expect_good(rt_func_call(exported(running, name), args, &found));
     return found;
 }

@@ -118,35 +118,33 @@ static struct rt_error *look(void *user, struct rt_caller *caller, const union r
 }
 
 static void test_many_at_once(void **state) {
-    for (unsigned engine = 0; engine < 2; engine++) {
-        struct builder builder = {0};
-        struct bytes body = {0};
-        struct rt_store *store;
-        bool looked = false;
-        struct rt_extern import = {.kind = RT_EXTERN_FUNC};
-        struct rt_compile_options options = {.engine = (enum rt_engine)engine};
-        (void)state;
-        expect_good(rt_store_create(&store));
-        expect_good(rt_func_create(store, "look", (struct rt_func_type){0}, look, &looked, &import.func));
-        build_import(&builder, "look", ":");
-        for (unsigned i = 0; i < DEEP; i++) {
-            put_byte(&body, RT_OP_I32_CONST);
-            put_sleb(&body, i);
-        }
-        put(&body, (const uint8_t[]){RT_OP_CALL, 0}, 2);
-        for (unsigned i = 0; i < DEEP; i++)
-            put_byte(&body, RT_OP_DROP);
-        build_function(&builder, "f", "iI:", "iI", &body);
-        struct running running = {.store = store, .module = build_module(&builder)};
-        expect_good(rt_code_create(running.module, &options, &running.code));
-        expect_good(rt_instance_create(store, running.code, &import, 1, &running.instance));
-        const union rt_value args[2] = {{.i32 = 7}, {.i64 = UINT64_MAX}};
-        expect_good(rt_func_call(rt_instance_func(running.instance, 1), args, NULL));
-        assert_true(looked);
-        rt_store_destroy(store);
-        rt_code_destroy(running.code);
-        rt_module_destroy(running.module);
+    struct builder builder = {0};
+    struct bytes body = {0};
+    struct rt_store *store;
+    bool looked = false;
+    struct rt_extern import = {.kind = RT_EXTERN_FUNC};
+    struct rt_compile_options options = {.engine = tested_engine};
+    (void)state;
+    expect_good(rt_store_create(&store));
+    expect_good(rt_func_create(store, "look", (struct rt_func_type){0}, look, &looked, &import.func));
+    build_import(&builder, "look", ":");
+    for (unsigned i = 0; i < DEEP; i++) {
+        put_byte(&body, RT_OP_I32_CONST);
+        put_sleb(&body, i);
     }
+    put(&body, (const uint8_t[]){RT_OP_CALL, 0}, 2);
+    for (unsigned i = 0; i < DEEP; i++)
+        put_byte(&body, RT_OP_DROP);
+    build_function(&builder, "f", "iI:", "iI", &body);
+    struct running running = {.store = store, .module = build_module(&builder)};
+    expect_good(rt_code_create(running.module, &options, &running.code));
+    expect_good(rt_instance_create(store, running.code, &import, 1, &running.instance));
+    const union rt_value args[2] = {{.i32 = 7}, {.i64 = UINT64_MAX}};
+    expect_good(rt_func_call(rt_instance_func(running.instance, 1), args, NULL));
+    assert_true(looked);
+    rt_store_destroy(store);
+    rt_code_destroy(running.code);
+    rt_module_destroy(running.module);
 }
 
 /* ---- rt_store_set_limits ---- */
@@ -181,5 +179,5 @@ int main(void) {
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_limits),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_ENGINES(tests);
 }

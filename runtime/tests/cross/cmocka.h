@@ -24,6 +24,8 @@ static jmp_buf cross_failed;
         putchar('\n');                                                                                       \
         longjmp(cross_failed, 1);                                                                            \
     } while (0)
+#define fail()           fail_msg("failed")
+#define print_error(...) printf(__VA_ARGS__)
 #define assert_true(condition)                                                                               \
     do {                                                                                                     \
         if (!(condition))                                                                                    \
