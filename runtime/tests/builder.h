@@ -79,9 +79,8 @@ MAYBE_UNUSED static void put_constant(struct bytes *bytes, enum rt_type type, ui
         break;
     case RT_V128: /* the bits, then their complement */
         put_op(bytes, RT_OP_V128_CONST);
-        put(bytes, &bits, 8);
-        bits = ~bits;
-        put(bytes, &bits, 8);
+        put_little(bytes, bits, 8);
+        put_little(bytes, ~bits, 8);
         break;
     default:
         put_byte(bytes, RT_OP_REF_NULL);
