@@ -114,7 +114,7 @@ enum rt_trap rt_interp_bulk(struct rt_instance *instance, uint32_t opcode, uint6
     case RT_OP_TABLE_SIZE: operands[0] = rt_instance_table(instance, a)->size; break;
     case RT_OP_TABLE_GROW:
         operands[0] = rt_table_extend(rt_instance_table(instance, a), (uint32_t)operands[1],
-                                    (void *)(uintptr_t)operands[0]);
+                                      (void *)(uintptr_t)operands[0]);
         break;
     case RT_OP_TABLE_FILL:
         return check(fill_table(rt_instance_table(instance, a), first, operands[1], (uint32_t)operands[2]),
