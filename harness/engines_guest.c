@@ -1,6 +1,7 @@
 /* One side of a comparison of engines: a module with all that it needs, and what it is to run. All is
  * deterministic: two sides that differ have differed by themselves. */
 #include "harness/engines.h"
+#include "harness/random.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,14 +27,6 @@ bool hx_guest_keep_output(void *user, int fd, const void *bytes, size_t size) {
 }
 
 /* ---- Made-up values ---- */
-
-/* SplitMix64: the number-th output for a seed of 0. */
-static uint64_t scramble(uint64_t number) {
-    uint64_t z = number * 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
 
 /* Numbers where engines err are rare among random ones. */
 static union rt_value make_value(enum rt_type type, uint64_t number) {
@@ -68,7 +61,7 @@ static union rt_value make_value(enum rt_type type, uint64_t number) {
                                     5e-324,
                                     __builtin_inf(),
                                     __builtin_nan("")};
-    uint64_t bits = scramble(number), pick = bits >> 40;
+    uint64_t bits = hx_random_nth(number), pick = bits >> 40;
     union rt_value value = {.v128 = {0}};
 
     switch (type) {
@@ -90,7 +83,7 @@ static union rt_value make_value(enum rt_type type, uint64_t number) {
         break;
     case RT_V128:
         for (unsigned i = 0; i < sizeof value.v128; i++)
-            value.v128[i] = (uint8_t)(scramble(number + i) >> 5);
+            value.v128[i] = (uint8_t)(hx_random_nth(number + i) >> 5);
         break;
     case RT_FUNCREF: break;
     case RT_EXTERNREF: value.ref = (void *)(uintptr_t)(bits % 3 * 16); break;

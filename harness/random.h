@@ -10,11 +10,21 @@ struct hx_random {
     uint64_t state; /* any number is a good seed */
 };
 
-static inline uint64_t hx_random_next(struct hx_random *random) {
-    uint64_t x = random->state += 0x9e3779b97f4a7c15;
+#define HX_RANDOM_STEP UINT64_C(0x9e3779b97f4a7c15)
+
+static inline uint64_t hx_random_mix(uint64_t x) {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
     x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
     return x ^ (x >> 31);
+}
+
+static inline uint64_t hx_random_next(struct hx_random *random) {
+    return hx_random_mix(random->state += HX_RANDOM_STEP);
+}
+
+/* What hx_random_next gives at its number-th call for a seed of 0. */
+static inline uint64_t hx_random_nth(uint64_t number) {
+    return hx_random_mix(number * HX_RANDOM_STEP);
 }
 
 /* 0 to bound - 1; the bound is not 0. */

@@ -7,18 +7,6 @@
 
 typedef unsigned long long u64; /* for printf */
 
-static const char *type_name(uint8_t type) {
-    switch (type) {
-    case RT_I32: return "i32";
-    case RT_I64: return "i64";
-    case RT_F32: return "f32";
-    case RT_F64: return "f64";
-    case RT_V128: return "v128";
-    case RT_FUNCREF: return "funcref";
-    default: return "externref";
-    }
-}
-
 static void print_hex(const uint8_t *bytes, size_t size, const char *between, struct hx_buffer *out) {
     for (size_t i = 0; i < size; i++)
         hx_buffer_print(out, "%s%02x", i ? between : "", bytes[i]);
@@ -73,7 +61,7 @@ static void print_value(uint8_t type, const union rt_value *value, struct hx_buf
 static void print_values(const struct rt_trace_values *values, struct hx_buffer *out) {
     hx_buffer_text(out, "(");
     for (uint32_t i = 0; i < values->count; i++) {
-        hx_buffer_print(out, "%s%s ", i ? ", " : "", type_name(values->types[i]));
+        hx_buffer_print(out, "%s%s ", i ? ", " : "", rt_type_name(values->types[i]));
         print_value(values->types[i], &values->values[i], out);
     }
     hx_buffer_text(out, ")");
@@ -98,12 +86,12 @@ static void print_places(const struct rt_trace_places *places, struct hx_buffer 
 static void print_types(const uint8_t *types, uint32_t count, struct hx_buffer *out) {
     hx_buffer_text(out, "(");
     for (uint32_t i = 0; i < count; i++)
-        hx_buffer_print(out, "%s%s", i ? " " : "", type_name(types[i]));
+        hx_buffer_print(out, "%s%s", i ? " " : "", rt_type_name(types[i]));
     hx_buffer_text(out, ")");
 }
 
 static void print_elements(const struct rt_trace_elements *elements, struct hx_buffer *out) {
-    hx_buffer_print(out, "%u %s [", elements->count, type_name(elements->type));
+    hx_buffer_print(out, "%u %s [", elements->count, rt_type_name(elements->type));
     for (uint32_t i = 0; i < elements->count; i++) {
         hx_buffer_text(out, i ? " " : "");
         print_value(elements->type, &elements->values[i], out);
@@ -172,11 +160,11 @@ static void print_field(const struct hx_trace *trace, uint8_t type, const void *
         break;
     case RT_TRACE_TRAP: hx_buffer_print(out, "\"%s\"", rt_trace_trap_name(*(const uint32_t *)from)); break;
     case RT_TRACE_OUTCOME: hx_buffer_text(out, outcome_name(*(const uint32_t *)from)); break;
-    case RT_TRACE_TYPE: hx_buffer_text(out, type_name(*(const uint8_t *)from)); break;
+    case RT_TRACE_TYPE: hx_buffer_text(out, rt_type_name(*(const uint8_t *)from)); break;
     case RT_TRACE_PLACE: print_place(from, out); break;
     case RT_TRACE_VALUE: {
         const struct rt_trace_value *value = from;
-        hx_buffer_print(out, "%s ", type_name(value->type));
+        hx_buffer_print(out, "%s ", rt_type_name(value->type));
         print_value(value->type, &value->value, out);
         break;
     }
@@ -265,7 +253,7 @@ static void put_value(struct hx_json *json, const char *key, uint8_t type, const
 static void put_typed_value(struct hx_json *json, const char *key, uint8_t type,
                             const union rt_value *value) {
     hx_json_open(json, key, '{');
-    hx_json_string(json, "type", type_name(type));
+    hx_json_string(json, "type", rt_type_name(type));
     put_value(json, "value", type, value);
     hx_json_close(json, '}');
 }
@@ -273,7 +261,7 @@ static void put_typed_value(struct hx_json *json, const char *key, uint8_t type,
 static void put_types(struct hx_json *json, const char *key, const uint8_t *types, uint32_t count) {
     hx_json_open(json, key, '[');
     for (uint32_t i = 0; i < count; i++)
-        hx_json_string(json, NULL, type_name(types[i]));
+        hx_json_string(json, NULL, rt_type_name(types[i]));
     hx_json_close(json, ']');
 }
 
@@ -322,7 +310,7 @@ static void put_field(const struct hx_trace *trace, const char *key, uint8_t typ
     case RT_TRACE_FLAG: hx_json_bool(json, key, *(const bool *)from); break;
     case RT_TRACE_TRAP: hx_json_string(json, key, rt_trace_trap_name(*(const uint32_t *)from)); break;
     case RT_TRACE_OUTCOME: hx_json_string(json, key, outcome_name(*(const uint32_t *)from)); break;
-    case RT_TRACE_TYPE: hx_json_string(json, key, type_name(*(const uint8_t *)from)); break;
+    case RT_TRACE_TYPE: hx_json_string(json, key, rt_type_name(*(const uint8_t *)from)); break;
     case RT_TRACE_PLACE: put_place(json, key, from); break;
     case RT_TRACE_VALUE: put_typed_value(json, key, value->type, &value->value); break;
     case RT_TRACE_VALUES:
@@ -342,7 +330,7 @@ static void put_field(const struct hx_trace *trace, const char *key, uint8_t typ
         hx_json_close(json, ']');
         break;
     case RT_TRACE_ELEMENTS:
-        hx_json_string(json, "type", type_name(elements->type));
+        hx_json_string(json, "type", rt_type_name(elements->type));
         hx_json_open(json, key, '[');
         for (uint32_t i = 0; i < elements->count; i++)
             put_value(json, NULL, elements->type, &elements->values[i]);

@@ -190,8 +190,6 @@ struct rt_error *rt_immediate_skip(struct rt_cursor *cursor, enum rt_immediate i
 /* validate.c: checks one body and sets its max_operands and max_labels (section 3.3, appendix 7.3). */
 struct rt_error *rt_validate_body(const struct rt_module *module, uint32_t function);
 
-/* "i32", "funcref", ...: the text format's word. */
-const char *rt_type_name(enum rt_type type);
 bool rt_func_type_equal(struct rt_func_type a, struct rt_func_type b);
 /* Whether a parameter or a result is a v128. */
 bool rt_func_type_has_vectors(struct rt_func_type type);

@@ -23,6 +23,9 @@ enum rt_type { /* the binary format's own codes */
                RT_EXTERNREF = 0x6f,
 };
 
+/* "i32", "funcref", ...: the text format's word. */
+const char *rt_type_name(enum rt_type type);
+
 union rt_value {
     uint32_t i32;
     uint64_t i64;

@@ -1,21 +1,14 @@
 /* `lockstep bench runtime`, for its shape and not for its times: every line is a JSON object with what the
  * README promises, all engines agree, and what is missing is left out with a line. */
 #include "harness/json.h"
-#include "harness/process.h"
 #include "harness/samples.h"
-#include "harness/temp.h"
+#include "harness/tests/shell.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <cmocka.h>
 
 enum { MAX_LINES = 64 };
-
-static struct hx_temp temp;
 
 struct lines {
     struct rt_arena arena;
@@ -24,14 +17,7 @@ struct lines {
 };
 
 static int shell(const char *line, struct hx_buffer *output) {
-    const char *argv[] = {"sh", "-c", line, NULL};
-    struct hx_process process = {
-        .argv = argv, .directory = temp.path, .time_limit = 110000, .own_group = true};
-
-    assert_null(hx_process_run(&process, 1));
-    assert_false(process.timed_out);
-    *output = process.output;
-    return WIFEXITED(process.status) ? WEXITSTATUS(process.status) : 128;
+    return run_shell(line, 110000, output);
 }
 
 /* Runs the benchmark with `environment` before it; its complaints go to the file `complaints`. */
@@ -206,12 +192,6 @@ static void test_samples(void **state) {
 static int set_up(void **state) {
     (void)state;
     assert_null(hx_temp_create(&temp));
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    hx_temp_remove(&temp);
     return 0;
 }
 

@@ -1,31 +1,16 @@
 /* The lockstep command as a person meets it: what bad input gives (one line, exit status 2), and small
  * programs of every verdict. Runs the binary, with the default compilers. */
-#include "harness/process.h"
 #include "harness/json.h"
-#include "harness/temp.h"
+#include "harness/tests/shell.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <cmocka.h>
 
 #define CC "clang-19 -g -w "
 
-static struct hx_temp temp;
-
-/* Runs a shell line in the temporary folder; returns the exit status, and the output in `output`. */
 static int shell(struct hx_buffer *output, const char *line) {
-    const char *argv[] = {"sh", "-c", line, NULL};
-    struct hx_process process = {
-        .argv = argv, .directory = temp.path, .time_limit = 100000, .own_group = true};
-
-    assert_null(hx_process_run(&process, 1));
-    assert_false(process.timed_out);
-    *output = process.output;
-    return WIFEXITED(process.status) ? WEXITSTATUS(process.status) : 128;
+    return run_shell(line, 100000, output);
 }
 
 /* `lockstep LINE` must end with this status and print this text. */
@@ -92,12 +77,6 @@ static int set_up(void **state) {
                          "}\n");
     must(CC "-shared -fPIC good.c -o good.so");
     must(CC "--target=wasm32-wasi good.c -o good.wasm");
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    hx_temp_remove(&temp);
     return 0;
 }
 

@@ -1,29 +1,16 @@
 /* The record and replay commands as a person meets them: programs that print, read files, trap and renumber
  * their descriptors; traces of another module, cut short, or with no room to be written. */
-#include "harness/process.h"
-#include "harness/temp.h"
+#include "harness/tests/shell.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <cmocka.h>
 
-static struct hx_temp temp;
-
-/* Runs a shell line, in which $L is the lockstep command, in the temporary folder. */
+/* Runs a shell line, in which $L is the lockstep command; its errors are output, too. */
 static int shell(const char *line, struct hx_buffer *output) {
     char command[4096];
     snprintf(command, sizeof command, "L='%s'; { %s; } 2>&1", LOCKSTEP_BINARY, line);
-    const char *argv[] = {"sh", "-c", command, NULL};
-    struct hx_process process = {
-        .argv = argv, .directory = temp.path, .time_limit = 60000, .own_group = true};
-    assert_null(hx_process_run(&process, 1));
-    assert_false(process.timed_out);
-    *output = process.output;
-    return WIFEXITED(process.status) ? WEXITSTATUS(process.status) : 128;
+    return run_shell(command, 60000, output);
 }
 
 static void expect(const char *line, int status, const char *text) {
@@ -70,12 +57,6 @@ static int set_up(void **state) {
     assert_int_equal(fclose(file), 0);
     expect("clang-19 --target=wasm32-wasi -O1 -g -w program.c -o program.wasm", 0, "");
     expect("clang-19 --target=wasm32-wasi -O0 -g -w program.c -o other.wasm", 0, "");
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    hx_temp_remove(&temp);
     return 0;
 }
 

@@ -1,30 +1,18 @@
 /* The `lockstep trace` commands on a trace that has every kind of event, written here, and its agreement with
  * a reader in another language that was written from FORMAT.md alone. */
-#include "harness/buffer.h"
-#include "harness/temp.h"
+#include "harness/tests/shell.h"
 
 #include "runtime/trace/trace.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <cmocka.h>
 
-static struct hx_temp temp;
-
-/* Runs a shell line in the temporary folder; standard output and error go to `output`. */
+/* Runs a shell line; standard output and error go to `output`. */
 static int shell(const char *line, struct hx_buffer *output) {
     char command[4096];
-    snprintf(command, sizeof command, "cd '%s' && { %s; } 2>&1", temp.path, line);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    while (hx_buffer_read(output, fileno(pipe)) > 0)
-        ;
-    const int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    snprintf(command, sizeof command, "{ %s; } 2>&1", line);
+    return run_shell(command, 60000, output);
 }
 
 static void expect(const char *line, int status, const char *text) {
@@ -154,12 +142,6 @@ static int set_up(void **state) {
     write_trace("packed", false, "any", 0);
     write_trace("status", false, "any", 4);
     write_trace("nan", false, "canonical", 0);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    hx_temp_remove(&temp);
     return 0;
 }
 

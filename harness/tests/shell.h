@@ -1,0 +1,38 @@
+/* What tests of the command line share: a temporary folder for the whole group, and shell lines run in it. */
+#ifndef LOCKSTEP_HARNESS_TESTS_SHELL_H
+#define LOCKSTEP_HARNESS_TESTS_SHELL_H
+
+#include "harness/buffer.h"
+#include "harness/process.h"
+#include "harness/temp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+static struct hx_temp temp;
+
+/* Runs a shell line in the temporary folder, for at most `time_limit` milliseconds. What it prints goes to
+ * `output`, which the caller clears; 128 when a signal ended it. */
+static inline int run_shell(const char *line, unsigned time_limit, struct hx_buffer *output) {
+    const char *argv[] = {"sh", "-c", line, NULL};
+    struct hx_process process = {
+        .argv = argv, .directory = temp.path, .time_limit = time_limit, .own_group = true};
+
+    assert_null(hx_process_run(&process, 1));
+    assert_false(process.timed_out);
+    *output = process.output;
+    return WIFEXITED(process.status) ? WEXITSTATUS(process.status) : 128;
+}
+
+/* The group's set_up makes the folder; this removes it. */
+static inline int tear_down(void **state) {
+    (void)state;
+    hx_temp_remove(&temp);
+    return 0;
+}
+
+#endif
