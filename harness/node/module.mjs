@@ -78,7 +78,7 @@ export class Module {
         this.globals = []; //    globals,
         this.memories = []; //   and memories
         this.sections = [];
-        this.names = new Map();
+        this.names = new Map(); // of functions, for people
         this.bytes = bytes;
         const cursor = new Cursor(bytes);
         cursor.skip(8, 'module');
@@ -94,8 +94,9 @@ export class Module {
         switch (id) {
         case SECTION.CUSTOM:
             if (cursor.name('custom section') === 'name')
-                this.names = functionNames(cursor);
+                functionNames(cursor).forEach((text, index) => this.names.set(index, text));
             break;
+        case SECTION.EXPORT: repeat(cursor, (c) => this.export(c)); break;
         case SECTION.TYPE: add(this.types, types); break;
         case SECTION.IMPORT: repeat(cursor, (c) => this.import(c)); break;
         case SECTION.FUNCTION: add(this.functions, (c) => this.type(c)); break;
@@ -128,6 +129,12 @@ export class Module {
         all.push(type);
         this.imports.push({ module, name: field, kind: KIND_NAMES[kind],
             ...(kind === 3 ? type : kind === 2 ? {} : { type }) });
+    }
+
+    export(cursor) {
+        const text = cursor.name('export'), kind = cursor.u8('export'), index = leb32(cursor);
+        if (kind === 0 && !this.names.has(index))
+            this.names.set(index, text);
     }
 
     /** The module for instance `number`; with `isCanonical`, the NaNs that its instructions produce are canonical.

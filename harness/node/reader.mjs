@@ -22,7 +22,7 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
     return byte;
 });
 
-function crc32(...parts) {
+export function crc32(...parts) {
     let crc = 0xffffffff;
     for (const bytes of parts)
         for (let i = 0; i < bytes.length; i++)

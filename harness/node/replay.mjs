@@ -26,7 +26,7 @@ function showTrap(error, trap, instances) {
         return `\n  #${i} ${name} [function ${frame.function}, pc 0x${frame.pc.toString(16)}]`;
     });
     if (found.length > SHOWN)
-        lines.push(`\n  and frames more`);
+        lines.push('\n  and frames more');
     complain(`trap: ${trapName(trap)}${lines.join('')}`);
 }
 
@@ -77,7 +77,7 @@ function main(words) {
     try {
         return replay(name, path, modules);
     } catch (error) {
-        const isKnown = error instanceof Problem;
+        const isKnown = error instanceof Problem || error.syscall; // the latter: reading failed
         complain(`${name}: ${isKnown ? '' : 'a defect of the replayer: '}${error.message}`);
         return isKnown && error.code === 'DIVERGED' ? STATUS.FOUND : STATUS.FAILED;
     }
