@@ -1,9 +1,11 @@
-// Small modules that stand between JavaScript and a guest. JavaScript's numbers do not keep a NaN's bits, and it has no
-// v128: so those cross as integers, and a function in WebAssembly turns one into the other. In JavaScript a value of the
-// trace is its bits, as events.mjs has them; what crosses is a list of carriers: i32, i64, references, and for a v128
-// two i64.
+// Small modules that stand between JavaScript and a guest. JavaScript's numbers do not keep a NaN's bits, and it has
+// no v128: so those cross as integers, and a function in WebAssembly turns one into the other. In JavaScript a value
+// of the trace is its bits, as events.mjs has them; what crosses is a list of carriers: i32, i64, references, and for
+// a v128 two i64.
 
-import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isReference, join, leb, name, sleb, vector } from './bytes.mjs';
+import {
+    EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isReference, join, leb, little, name, sleb, vector,
+} from './bytes.mjs';
 
 const OP = { END: 0x0b, CALL: 0x10, LOCAL_GET: 0x20, LOCAL_SET: 0x21, GLOBAL_GET: 0x23, GLOBAL_SET: 0x24 };
 const MASK = (1n << 64n) - 1n;
@@ -20,7 +22,6 @@ const CARRIERS = new Map([
     [EXTERNREF, { types: [EXTERNREF] }],
 ]);
 
-const little = (bits, size) => Array.from({ length: size }, (_, i) => Number((bits >> BigInt(8 * i)) & 0xffn));
 const carriersOf = (types) => types.flatMap((type) => CARRIERS.get(type).types);
 const isPlain = (types) => types.every((type) => !CARRIERS.get(type).split);
 const carried = ({ params, results }) => ({ params: carriersOf(params), results: carriersOf(results) });
@@ -59,7 +60,8 @@ const section = (id, items) => {
     const contents = vector(items);
     return [id, ...leb(contents.length), ...contents];
 };
-const encodeType = ({ params, results }) => [0x60, ...vector(params.map((t) => [t])), ...vector(results.map((t) => [t]))];
+const typeVector = (types) => vector(types.map((type) => [type]));
+const encodeType = ({ params, results }) => [0x60, ...typeVector(params), ...typeVector(results)];
 const functionImport = (type) => [...name(''), ...name('f'), 0, type];
 const globalImport = (type, mutable) => [...name(''), ...name('g'), 3, type, mutable ? 1 : 0];
 const body = (locals, code) => {

@@ -153,6 +153,9 @@ export function sleb(number) {
     }
 }
 
+/** The bytes of a BigInt, the lowest first. */
+export const little = (bits, size) => Array.from({ length: size }, (_, i) => Number((bits >> BigInt(8 * i)) & 0xffn));
+
 export const vector = (items) => [...leb(items.length), ...items.flat()];
 export const name = (text) => vector([...new TextEncoder().encode(text)]);
 

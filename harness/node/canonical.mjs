@@ -1,6 +1,7 @@
 // Canonical NaNs in an engine that has none: which NaN an instruction produces is the engine's choice (core
-// specification, section 4.3.3), and V8's is the processor's. A trace with nan=canonical was recorded where every NaN of
-// floating-point arithmetic is the positive canonical one; behind each such instruction, code is added that makes it so.
+// specification, section 4.3.3), and V8's is the processor's. A trace with nan=canonical was recorded where every NaN
+// of floating-point arithmetic is the positive canonical one; behind each such instruction, code is added that makes
+// it so.
 
 import { Cursor, F32, F64, V128, hex, join, leb } from './bytes.mjs';
 import { unsupported } from './problem.mjs';
@@ -106,7 +107,8 @@ class Offsets {
     }
 }
 
-/** A function's body with the added code, as parts, and where each insertion ends: [offset in the new body, in the old]. */
+/** A function's body with the added code, as parts, and where each insertion ends: [offset in the new body, in the
+ * old]. */
 function rewriteBody(cursor, params) {
     const groups = [], locals = new Map(), parts = [], insertions = [];
     let count = params, done, grown = 0;

@@ -12,7 +12,12 @@ export class Checker {
     constructor(header) {
         this.header = header;
         this.host = { function: [], table: [], memory: [], global: [] }; // what the host made
-        this.instances = []; // their modules' headers
+        this.instances = []; // how many of each kind their modules import
+        this.imported = header.modules.map(({ imports }) => {
+            const counts = { function: 0, table: 0, memory: 0, global: 0 };
+            imports.forEach(({ kind }) => counts[kind]++);
+            return counts;
+        });
         this.calls = []; // for each open call: the host function, or null for a guest's
         this.funcrefs = 0;
         this.externrefs = 0;
@@ -108,7 +113,7 @@ export class Checker {
             return;
         }
         this.instance(owner - 1);
-        if (index < this.instances[owner - 1].imports.filter((other) => other.kind === kind).length)
+        if (index < this.instances[owner - 1][kind])
             throw malformed(`${kind} ${index} of instance ${owner - 1} is an import: its owner is another`);
     }
 
@@ -162,14 +167,15 @@ export class Checker {
         module.imports.forEach((wanted, i) => {
             const { owner, index } = event.imports[i];
             this.place(wanted.kind, event.imports[i]);
-            const made = owner ? null : this.host[wanted.kind][index]; // the instances' own types are the modules' affair
+            // The instances' own types are the modules' affair.
+            const made = owner ? null : this.host[wanted.kind][index];
             const fits = !made || wanted.kind === 'memory' ||
                 (wanted.kind === 'function' ? sameFunctype(wanted.type, made)
                     : wanted.type === made.type && wanted.mutable === made.mutable);
             if (!fits)
                 throw malformed(`import ${i}, ${wanted.module}.${wanted.name}: what the host made is of another type`);
         });
-        this.instances.push(module);
+        this.instances.push(this.imported[event.module]);
     }
 
     importCall(event) {

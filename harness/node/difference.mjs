@@ -1,6 +1,6 @@
 // Where two events differ, in words: "argument 1: expected i32 5 (0x5), got i32 6 (0x6)".
 
-import { F32, F64, FUNCREF, I32, I64, V128 } from './bytes.mjs';
+import { F32, F64, FUNCREF, I32, I64, V128, little } from './bytes.mjs';
 import { KIND, trapName } from './events.mjs';
 
 /** What is not to be known of a reference that a guest has: the trace has no number for it. */
@@ -37,7 +37,7 @@ function showValue({ type, bits }) {
     case I32: return `i32 ${bits} (0x${bits.toString(16)})`;
     case I64: return `i64 ${bits} (0x${bits.toString(16)})`;
     case F32: case F64: return floating(bits, type);
-    case V128: return `v128 ${showBytes(Array.from({ length: 16 }, (_, i) => Number((bits >> BigInt(8 * i)) & 0xffn)))}`;
+    case V128: return `v128 ${showBytes(little(bits, 16))}`;
     default: {
         const what = type === FUNCREF ? 'function' : 'host';
         return bits === 0 ? 'null'

@@ -2,7 +2,7 @@
 // trace's numbers stand for.
 
 import { makeGlobal, setGlobal } from './bridge.mjs';
-import { FUNCREF } from './bytes.mjs';
+import { FUNCREF, hex } from './bytes.mjs';
 import { UNKNOWN, showLimit } from './difference.mjs';
 import { KIND, NO_LIMIT } from './events.mjs';
 import { exportName } from './module.mjs';
@@ -11,6 +11,8 @@ import { instanceOfFrame } from './traps.mjs';
 
 // No run has as many; a trace of unknown origin must not reserve address space and memory without end.
 const MAX_THINGS = 10000, MAX_ELEMENTS = 10_000_000, MAX_PAGES = 65536n;
+
+const OWN_FRAMES = 16; // more than lie between a guest and what asks who called
 
 const elementName = (type) => (type === FUNCREF ? 'anyfunc' : 'externref');
 
@@ -52,7 +54,8 @@ export class Host {
         this.isCanonical = isCanonical;
         this.functions = []; // names and types, as the trace has them
         this.things = { function: [], table: [], memory: [], global: [] }; // what the host made
-        this.instances = []; // module, exports, original: see Module.prepare; exports is null where instantiating trapped
+        // module, exports, original (see Module.prepare); exports is null where instantiating trapped
+        this.instances = [];
         this.references = new References();
         this.elements = 0; // of all tables of the host together
     }
@@ -64,7 +67,8 @@ export class Host {
             return this.things[kind][index]; // the checker has seen that it is there
         const { exports } = this.instances[owner - 1];
         if (!exports)
-            throw unsupported(`${kind} ${index} of instance ${owner - 1}: instantiating it trapped, and JavaScript has no hold on it`);
+            throw unsupported(`${kind} ${index} of instance ${owner - 1}: instantiating it trapped, and JavaScript ` +
+                'has no hold on it');
         const found = exports[exportName(kind, index)];
         if (!found)
             throw malformed(`instance ${owner - 1} has no ${kind} ${index}`);
@@ -73,7 +77,8 @@ export class Host {
 
     /** A guest's function, and its type. */
     guestFunction(place) {
-        return { f: this.resolve('function', place), type: this.instances[place.owner - 1].module.functions[place.index] };
+        const f = this.resolve('function', place);
+        return { f, type: this.instances[place.owner - 1].module.functions[place.index] };
     }
 
     memoryOf(instance) {
@@ -84,7 +89,11 @@ export class Host {
     callingInstance() {
         if (this.instances.length === 1)
             return 0;
-        return instanceOfFrame(new Error().stack) ?? UNKNOWN;
+        const limit = Error.stackTraceLimit;
+        Error.stackTraceLimit = OWN_FRAMES;
+        const { stack } = new Error();
+        Error.stackTraceLimit = limit;
+        return instanceOfFrame(stack) ?? UNKNOWN;
     }
 
     // ---- What the host made ----
@@ -123,7 +132,8 @@ export class Host {
     }
 
     defineMemory({ pages, maximum }) {
-        this.add('memory', this.limited('memory', pages, maximum, MAX_PAGES, (limits) => new WebAssembly.Memory(limits)));
+        this.add('memory', this.limited('memory', pages, maximum, MAX_PAGES,
+            (limits) => new WebAssembly.Memory(limits)));
     }
 
     defineTable({ type, size, maximum }) {
@@ -164,8 +174,8 @@ export class Host {
     writeMemory({ memory: place, address, bytes }) {
         const { buffer } = this.resolve('memory', place);
         if (address + BigInt(bytes.length) > BigInt(buffer.byteLength))
-            throw diverged(`memory write: expected room for ${bytes.length} bytes at address 0x${address.toString(16)}, ` +
-                `got a memory of 0x${buffer.byteLength.toString(16)}`);
+            throw diverged(`memory write: expected room for ${bytes.length} bytes at address ${hex(address)}, ` +
+                `got a memory of ${hex(buffer.byteLength)}`);
         new Uint8Array(buffer).set(bytes, Number(address));
     }
 

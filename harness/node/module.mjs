@@ -1,7 +1,7 @@
-// A recorded module, and the one that is instantiated in its place. The host of a trace reaches things that a module does
-// not export, makes the calls of start functions itself, and tells instances apart in stack traces: so everything is
-// exported under a name of ours, the start section is left out, and the module's name is the instance's number. Its code
-// stays as it is but for canonical NaNs, which see.
+// A recorded module, and the one that is instantiated in its place. The host of a trace reaches things that a module
+// does not export, makes the calls of start functions itself, and tells instances apart in stack traces: so
+// everything is exported under a name of ours, the start section is left out, and the module's name is the instance's
+// number. Its code stays as it is but for canonical NaNs, which see.
 
 import { Cursor, hex, join, leb, name, vector } from './bytes.mjs';
 import { canonicalNans } from './canonical.mjs';

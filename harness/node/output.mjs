@@ -1,5 +1,5 @@
-// What a replayed WASI command prints: its writes to standard output and error, taken from its memory when the trace says
-// how much of them the recorded host took.
+// What a replayed WASI command prints: its writes to standard output and error, taken from its memory when the trace
+// says how much of them the recorded host took.
 
 import fs from 'node:fs';
 
@@ -31,7 +31,8 @@ export class Output {
         this.args = [];
     }
 
-    /** To be told of each event in the call of an import, before it has its effect: `memory` is the guest's first one. */
+    /** To be told of each event in the call of an import, before it has its effect: `memory` is the guest's first
+     * one. */
     event(event, functionName, memory) {
         if (event.kind === KIND.import_call)
             this.open(event, functionName);

@@ -1,5 +1,5 @@
-// Reads a trace from its first byte to its last, as FORMAT.md has it: header, blocks, index, trailer; and events in their
-// order. Keeps one block in memory. What is not about single events is the checker's.
+// Reads a trace from its first byte to its last, as FORMAT.md has it: header, blocks, index, trailer; and events in
+// their order. Keeps one block in memory. What is not about single events is the checker's.
 
 import fs from 'node:fs';
 import zlib from 'node:zlib';
@@ -132,7 +132,8 @@ function decodeBlockHeader(bytes, offset) {
     cursor.u32('magic');
     const block = {
         codec: cursor.u8('codec'), zero: cursor.u8('zero'), depth: cursor.u16('depth'), size: cursor.u32('size'),
-        raw: cursor.u32('raw size'), count: cursor.u32('count'), first: cursor.u64('first event'), crc: cursor.u32('checksum'),
+        raw: cursor.u32('raw size'), count: cursor.u32('count'), first: cursor.u64('first event'),
+        crc: cursor.u32('checksum'),
     };
     if (block.codec > 1 || block.zero)
         throw cursor.error(`block: codec ${block.codec}, flags ${block.zero}: there is none`, 0);
@@ -281,7 +282,8 @@ export class Reader {
         for (let i = 0; i < count; i++) {
             const at = cursor.u64('index'), first = cursor.u64('index');
             if (at <= last || (i === 0 && at !== BigInt(this.data)) || this.blocks.get(at) !== first)
-                throw cursor.error(`index entry ${i}: no block with event ${first} at ${hex(at)}, or not in order`, 8 + 16 * i);
+                throw cursor.error(`index entry ${i}: no block with event ${first} at ${hex(at)}, or not in order`,
+                    8 + 16 * i);
             last = at;
         }
         if (!count && this.number)

@@ -1,5 +1,6 @@
-// The replayer: a host that knows nothing but a trace. It makes the guest's calls, answers its imports, and compares what
-// the guest does with what was recorded. Guests call it where they call an import; calls nest as those of the recorded run.
+// The replayer: a host that knows nothing but a trace. It makes the guest's calls, answers its imports, and compares
+// what the guest does with what was recorded. Guests call it where they call an import; calls nest as those of the
+// recorded run.
 
 import { createHash } from 'node:crypto';
 
@@ -39,7 +40,8 @@ export class Replayer {
     constructor(reader, binaries, output, trapped) {
         const { settings, modules } = reader.header;
         if (binaries.length !== modules.length)
-            throw new Problem('USAGE', `replaying: the trace has ${modules.length} modules; ${binaries.length} are given`);
+            throw new Problem('USAGE',
+                `replaying: the trace has ${modules.length} modules; ${binaries.length} are given`);
         this.modules = modules.map((recorded, i) => {
             try {
                 return openModule(recorded, binaries[i]);
@@ -114,14 +116,17 @@ export class Replayer {
     }
 
     tell(event) {
-        if (this.import)
-            this.output.event(event, this.host.functions[this.import.function].name, this.host.memoryOf(this.import.instance));
+        if (!this.import)
+            return;
+        const { name } = this.host.functions[this.import.function];
+        this.output.event(event, name, this.host.memoryOf(this.import.instance));
     }
 
     /** What the guest did, against the next event, which is not taken. */
     compare(got) {
         const expected = this.peekInside();
-        const words = difference(expected, { title: KINDS.get(got.kind)[0], ...got }, this.host.functions, !this.isCanonical);
+        const full = { title: KINDS.get(got.kind)[0], ...got };
+        const words = difference(expected, full, this.host.functions, !this.isCanonical);
         if (words)
             throw diverged(`event ${this.at}: ${words}`);
         return expected;
@@ -143,10 +148,12 @@ export class Replayer {
         }
         this.depth--;
         this.import = outer;
-        if (ended)
+        if (ended) {
             this.compareEnd(ended);
-        else
-            this.compare({ kind: KIND.guest_return, results: fromCarriers(type.results, results, this.host.references) });
+        } else {
+            results = fromCarriers(type.results, results, this.host.references);
+            this.compare({ kind: KIND.guest_return, results });
+        }
         this.take();
     }
 

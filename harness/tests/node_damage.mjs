@@ -1,5 +1,5 @@
-// Damages a trace in many ways, with its checksums put right, and replays each: it ends well, or with a problem in words,
-// never with an error of JavaScript's.
+// Damages a trace in many ways, with its checksums put right, and replays each: it ends well, or with a problem in
+// words, never with an error of JavaScript's.
 //   node node_damage.mjs REPLAYER-FOLDER TRACE MODULE.wasm...
 
 import fs from 'node:fs';
@@ -68,5 +68,6 @@ for (let i = 0; i < 700; i++) {
     replay(bytes, `byte ${at} is ${bytes[at]}`);
 }
 fs.rmSync(path.dirname(file), { recursive: true });
-console.log(`${counts.refused} damaged traces are refused, ${counts.well} replay to an end, ${counts.defects} show defects`);
+console.log(`${counts.refused} damaged traces are refused, ${counts.well} replay to an end, ` +
+    `${counts.defects} show defects`);
 process.exitCode = counts.defects || !counts.refused || !counts.well ? 1 : 0;

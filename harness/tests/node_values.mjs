@@ -1,5 +1,5 @@
-// Passes values of all types, NaNs of all kinds among them, to a function of the host and back through the small modules
-// of bridge.mjs, and in and out of globals: every bit stays.
+// Passes values of all types, NaNs of all kinds among them, to a function of the host and back through the small
+// modules of bridge.mjs, and in and out of globals: every bit stays.
 //   node node_values.mjs REPLAYER-FOLDER
 
 import assert from 'node:assert';

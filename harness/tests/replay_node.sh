@@ -40,7 +40,8 @@ same() {
     clang-19 --target=wasm32-wasi "$level" -w -I/usr/include/csmith program.c -o program.wasm
     (record) </dev/null >stdout 2>stderr || status=$?
     ((status != 124)) || return 0
-    timeout 300 "$lockstep" replay --engine node --wasm program.wasm trace </dev/null >again.stdout 2>again.stderr || replayed=$?
+    timeout 300 "$lockstep" replay --engine node --wasm program.wasm trace \
+        </dev/null >again.stdout 2>again.stderr || replayed=$?
     for stream in stdout stderr; do
         if ! sed 's/^lockstep record: /lockstep replay: /' $stream | cmp -s - again.$stream; then
             echo "FAIL $source seed $1: $stream of the replay differs:"
