@@ -232,7 +232,7 @@ static void test_both_sides_are_shown(void **state) {
 static void test_damage(void **state) {
     (void)state;
     need_node();
-    expect("${NODE:-node} $T/node_damage.mjs " LOCKSTEP_NODE " host.trace $M", 0,
+    expect("${NODE:-node} $T/node_damage.mjs " LOCKSTEP_NODE " $L host.trace $M", 0,
            "damaged traces are refused");
     /* A fuzz input's first byte is no part of the trace. */
     expect("set +f; for f in " LOCKSTEP_FUZZ "/trace/* " LOCKSTEP_FUZZ
