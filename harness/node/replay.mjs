@@ -1,11 +1,11 @@
-// `lockstep replay --engine node`: replays a trace in Node. Written from runtime/trace/FORMAT.md: a second
-// implementation of the format, on an engine that is not ours.
+// `lockstep replay --engine node`: replays a trace in Node, on an engine that is not ours: a second implementation of
+// runtime/trace/FORMAT.md, which shares no code with the first.
 //
 //   node replay.mjs [--name NAME] TRACE MODULE.wasm...
 //
 // TRACE "-" is standard input; NAME is what messages call it. Prints what the recorded run printed and ends with its
-// exit status, 134 after a trap; or with 1 at the first difference or where the trace was cut, and 2 when it cannot
-// do that.
+// exit status, 134 after a trap; or with 1 at the first difference or where the trace was cut, and 2 when it cannot do
+// that.
 
 import fs from 'node:fs';
 
