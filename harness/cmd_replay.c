@@ -1,14 +1,16 @@
 /* `lockstep replay`: runs a recorded program again from its trace alone. */
 #include "harness/harness.h"
 
+#include "harness/replay_node.h"
 #include "harness/replay_output.h"
 #include "harness/wasi_command.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 struct values {
-    const char *wasm, *engine;
+    const char *wasm, *engine, *node;
 };
 
 static const struct values defaults = {.engine = "compiled"};
@@ -16,7 +18,10 @@ static const struct values defaults = {.engine = "compiled"};
 static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
      "the recorded module (the file that was recorded, when it still is the same)"},
-    HX_ENGINE_OPTION(struct values),
+    {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct values, engine),
+     "what runs the Wasm side: compiled, interp, or node (compiled)"},
+    {"--node", "PATH", HX_OPTION_TEXT, offsetof(struct values, node),
+     "with --engine node: the Node to run ($NODE, else the one on PATH); 18 or newer"},
 };
 
 /* A replay on a session's stack. What comes of it is kept here, as traps on the way are the session's. */
@@ -100,6 +105,19 @@ static struct rt_error *conclude(const char *path, const struct replay *replay,
     return NULL;
 }
 
+static struct rt_error *run_node(const char *trace, const struct values *values, int *ret_status) {
+    struct hx_replay_node node = {.trace = trace, .node = values->node};
+    struct rt_trace_reader *reader = NULL;
+    struct rt_error *error = open_trace(trace, &reader);
+
+    if (!error)
+        error = find_module(rt_trace_reader_header(reader), values, &node.module);
+    if (!error)
+        error = hx_replay_in_node(&node, reader, ret_status);
+    rt_trace_reader_destroy(reader);
+    return error ? rt_error_context(error, "%s", trace) : NULL;
+}
+
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     const struct values *values = all;
     struct rt_compile_options compile = {.canonical_nans = true};
@@ -111,10 +129,12 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     if (arguments->count != 1)
         return rt_error_format(RT_USAGE, "needs one trace");
+    signal(SIGPIPE, SIG_IGN);
+    if (strcmp(values->engine, "node") == 0)
+        return run_node(arguments->items[0], values, ret_status);
     struct rt_error *error = rt_engine_parse(values->engine, &compile.engine);
     if (error)
         return rt_error_context(error, "--engine");
-    signal(SIGPIPE, SIG_IGN);
     error = open_trace(arguments->items[0], &reader);
     if (!error)
         error = find_module(rt_trace_reader_header(reader), values, &module);
@@ -146,14 +166,17 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_replay = {
     .name = "replay",
-    .arguments = "FILE.trace [--wasm FILE.wasm] [--engine compiled|interp]",
+    .arguments = "FILE.trace [--wasm FILE.wasm] [--engine compiled|interp|node]",
     .summary = "Runs a recorded WASI command again, from its trace alone.",
     .details =
         "No file, clock or argument of the recorded run is needed: imports are answered from the trace, and\n"
         "everything that the guest does at its boundary is compared with what was recorded. It prints what\n"
         "the recorded run printed, and ends with its exit status, or with 1 at the first difference, which\n"
         "is shown. A trace that was cut short is replayed up to its last whole block; exit status 1. A\n"
-        "module other than the recorded one is refused.",
+        "module other than the recorded one is refused.\n"
+        "\n"
+        "Engine \"node\" is another implementation of all that, on V8: a proof that a trace depends on no\n"
+        "engine. It needs Node.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

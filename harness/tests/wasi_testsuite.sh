@@ -19,6 +19,10 @@ for tool in jq zstd; do
         exit 1
     fi
 done
+if [[ $replay == node ]] && ! [[ $("${NODE:-node}" --version 2>/dev/null) =~ ^v(1[89]|[2-9][0-9]) ]]; then
+    echo "skipped: there is no Node of version 18 or newer; install the package nodejs (ci/deps does)"
+    exit 77
+fi
 work=$(mktemp -d)
 command=(run)
 if [[ $replay ]]; then
