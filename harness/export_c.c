@@ -267,7 +267,7 @@ static bool put_conditions(struct writer *writer, const struct hx_export_call *c
 static void begin_call(struct writer *writer, size_t number, uint32_t scratch) {
     const char *name = hx_export_function(&writer->export->calls[number])->name;
 
-    hx_buffer_print(&writer->text, "\nstatic void call_%zu(void) {\n", number);
+    hx_buffer_print(&writer->text, "\nFUNCTION void call_%zu(void) {\n", number);
     hx_buffer_print(&writer->text, "    begin(%zu, \"%s\", %u);\n", number, name, scratch);
     writer->scratch = scratch > writer->scratch ? scratch : writer->scratch;
     hx_buffer_print(&writer->starts, "    call_%zu();\n", number);

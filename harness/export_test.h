@@ -4,11 +4,14 @@
  * A call's pointers point into the scratch memory, where what it reads is put and what it should write is
  * not. No library is used, so that the engine sees the recorded calls and those that report. */
 
+/* Kept out of line: a compiler that puts thousands of calls into one function takes for ever. */
+#define FUNCTION static __attribute__((noinline, unused))
+
 typedef unsigned char u8;
 typedef unsigned u32;
 typedef unsigned long long u64;
 
-enum { PAGE = 65536, SUCCESS = 0, NO_ERRNO = 0xffff, LISTING_SIZE = 65536 };
+enum { PAGE = 65536, SUCCESS = 0, LISTING_SIZE = 65536 };
 
 static u8 *scratch;
 static u32 number, made, differing, left_out = LEFT_OUT;
@@ -29,29 +32,29 @@ __attribute__((no_builtin, used)) void *memset(void *to, int byte, __SIZE_TYPE__
     return to;
 }
 
-static inline u64 load(const u8 *from, u32 size) {
+FUNCTION u64 load(const u8 *from, u32 size) {
     u64 value = 0;
     for (u32 i = 0; i < size; i++)
         value |= (u64)from[i] << (8 * i);
     return value;
 }
 
-static inline u32 at(u32 offset) {
+FUNCTION u32 at(u32 offset) {
     return (u32)(__SIZE_TYPE__)scratch + offset;
 }
 /* Addresses that are as far from the end of memory as the recorded ones were; `before` by a page at most. */
-static inline u32 after_end(u32 distance) {
+FUNCTION u32 after_end(u32 distance) {
     const u64 address = (u64)__builtin_wasm_memory_size(0) * PAGE + distance;
     return address > 0xffffffffu ? 0xffffffffu : (u32)address;
 }
-static inline u32 before_end(u32 distance) {
+FUNCTION u32 before_end(u32 distance) {
     return (u32)((u64)__builtin_wasm_memory_size(0) * PAGE - (distance < PAGE ? distance : PAGE));
 }
 
-static inline void copy(u32 offset, u32 from, u32 size) {
+FUNCTION void copy(u32 offset, u32 from, u32 size) {
     memcpy(scratch + offset, data + from, size);
 }
-static inline void word(u32 offset, u32 value) {
+FUNCTION void word(u32 offset, u32 value) {
     for (u32 i = 0; i < 4; i++)
         scratch[offset + i] = (u8)(value >> (8 * i));
 }
@@ -65,11 +68,11 @@ enum { NONE = -1 };
 static char line[512];
 static u32 line_size;
 
-static inline void say(const char *text) {
+FUNCTION void say(const char *text) {
     for (; *text && line_size < sizeof line - 1; text++)
         line[line_size++] = (u8)*text < ' ' ? '?' : *text;
 }
-static inline void say_number(u64 value) {
+FUNCTION void say_number(u64 value) {
     char digits[21], *next = digits + 20;
     *next = 0;
     do
@@ -77,13 +80,13 @@ static inline void say_number(u64 value) {
     while (value /= 10);
     say(next);
 }
-static inline void say_errno(u32 value) {
+FUNCTION void say_errno(u32 value) {
     if (value < sizeof errno_names / sizeof *errno_names)
         say(errno_names[value]);
     else
         say_number(value);
 }
-static inline void end_line(void) {
+FUNCTION void end_line(void) {
     static u32 vector[2], written;
     const u32 to = reports[0] != (u32)NONE ? reports[0] : reports[1];
 
@@ -97,7 +100,7 @@ static inline void end_line(void) {
     }
     line_size = 0;
 }
-static inline void differ(const char *what) {
+FUNCTION void differ(const char *what) {
     if (is_in_line)
         end_line();
     is_in_line = 0;
@@ -111,7 +114,7 @@ static inline void differ(const char *what) {
     say(": ");
     say(what);
 }
-static inline void differ_by(const char *what, u64 expected, u64 got) {
+FUNCTION void differ_by(const char *what, u64 expected, u64 got) {
     differ(what);
     say(": expected ");
     say_number(expected);
@@ -130,7 +133,7 @@ static struct {
 } descriptors[DESCRIPTORS];
 static u32 descriptor_count;
 
-static inline u32 entry_of(u32 recorded) {
+FUNCTION u32 entry_of(u32 recorded) {
     u32 i = 0;
     while (i < descriptor_count && descriptors[i].recorded != recorded)
         i++;
@@ -142,7 +145,7 @@ static inline u32 entry_of(u32 recorded) {
     return i;
 }
 /* The descriptor to pass. For one that the program had closed, another that is not open. */
-static inline u32 fd(u32 recorded) {
+FUNCTION u32 fd(u32 recorded) {
     const u32 entry = entry_of(recorded);
     const u32 actual = descriptors[entry].actual;
 
@@ -154,36 +157,36 @@ static inline u32 fd(u32 recorded) {
     return actual;
 }
 /* True, and the call is left out, when its descriptor's opening failed here. */
-static inline int is_missing(u32 recorded) {
+FUNCTION int is_missing(u32 recorded) {
     const int is = descriptors[entry_of(recorded)].state == MISSING;
     left_out += (u32)is;
     return is;
 }
-static inline void lose(u32 recorded) {
+FUNCTION void lose(u32 recorded) {
     descriptors[entry_of(recorded)].state = MISSING;
 }
-static inline void opened(u32 offset, u32 recorded) {
+FUNCTION void opened(u32 offset, u32 recorded) {
     const u32 entry = entry_of(recorded);
     descriptors[entry].actual = (u32)load(scratch + offset, 4);
     descriptors[entry].state = OPEN;
 }
 /* A descriptor that was opened where the recorded call failed. */
-static inline void give_back(u32 got, u32 offset) {
+FUNCTION void give_back(u32 got, u32 offset) {
     if (got == SUCCESS)
         wasi_fd_close((u32)load(scratch + offset, 4));
 }
-static inline void forget_report(u32 actual) {
+FUNCTION void forget_report(u32 actual) {
     for (u32 i = 0; i < 2; i++)
         if (reports[i] == actual)
             reports[i] = (u32)NONE;
 }
-static inline void closed(u32 recorded) {
+FUNCTION void closed(u32 recorded) {
     const u32 entry = entry_of(recorded);
     forget_report(descriptors[entry].actual);
     descriptors[entry].state = CLOSED;
 }
 /* After fd_renumber: where it failed, but should not have, `to` stands for what it should have become. */
-static inline void renumbered(u32 from, u32 to, u32 got, u32 expected) {
+FUNCTION void renumbered(u32 from, u32 to, u32 got, u32 expected) {
     const u32 old = entry_of(from), new = entry_of(to);
     const u32 actual = descriptors[new].actual;
 
@@ -209,7 +212,7 @@ static inline void renumbered(u32 from, u32 to, u32 got, u32 expected) {
 
 /* ---- Calls and what they give ---- */
 
-static inline void begin(u32 call, const char *name, u32 size) {
+FUNCTION void begin(u32 call, const char *name, u32 size) {
     number = call;
     function = name;
     is_differing = 0;
@@ -217,7 +220,7 @@ static inline void begin(u32 call, const char *name, u32 size) {
 }
 
 /* True when the call succeeded, as it should have. `other` is an errno that is as good. */
-static inline int expect(u32 got, u32 expected, u32 other) {
+FUNCTION int expect(u32 got, u32 expected, u32 other) {
     made++;
     if (got == expected || got == other)
         return expected == SUCCESS;
@@ -228,16 +231,16 @@ static inline int expect(u32 got, u32 expected, u32 other) {
     end_line();
     return 0;
 }
-static inline void ignore(u32 got) {
+FUNCTION void ignore(u32 got) {
     (void)got;
     made++;
 }
-static inline void value(const char *name, u32 offset, u32 size, u64 expected) {
+FUNCTION void value(const char *name, u32 offset, u32 size, u64 expected) {
     const u64 got = load(scratch + offset, size);
     if (got != expected)
         differ_by(name, expected, got);
 }
-static inline void bytes(const char *name, u32 offset, u32 from, u32 size) {
+FUNCTION void bytes(const char *name, u32 offset, u32 from, u32 size) {
     for (u32 i = 0; i < size && !is_differing; i++) {
         if (scratch[offset + i] == data[from + i])
             continue;
@@ -254,7 +257,7 @@ static inline void bytes(const char *name, u32 offset, u32 from, u32 size) {
     }
 }
 /* A monotonic clock's reading. */
-static inline void later(u32 clock, u32 offset) {
+FUNCTION void later(u32 clock, u32 offset) {
     static u64 last;
     const u64 now = load(scratch + offset, 8);
     if (clock != 1)
@@ -265,7 +268,7 @@ static inline void later(u32 clock, u32 offset) {
 }
 /* `count` pointers at `offset` to strings in scratch memory, whose text follows one another in the data. The
  * first of a program's arguments is the embedder's. */
-static inline void strings(u32 offset, u32 count, u32 from, int is_first_free) {
+FUNCTION void strings(u32 offset, u32 count, u32 from, int is_first_free) {
     for (u32 i = 0; i < count; i++) {
         const u32 start = (u32)load(scratch + offset + 4 * i, 4) - at(0);
         const char *expected = (const char *)data + from;
@@ -287,29 +290,39 @@ static inline void strings(u32 offset, u32 count, u32 from, int is_first_free) {
         end_line();
     }
 }
-/* Events in any order: userdata, error and type of each. */
-static inline void events(u32 offset, u32 count, u32 from) {
-    enum { EVENT = 32, COMPARED = 11 };
+/* Events in any order: of each subscription's, which its userdata names, error and type. */
+FUNCTION void events(u32 offset, u32 count, u32 from) {
+    enum { EVENT = 32, ERROR = 8, TYPE = 10 };
     for (u32 i = 0; i < count && !is_differing; i++) {
-        int is_there = 0;
-        for (u32 k = 0; k < count && !is_there; k++) {
-            u32 same = 0;
-            while (same < COMPARED && data[from + i * EVENT + same] == scratch[offset + k * EVENT + same])
-                same++;
-            is_there = same == COMPARED;
+        const u8 *expected = data + from + i * EVENT, *got = scratch + offset;
+        u32 k = 0;
+        while (k < count && (load(got, 8) != load(expected, 8) || got[TYPE] != expected[TYPE])) {
+            got += EVENT;
+            k++;
         }
-        if (is_there)
-            continue;
-        differ("missing event of subscription ");
-        say_number(load(data + from + i * EVENT, 8));
-        end_line();
+        if (k == count) {
+            const u8 *other = scratch + offset + i * EVENT;
+            differ("no such event: expected type ");
+            say_number(expected[TYPE]);
+            say(load(other, 8) == load(expected, 8) ? ", got type " : ", got another subscription's, type ");
+            say_number(other[TYPE]);
+            say(", error ");
+            say_errno((u32)load(other + ERROR, 2));
+            end_line();
+        } else if (load(got + ERROR, 2) != load(expected + ERROR, 2)) {
+            differ("error of an event: expected ");
+            say_errno((u32)load(expected + ERROR, 2));
+            say(", got ");
+            say_errno((u32)load(got + ERROR, 2));
+            end_line();
+        }
     }
 }
 
 static u8 seen[ENTRIES];
 
 /* An entry that the folder has: expected are `count` of type, size in two bytes, name. */
-static inline void list_entry(const u8 *name, u32 size, u32 type, u32 count, u32 from, int is_complete) {
+FUNCTION void list_entry(const u8 *name, u32 size, u32 type, u32 count, u32 from, int is_complete) {
     for (u32 i = 0; i < count; i++) {
         const u32 expected_size = (u32)load(data + from + 1, 2);
         const u32 expected_type = data[from];
@@ -335,7 +348,7 @@ static inline void list_entry(const u8 *name, u32 size, u32 type, u32 count, u32
     end_line();
 }
 /* Lists a folder as a whole: the order of entries and their cookies are not determined. */
-static inline void listing(u32 descriptor, u32 count, u32 from, int is_complete) {
+FUNCTION void listing(u32 descriptor, u32 count, u32 from, int is_complete) {
     enum { HEAD = 24, NAME_SIZE = 16, TYPE = 20 };
     u64 cookie = 0;
     u32 used;
@@ -373,7 +386,7 @@ static inline void listing(u32 descriptor, u32 count, u32 from, int is_complete)
 
 /* ---- The whole ---- */
 
-static inline void start(void) {
+FUNCTION void start(void) {
     const u32 pages = (SCRATCH_SIZE + 2 * PAGE - 1) / PAGE; /* and one that `before_end` is in */
     const u32 first = (u32)__builtin_wasm_memory_grow(0, pages);
     if (first == (u32)-1)
@@ -381,7 +394,7 @@ static inline void start(void) {
     scratch = (u8 *)(__SIZE_TYPE__)(first * PAGE);
 }
 
-static inline void finish(void) {
+FUNCTION void finish(void) {
     if (is_in_line)
         end_line();
     say("# ");
