@@ -9,7 +9,13 @@ enum {
     MOST_CALLS = 20000,
     MOST_DATA = 16 << 20,
     VECTOR_SIZE = 8,
+    SUBSCRIPTION_TAG = 8, /* witx `subscription`, and what is in it */
+    SUBSCRIPTION_FD = 16,
+    SUBSCRIPTION_TIMEOUT = 24,
+    SUBSCRIPTION_FLAGS = 40,
     SUBSCRIPTION_SIZE = 48,
+    TAG_CLOCK = 0,
+    CLOCK_ABSTIME = 1,
     ARG_COOKIE = 3,           /* of fd_readdir */
     LISTING_ROOM = 65536 + 8, /* export_test.h: LISTING_SIZE, and the number of bytes used */
 };
@@ -91,17 +97,16 @@ static void put_vector(struct writer *writer, const struct hx_export_call *call,
 /* Descriptors are those of this run. A time by the clock is one that has passed, as it had when the recorded
  * call returned. */
 static void put_subscriptions(struct writer *writer, const struct hx_export_region *region) {
-    enum { TAG = 8, FD = 16, TIMEOUT = 24, FLAGS = 40, ABSTIME = 1, TAG_CLOCK = 0 }; /* witx `subscription` */
     const uint32_t base = hx_export_layout_at(&writer->layout, region);
 
     for (uint32_t at = 0; at + SUBSCRIPTION_SIZE <= region->size; at += SUBSCRIPTION_SIZE) {
         const uint8_t *from = region->before + at;
-        if (from[TAG] != TAG_CLOCK)
-            hx_buffer_print(&writer->text, "    word(%u, fd(%lluu));\n", base + at + FD,
-                            (u64)hx_export_load(from + FD, 4));
-        else if (from[FLAGS] & ABSTIME)
-            hx_buffer_print(&writer->text, "    word(%u, 0);\n    word(%u, 0);\n", base + at + TIMEOUT,
-                            base + at + TIMEOUT + 4);
+        if (from[SUBSCRIPTION_TAG] != TAG_CLOCK)
+            hx_buffer_print(&writer->text, "    word(%u, fd(%lluu));\n", base + at + SUBSCRIPTION_FD,
+                            (u64)hx_export_load(from + SUBSCRIPTION_FD, 4));
+        else if (from[SUBSCRIPTION_FLAGS] & CLOCK_ABSTIME)
+            hx_buffer_print(&writer->text, "    word(%u, 0);\n    word(%u, 0);\n",
+                            base + at + SUBSCRIPTION_TIMEOUT, base + at + SUBSCRIPTION_TIMEOUT + 4);
     }
 }
 
@@ -236,7 +241,19 @@ static void put_effect(struct writer *writer, const struct hx_export_call *call)
 
 /* ---- Calls ---- */
 
-/* Descriptors that a call uses: those whose opening may have failed leave it out. */
+/* A descriptor that a call uses: when its opening failed, the call is left out. Then fd_renumber's two are
+ * not what they were in the recorded run. */
+static bool put_condition(struct writer *writer, const struct hx_export_call *call, uint64_t fd) {
+    hx_buffer_print(&writer->text, "    if (is_missing(%lluu))", (u64)fd);
+    if (call->number == HX_EXPORT_fd_renumber)
+        hx_buffer_print(&writer->text,
+                        " {\n        lose(%lluu);\n        lose(%lluu);\n        return;\n    }\n",
+                        (u64)call->args[0], (u64)call->args[1]);
+    else
+        hx_buffer_text(&writer->text, "\n        return;\n");
+    return note_fd(writer, fd);
+}
+
 static bool put_conditions(struct writer *writer, const struct hx_export_call *call) {
     const struct hx_export_function *function = hx_export_function(call);
     const struct hx_export_region *opened = opened_region(call);
@@ -248,17 +265,14 @@ static bool put_conditions(struct writer *writer, const struct hx_export_call *c
             return false;
     }
     for (uint32_t i = 0; i < function->parameter_count; i++) {
-        if (function->parameters[i].role == HX_EXPORT_FD) {
-            hx_buffer_print(&writer->text, "    if (is_missing(%lluu))\n        return;\n",
-                            (u64)call->args[i]);
-            if (!note_fd(writer, call->args[i]))
-                return false;
-        }
+        if (function->parameters[i].role == HX_EXPORT_FD && !put_condition(writer, call, call->args[i]))
+            return false;
         const struct hx_export_region *region = hx_export_region(call, i, 0);
         if (function->parameters[i].role != HX_EXPORT_SUBSCRIPTIONS || !region->before)
             continue;
         for (uint32_t at = 0; at + SUBSCRIPTION_SIZE <= region->size; at += SUBSCRIPTION_SIZE)
-            if (region->before[at + 8] != 0 && !note_fd(writer, hx_export_load(region->before + at + 16, 4)))
+            if (region->before[at + SUBSCRIPTION_TAG] != TAG_CLOCK &&
+                !put_condition(writer, call, hx_export_load(region->before + at + SUBSCRIPTION_FD, 4)))
                 return false;
     }
     return true;
