@@ -113,7 +113,7 @@ const struct hx_command hx_command_trace_export = {
                "random bytes,\n"
                "inodes, times, the numbers of descriptors and the order of a folder's entries, is not "
                "compared. A folder\n"
-               "of the program's is empty unless --dir says what was in it.",
+               "of the program's holds what --dir says that was in it, else what the calls tell of that.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

@@ -83,7 +83,14 @@ enum hx_export_number {
 };
 extern const struct hx_export_function hx_export_functions[HX_EXPORT_FUNCTION_COUNT];
 
-/* "noent"; NULL for a number that no errno has. */
+enum hx_export_errno {
+#define RT_WASI_ERRNO(value, name, host) HX_EXPORT_E##name = value,
+#define RT_WASI_ERRNO_OURS(value, name)  HX_EXPORT_E##name = value,
+#include "runtime/wasi/errno.def"
+#undef RT_WASI_ERRNO
+#undef RT_WASI_ERRNO_OURS
+};
+/* "NOENT"; NULL for a number that no errno has. */
 const char *hx_export_errno_name(uint32_t number);
 /* The errno that is as good as a recorded one; that one itself when none is. */
 uint32_t hx_export_also(enum hx_export_number function, uint32_t number);
@@ -184,8 +191,12 @@ RT_MUST_USE struct rt_error *hx_export_c(const struct hx_export *export, struct 
 /* The text of export_test.c, which every program holds; export_run.sh and export_run.mjs, which run it. */
 extern const char hx_export_test_text[], hx_export_run_text[], hx_export_node_text[];
 
+/* export_files.c: what the calls tell of what was in a preopened folder at first, made in an empty one. */
+RT_MUST_USE struct rt_error *hx_export_make_files(const struct hx_export *export, size_t preopen,
+                                                  const char *folder);
+
 /* export_folder.c: a folder with the program and all that it needs. `dirs` are guest folders as they were
- * when the recording began, copied; others are made empty. */
+ * when the recording began, copied; others are made of what the calls tell. */
 RT_MUST_USE struct rt_error *hx_export_folder(const struct hx_export *export, const char *path,
                                               const struct rt_wasi_dir *dirs, size_t dir_count);
 

@@ -242,10 +242,14 @@ static struct rt_error *finish(struct reading *reading, struct rt_caller *caller
         measure_strings(reading);
     for (size_t i = 0; i < call->region_count; i++) {
         struct hx_export_region *region = &call->regions[i];
-        if (region->before || region->is_outside)
-            continue;
         const bool is_result =
             hx_export_function(call)->parameters[region->parameter].role == HX_EXPORT_RESULT;
+        if (is_result && region->is_outside && hx_export_succeeded(call))
+            return rt_error_format(RT_UNSUPPORTED,
+                                   "event %llu: %s succeeded, and has its result outside of memory",
+                                   (unsigned long long)call->event, hx_export_function(call)->name);
+        if (region->before || region->is_outside)
+            continue;
         region->written =
             is_result ? region->size
                       : written_from(reading, region->address, (uint64_t)region->address + region->size);

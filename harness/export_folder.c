@@ -97,6 +97,8 @@ static struct rt_error *make_dirs(const struct hx_export *export, const char *fo
                 host = dirs[k].host;
         snprintf(path, sizeof path, "%s/dirs/%zu", folder, i);
         error = host ? copy_folder(host, path) : make_folder(path);
+        if (!error && !host)
+            error = hx_export_make_files(export, i, path);
     }
     return error;
 }

@@ -91,6 +91,8 @@ static struct rt_error *make_up_environment(struct hx_export *export, uint64_t c
 static struct rt_error *add_preopen(struct hx_export *export, const struct hx_export_call *call) {
     const struct hx_export_region *name = &call->regions[0];
 
+    if (name->is_outside)
+        return NULL;
     for (size_t i = 0; i < export->preopen_count; i++)
         if (export->preopens[i].fd == call->args[0])
             return NULL;

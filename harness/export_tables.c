@@ -76,22 +76,15 @@ const char *hx_export_errno_name(uint32_t number) {
     return number < sizeof names / sizeof *names ? names[number] : NULL;
 }
 
-enum errnum {
-#define RT_WASI_ERRNO(value, name, host) ERRNO_##name = value,
-#define RT_WASI_ERRNO_OURS(value, name)  ERRNO_##name = value,
-#include "runtime/wasi/errno.def"
-#undef RT_WASI_ERRNO
-#undef RT_WASI_ERRNO_OURS
-};
-
 uint32_t hx_export_also(enum hx_export_number function, uint32_t number) {
     static const struct {
         enum hx_export_number function;
-        enum errnum number, other;
+        enum hx_export_errno number, other;
     } list[] = {
-#define EXPORT_ALSO(function, errnum, other, why) {HX_EXPORT_##function, ERRNO_##errnum, ERRNO_##other},
+#define EXPORT_ALSO(function, errnum, other, why)                                                            \
+    {HX_EXPORT_##function, HX_EXPORT_E##errnum, HX_EXPORT_E##other},
 #include "harness/export.def"
-        {HX_EXPORT_FUNCTION_COUNT, ERRNO_SUCCESS, ERRNO_SUCCESS},
+        {HX_EXPORT_FUNCTION_COUNT, HX_EXPORT_ESUCCESS, HX_EXPORT_ESUCCESS},
     };
     for (size_t i = 0; list[i].function != HX_EXPORT_FUNCTION_COUNT; i++)
         if (list[i].function == function && list[i].number == number)

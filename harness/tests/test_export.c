@@ -76,6 +76,9 @@ static void test_passes(void **state) {
     expect("test/run interp >again", 0, " calls made, 0 differ, 1 left out");
     expect("cmp out again && echo same", 0, "same");
     expect("test/run nothing", 2, "usage: run");
+    expect("$L trace export trace -o told && cmp told/dirs/0/file start/file && ls told/dirs/0 && told/run "
+           "lockstep",
+           0, " calls made, 0 differ, 1 left out");
     expect("$L trace export trace -o alone.c && cmp alone.c test/test.c && echo same", 0, "same");
 }
 
