@@ -16,6 +16,7 @@
 enum kind { UNKNOWN, FOLDER, FILE_OF_BYTES, LINK };
 enum { TYPE_FOLDER = 3, TYPE_FILE = 4, TYPE_LINK = 7 };                         /* witx `filetype` */
 enum { OFLAG_CREAT = 1, OFLAG_DIRECTORY = 2, OFLAG_EXCL = 4, OFLAG_TRUNC = 8 }; /* witx `oflags` */
+enum { FDFLAG_APPEND = 1 };                                                     /* witx `fdflags` */
 enum { MOST_NAMES = 20000 };
 
 struct piece { /* of a file's first contents */
@@ -30,8 +31,9 @@ struct node {
     size_t preopen;
     enum kind kind;
     bool was_there;
-    bool is_made;    /* by the program */
-    bool is_changed; /* what is read in it may be the program's */
+    bool is_made;     /* by the program */
+    bool is_doubtful; /* path_open may have made it */
+    uint64_t changed; /* from here on, what is read in it may be the program's */
     uint64_t size;
     struct piece *pieces;
     const char *target; /* of a link */
@@ -50,6 +52,7 @@ struct open_file {
     size_t preopen;
     struct node *node;
     uint64_t offset;
+    bool appends;
     struct open_file *next;
 };
 
@@ -113,7 +116,7 @@ static struct node *add_node(struct files *files, size_t preopen, const char *pa
     struct node *node = make(files, sizeof *node);
     if (!node)
         return NULL;
-    *node = (struct node){.path = path, .preopen = preopen, .next = files->nodes};
+    *node = (struct node){.path = path, .preopen = preopen, .changed = UINT64_MAX, .next = files->nodes};
     return files->nodes = node;
 }
 
@@ -142,7 +145,7 @@ static struct name *name_at(struct files *files, size_t preopen, const char *pat
 }
 
 static void seen(struct node *node, enum kind kind) {
-    if (!node || node->is_made)
+    if (!node || node->is_made || node->is_doubtful)
         return;
     node->was_there = true;
     if (kind != UNKNOWN)
@@ -158,7 +161,7 @@ static void replace(struct name *name, struct node *node) {
 static struct node *made_node(struct files *files, size_t preopen) {
     struct node *node = add_node(files, preopen, "");
     if (node)
-        node->is_made = node->is_changed = true;
+        *node = (struct node){.path = "", .preopen = preopen, .is_made = true, .next = node->next};
     return node;
 }
 
@@ -175,7 +178,7 @@ static void add_open(struct files *files, uint64_t fd, size_t preopen, struct no
     struct open_file *open = make(files, sizeof *open);
     if (!open)
         return;
-    *open = (struct open_file){fd, preopen, node, 0, files->open};
+    *open = (struct open_file){fd, preopen, node, 0, false, files->open};
     files->open = open;
 }
 
@@ -201,6 +204,12 @@ static uint64_t result(const struct hx_export_call *call, uint32_t parameter, ui
     return hx_export_load(hx_export_region(call, parameter, 0)->after + offset, size);
 }
 
+/* The program writes there. Behind what is known of the file, it may have made a hole that reads as zeros. */
+static void changed(struct node *node, uint64_t offset) {
+    const uint64_t from = offset < node->size ? offset : node->size;
+    node->changed = from < node->changed ? from : node->changed;
+}
+
 static void opened(struct files *files, const struct hx_export_call *call) {
     struct name *name = name_of(files, call, 0, 2);
     const uint64_t flags = call->args[4];
@@ -211,11 +220,15 @@ static void opened(struct files *files, const struct hx_export_call *call) {
         replace(name, made_node(files, name->preopen));
     else if (!(flags & OFLAG_CREAT))
         seen(name->node, flags & OFLAG_DIRECTORY ? FOLDER : UNKNOWN);
+    else
+        name->node->is_doubtful |= !name->node->was_there;
     if (!name->node)
         return;
     if (flags & OFLAG_TRUNC)
-        name->node->is_changed = true;
+        changed(name->node, 0);
     add_open(files, result(call, 8, 0, 4), name->preopen, name->node);
+    if (files->open)
+        files->open->appends = call->args[7] & FDFLAG_APPEND;
 }
 
 static void read_bytes(struct files *files, const struct hx_export_call *call, bool has_offset) {
@@ -229,29 +242,44 @@ static void read_bytes(struct files *files, const struct hx_export_call *call, b
         const struct hx_export_region *region = &call->regions[i];
         if (!region->item || !region->written)
             continue;
-        struct piece *piece = open->node->is_changed ? NULL : make(files, sizeof *piece);
+        const uint64_t left = open->node->changed > offset ? open->node->changed - offset : 0;
+        const uint32_t size = left < region->written ? (uint32_t)left : region->written;
+        struct piece *piece = size ? make(files, sizeof *piece) : NULL;
         if (piece) {
-            *piece = (struct piece){offset, region->after, region->written, open->node->pieces};
+            *piece = (struct piece){offset, region->after, size, open->node->pieces};
             open->node->pieces = piece;
+            open->node->is_doubtful = false;
             seen(open->node, FILE_OF_BYTES);
+            if (offset + size > open->node->size)
+                open->node->size = offset + size;
         }
         offset += region->written;
     }
-    if (!open->node->is_changed && offset > open->node->size)
-        open->node->size = offset;
     if (!has_offset)
         open->offset = offset;
+}
+
+/* Seeking from the end tells the size. */
+static void seeked(struct open_file *open, const struct hx_export_call *call) {
+    enum { WHENCE_END = 2 }; /* witx `whence` */
+    const uint64_t size = result(call, 3, 0, 8) - call->args[1];
+
+    open->offset = result(call, 3, 0, 8);
+    if (call->args[2] != WHENCE_END || open->node->changed != UINT64_MAX || size <= open->node->size)
+        return;
+    open->node->size = size;
+    open->node->is_doubtful = false;
+    seen(open->node, FILE_OF_BYTES);
 }
 
 static void stat_node(struct node *node, const struct hx_export_call *call, uint32_t parameter) {
     enum { TYPE = 16, SIZE = 32 }; /* witx `filestat` */
     const uint64_t type = result(call, parameter, TYPE, 1), size = result(call, parameter, SIZE, 8);
 
-    if (!node || node->is_made || node->is_changed)
+    if (!node || node->is_made || node->changed != UINT64_MAX)
         return;
-    /* An empty file may be one that path_open made. */
-    if (type == TYPE_FILE && size == 0 && !node->was_there)
-        return;
+    if (size > 0) /* and nothing was written */
+        node->is_doubtful = false;
     seen(node, type == TYPE_FOLDER ? FOLDER : type == TYPE_LINK ? LINK : FILE_OF_BYTES);
     if (type != TYPE_FOLDER && size > node->size)
         node->size = size;
@@ -348,14 +376,29 @@ static void take_call(struct files *files, const struct hx_export *export, size_
     case HX_EXPORT_fd_pread: read_bytes(files, call, true); break;
     case HX_EXPORT_fd_seek:
         if (open)
-            open->offset = result(call, 3, 0, 8);
+            seeked(open, call);
         break;
     case HX_EXPORT_fd_write:
+        if (!open)
+            break;
+        changed(open->node, open->appends ? open->node->size : open->offset);
+        open->offset += result(call, 3, 0, 4);
+        break;
     case HX_EXPORT_fd_pwrite:
+        if (open)
+            changed(open->node, open->appends ? open->node->size : call->args[3]);
+        break;
     case HX_EXPORT_fd_allocate:
+        if (open)
+            changed(open->node, open->node->size);
+        break;
     case HX_EXPORT_fd_filestat_set_size:
         if (open)
-            open->node->is_changed = true;
+            changed(open->node, call->args[1]);
+        break;
+    case HX_EXPORT_fd_fdstat_set_flags:
+        if (open)
+            open->appends = call->args[1] & FDFLAG_APPEND;
         break;
     case HX_EXPORT_fd_filestat_get: stat_node(open ? open->node : NULL, call, 1); break;
     case HX_EXPORT_path_filestat_get:
@@ -412,6 +455,15 @@ static void take_failure(struct files *files, const struct hx_export_call *call)
             const char *slash = strrchr(name->path, '/');
             name->node->target = slash ? slash + 1 : name->path;
         }
+    } else if (call->errnum == HX_EXPORT_ENOENT) {
+        /* Of calls that do not follow a link. What comes there later is the program's. */
+        const bool is_path_third = call->number == HX_EXPORT_path_filestat_get;
+        if (call->number != HX_EXPORT_path_unlink_file && call->number != HX_EXPORT_path_remove_directory &&
+            call->number != HX_EXPORT_path_readlink && !(is_path_third && call->args[1] == 0))
+            return;
+        name = name_of(files, call, 0, is_path_third ? 2 : 1);
+        if (name && name->node && !name->node->was_there)
+            name->node->is_made = true;
     } else if (call->number == HX_EXPORT_path_create_directory && call->errnum == HX_EXPORT_EEXIST) {
         name = name_of(files, call, 0, 1);
         seen(name ? name->node : NULL, UNKNOWN);
