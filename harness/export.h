@@ -188,7 +188,7 @@ void hx_export_list(const struct hx_export *export, size_t number, struct hx_exp
 
 /* export_c.c: the C program. RT_USAGE when it would be too large. */
 RT_MUST_USE struct rt_error *hx_export_c(const struct hx_export *export, struct hx_buffer *out);
-/* The text of export_test.c, which every program holds; export_run.sh and export_run.mjs, which run it. */
+/* The text of export_test.h, which every program holds; export_run.sh and export_run.mjs, which run it. */
 extern const char hx_export_test_text[], hx_export_run_text[], hx_export_node_text[];
 
 /* export_files.c: what the calls tell of what was in a preopened folder at first, made in an empty one. */

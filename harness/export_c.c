@@ -346,25 +346,37 @@ static struct rt_error *put_call(struct writer *writer, size_t number) {
 
 /* ---- The program ---- */
 
+/* A line of what the recorded program had. What could end a comment is not shown as it is. */
+static void put_needed(struct hx_buffer *out, const char *what, const char *text) {
+    hx_buffer_print(out, " *     %s '", what);
+    for (; *text; text++) {
+        const char letter = *text < ' ' || *text > '~' || *text == '*' ? '?' : *text;
+        hx_buffer_append(out, &letter, 1);
+    }
+    hx_buffer_text(out, "'\n");
+}
+
 static void put_comment(const struct writer *writer, struct hx_buffer *out) {
     const struct hx_export *export = writer->export;
 
     hx_buffer_print(
         out,
         "/* A test of WASI preview 1 that lockstep made of a trace: %zu calls of a recorded program, made\n"
-        " * again and compared. Compile and run it on an engine:\n"
+        " * again and compared. Compile it, and run it on an engine:\n"
         " *\n"
         " *     clang-19 --target=wasm32-wasi -O1 -nostdlib test.c -o test.wasm\n"
         " *\n"
         " * Each difference is a line on standard error; exit status 0 without one, 1 with some. It needs\n"
-        " * what the recorded program had:\n"
+        " * what the recorded program had (`lockstep trace export -o FOLDER` writes that beside it):\n"
         " *\n",
         writer->made);
-    hx_buffer_print(out, " *     arguments %zu, variables %zu, bytes of standard input %zu\n",
-                    export->args.count, export->env.count, export->input.size);
+    for (size_t i = 0; i < export->args.count; i++)
+        put_needed(out, i ? "argument" : "name", export->args.items[i]);
+    for (size_t i = 0; i < export->env.count; i++)
+        put_needed(out, "variable", export->env.items[i]);
     for (size_t i = 0; i < export->preopen_count; i++)
-        hx_buffer_print(out, " *     folder %zu, descriptor %u\n", i, export->preopens[i].fd);
-    hx_buffer_text(out, " *\n * `lockstep trace export -o FOLDER` writes those beside it. */\n\n");
+        put_needed(out, "folder", export->preopens[i].name);
+    hx_buffer_print(out, " *     %zu bytes of standard input\n */\n\n", export->input.size);
 }
 
 static void put_imports(const struct writer *writer, struct hx_buffer *out) {
