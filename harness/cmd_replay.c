@@ -3,6 +3,7 @@
 
 #include "harness/replay_node.h"
 #include "harness/replay_output.h"
+#include "harness/trace.h"
 #include "harness/wasi_command.h"
 
 #include <signal.h>
@@ -45,20 +46,6 @@ static struct rt_error *open_trace(const char *path, struct rt_trace_reader **re
     struct rt_error *error = rt_trace_source_file(path, &source);
 
     return error ? error : rt_trace_reader_create(source, ret);
-}
-
-/* The module's file: the one that is given, else the one that the trace names. */
-static struct rt_error *find_module(const struct rt_trace_header *header, const struct values *values,
-                                    const char **ret) {
-    if (header->module_count != 1)
-        return rt_error_format(RT_UNSUPPORTED, "it has %zu modules; the command replays traces of one",
-                               header->module_count);
-    *ret = values->wasm ? values->wasm : header->modules[0].label;
-    if (!**ret)
-        return rt_error_format(RT_USAGE, "it does not say where its module is: name it with --wasm");
-    if (values->wasm || access(*ret, R_OK) == 0)
-        return NULL;
-    return rt_error_format(RT_USAGE, "its module %s is not there: name it with --wasm", *ret);
 }
 
 static struct rt_error *play(struct hx_wasi_command *guest, struct replay *replay, int *ret_status) {
@@ -137,7 +124,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         return rt_error_context(error, "--engine");
     error = open_trace(arguments->items[0], &reader);
     if (!error)
-        error = find_module(rt_trace_reader_header(reader), values, &module);
+        error = hx_trace_module(rt_trace_reader_header(reader), values->wasm, &module);
     if (!error)
         error = hx_wasi_command_open(module, &compile, &guest);
     if (!error) {

@@ -2,7 +2,8 @@
 #include "harness/trace.h"
 
 static const struct hx_command *const commands[] = {&hx_command_trace_dump, &hx_command_trace_verify,
-                                                    &hx_command_trace_stat, &hx_command_trace_diff};
+                                                    &hx_command_trace_stat, &hx_command_trace_diff,
+                                                    &hx_command_trace_export};
 
 const struct hx_command hx_command_trace = {
     .name = "trace",

@@ -58,6 +58,18 @@ struct rt_error *hx_trace_seek(struct hx_trace *trace, uint64_t number) {
     return error ? rt_error_context(error, "%s", trace->name) : NULL;
 }
 
+struct rt_error *hx_trace_module(const struct rt_trace_header *header, const char *wasm, const char **ret) {
+    if (header->module_count != 1)
+        return rt_error_format(RT_UNSUPPORTED, "it has %zu modules; the command replays traces of one",
+                               header->module_count);
+    *ret = wasm ? wasm : header->modules[0].label;
+    if (!**ret)
+        return rt_error_format(RT_USAGE, "it does not say where its module is: name it with --wasm");
+    if (wasm || access(*ret, R_OK) == 0)
+        return NULL;
+    return rt_error_format(RT_USAGE, "its module %s is not there: name it with --wasm", *ret);
+}
+
 void hx_trace_print_cut(const struct hx_trace *trace, struct hx_buffer *out) {
     const struct rt_trace_block_info block = rt_trace_reader_block(trace->reader);
     uint64_t behind;

@@ -12,6 +12,7 @@ extern const struct hx_command hx_command_trace_dump;
 extern const struct hx_command hx_command_trace_verify;
 extern const struct hx_command hx_command_trace_stat;
 extern const struct hx_command hx_command_trace_diff;
+extern const struct hx_command hx_command_trace_export;
 
 /* A trace that is looked into. */
 struct hx_trace {
@@ -31,6 +32,10 @@ void hx_trace_close(struct hx_trace *trace);
 RT_MUST_USE struct rt_error *hx_trace_next(struct hx_trace *trace, const struct rt_trace_event **ret);
 /* Goes to an event. Reads the trace's beginning first, up to the first call of a guest, for the names. */
 RT_MUST_USE struct rt_error *hx_trace_seek(struct hx_trace *trace, uint64_t number);
+
+/* The file of a trace's one module: `wasm` when it is given, else the one that the trace names. */
+RT_MUST_USE struct rt_error *hx_trace_module(const struct rt_trace_header *header, const char *wasm,
+                                             const char **ret);
 
 /* Appends an event as a line, without the line's end: number, depth as indentation, kind and fields. At most
  * `byte_limit` bytes of memory are shown. */
