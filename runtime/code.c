@@ -3,13 +3,16 @@
 #include <string.h>
 
 #include "runtime/code.h"
+#include "runtime/jit/image.h"
 #include "runtime/target.h"
 
 void rt_machine_code_destroy(struct rt_machine_code *code) {
     if (!code)
         return;
-    if (code->memory.executable)
+    if (code->memory.executable) {
+        rt_jit_code_destroyed(code);
         rt_trap_remove_code((uintptr_t)code->memory.executable);
+    }
     rt_code_memory_close(&code->memory);
     free(code->functions);
     free(code->map.bytes);

@@ -41,14 +41,14 @@ struct rt_error *rt_code_memory_grow(struct rt_code_memory *memory, size_t capac
     return NULL;
 }
 
-struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size) {
+struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size, bool is_private) {
     size = whole_pages(size ? size : 1);
     void *view = MAP_FAILED;
     if (ftruncate(memory->file, (off_t)size) == 0) {
         if (size < memory->capacity)
             munmap(memory->writable + size, memory->capacity - size);
         memory->capacity = size;
-        view = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, memory->file, 0);
+        view = mmap(NULL, size, PROT_READ | PROT_EXEC, is_private ? MAP_PRIVATE : MAP_SHARED, memory->file, 0);
     }
     if (view == MAP_FAILED)
         return rt_error_os(errno, "mapping %zu bytes of machine code executable", size);

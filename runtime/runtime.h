@@ -158,6 +158,10 @@ struct rt_compile_options {
     size_t site_count;
     bool every_instruction; /* all instructions are sites; `sites` is not read */
     bool canonical_nans;    /* every NaN that an instruction produces is the positive canonical one */
+    /* For a native debugger that is attached to this process (runtime/jit/jit.h): it can write breakpoints
+     * into compiled code, and a local that it writes has changed, for no register holds its value as well.
+     * Code is slower then. In a page of code that a debugger wrote to, rt_code_set_probes has no effect. */
+    bool native_debugger;
 };
 
 /* One pass over each body. The module must outlive the code. `options` may be NULL. */

@@ -16,6 +16,8 @@
 
 #include "runtime/compile.h"
 
+struct rt_frame_rules; /* frame_rules.h */
+
 struct rt_target {
     const char *name;
 
@@ -106,6 +108,8 @@ struct rt_target {
     struct rt_instance *(*context_instance)(const void *context);
     /* The kind of the explicit trap at this pc, or RT_TRAP_COUNT. */
     enum rt_trap (*trap_at)(uintptr_t pc);
+    /* How a debugger unwinds compiled code. */
+    const struct rt_frame_rules *frame_rules;
     /* Numbers of the frame pointer in struct rt_registers. */
     uint8_t frame_pointer;
     /* Address of a frame's place. */

@@ -156,6 +156,7 @@ const struct rt_target rt_target_x86_64 = {
     .context_set_pc = context_set_pc,
     .context_instance = context_instance,
     .trap_at = trap_at,
+    .frame_rules = &rt_x86_frame_rules,
     .frame_pointer = RBP,
     .address = rt_x86_place_address,
 };
