@@ -9,6 +9,7 @@
 
 struct values {
     const char *wasm, *engine;
+    struct hx_native_options native;
 };
 
 static const struct values defaults = {.engine = "compiled"};
@@ -17,6 +18,7 @@ static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
      "the recorded module (the file that was recorded, when it still is the same)"},
     HX_ENGINE_OPTION(struct values),
+    HX_NATIVE_OPTIONS(struct values, native),
 };
 
 /* A replay on a session's stack. What comes of it is kept here, as traps on the way are the session's. */
@@ -114,12 +116,17 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct rt_error *error = rt_engine_parse(values->engine, &compile.engine);
     if (error)
         return rt_error_context(error, "--engine");
+    error = hx_native_options_apply(&values->native, &compile);
+    if (error)
+        return error;
     signal(SIGPIPE, SIG_IGN);
     error = open_trace(arguments->items[0], &reader);
     if (!error)
         error = find_module(rt_trace_reader_header(reader), values, &module);
     if (!error)
         error = hx_wasi_command_open(module, &compile, &guest);
+    if (!error)
+        error = hx_native_view_open(&values->native, guest.code, guest.debug, &guest.view);
     if (!error) {
         const struct rt_replayer_options replayer = {
             .codes = &guest.code, .code_count = 1, .at_event = hx_replay_output_event, .user = &output};

@@ -97,7 +97,7 @@ static struct rt_error *add_sections(struct layout *layout, const struct rt_jit_
           .sh_addralign = 16},
          NULL},
         {".eh_frame",
-         {.sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_size = map->frames.size, .sh_addralign = 8},
+         {.sh_type = SHT_PROGBITS, .sh_size = map->frames.size, .sh_addralign = 8},
          map->frames.bytes},
         {".symtab",
          {.sh_type = SHT_SYMTAB,

@@ -314,7 +314,8 @@ struct rt_error *rt_code_map_local(const struct rt_code_map *map, uint32_t funct
         const struct rt_noted_return *gone = &map->notes.returns[i];
         if (is_parameter && !gone->overwrites)
             continue;
-        find_asked(&q, at, is_parameter ? gone->low : gone->high - map->rules->left_size, &place);
+        /* Before its first instruction nothing is overwritten. */
+        find_asked(&q, at, is_parameter ? gone->low + 1 : gone->high - map->rules->left_size, &place);
         at = gone->high;
     }
     find_asked(&q, at, q.function->tail, &place);

@@ -5,9 +5,9 @@
 #include "runtime/jit/jit.h"
 
 #ifdef __x86_64__
-#include <signal.h>
-#include <ucontext.h>
 #include <unwind.h>
+
+#include "runtime/tests/single_step.h"
 
 #define GET(n)   RT_OP_LOCAL_GET, n
 #define CONST(n) RT_OP_I32_CONST, n
@@ -147,12 +147,9 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *user)
 }
 
 /* The engine's own walk, where frames are complete, by frame pointers. */
-static void compare_activations(const greg_t *general, const struct found *found) {
-    static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                                  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+static void compare_activations(const ucontext_t *context, const struct found *found) {
     struct rt_registers registers = {.pc = found->pc};
-    for (unsigned i = 0; i < 16; i++)
-        registers.general[i] = (uint64_t)general[order[i]];
+    general_registers(context, registers.general);
     struct rt_activation activation;
     assert_true(rt_activation_first(guests[0]->store, &registers, &activation));
     assert_int_equal(activation.machine, found->pc);
@@ -166,7 +163,8 @@ static void compare_activations(const greg_t *general, const struct found *found
     compared++;
 }
 
-static void look(const greg_t *general) {
+static void look(const ucontext_t *context) {
+    const greg_t *general = context->uc_mcontext.gregs;
     struct found found = {.pc = (uintptr_t)general[REG_RIP]};
     const struct rt_code_map_function *function = function_at(found.pc);
     note_call(found.pc, (uintptr_t)general[REG_RSP]);
@@ -185,13 +183,11 @@ static void look(const greg_t *general) {
     assert_int_equal(at, found.count);
     bool is_left = *(const uint8_t *)found.pc == 0xc3; /* ret */
     if (function && found.pc >= function->range.low + 6 && !is_left)
-        compare_activations(general, &found);
+        compare_activations(context, &found);
 }
 
-static void on_step(int number, siginfo_t *info, void *context) {
-    (void)number, (void)info;
-    const greg_t *general = ((ucontext_t *)context)->uc_mcontext.gregs;
-    uintptr_t pc = (uintptr_t)general[REG_RIP];
+static void on_step(ucontext_t *context) {
+    uintptr_t pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
     for (size_t i = 0; i < guest_count; i++) {
         uintptr_t low, high;
         rt_code_range(guests[i]->code, &low, &high);
@@ -201,7 +197,7 @@ static void on_step(int number, siginfo_t *info, void *context) {
         }
     }
     if (is_guest(pc) || is_enter(pc) || is_unwind(pc) || is_thunk(pc))
-        look(general);
+        look(context);
 }
 
 /* ---- Driving ---- */
@@ -210,11 +206,7 @@ static struct rt_error *outcome;
 
 static void call_it(struct running *running, const char *name, uint64_t argument) {
     union rt_value results[16];
-    struct rt_func *func = exported(running, name);
-    const uint64_t bits[4] = {argument};
-    __asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" ::: "cc", "memory");
-    outcome = call_with(func, bits, results);
-    __asm__ volatile("pushfq; andl $~0x100, (%%rsp); popfq" ::: "cc", "memory");
+    outcome = step_call(exported(running, name), (const uint64_t[4]){argument}, results);
 }
 
 static void drive(struct running *running, const char *name, uint64_t argument) {
@@ -234,12 +226,11 @@ static void begin(struct running *a, struct running *b) {
         seen[i] = calloc(1, high - low);
         __register_frame(rt_code_map_frames(maps[i], &size));
     }
-    struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
-    assert_int_equal(sigaction(SIGTRAP, &action, NULL), 0);
+    step_begin(on_step);
 }
 
 static void end(void) {
-    signal(SIGTRAP, SIG_DFL);
+    step_end();
     for (size_t i = 0; i < guest_count; i++) {
         size_t size;
         __deregister_frame(rt_code_map_frames(maps[i], &size));
