@@ -79,9 +79,9 @@ struct rt_error *hx_wasi_command_link(struct hx_wasi_command *command, const str
         if (!error)
             error = rt_wasi_instantiate(command->wasi, command->code, &instance);
         if (!error)
-            error = hx_native_view_open(&values->native, command->code, command->debug, &command->view);
-        if (!error)
             error = st_session_create_wasm(instance, command->debug, &session, &command->session);
+        if (!error)
+            error = hx_native_view_open(&values->native, command->code, command->debug, &command->view);
         if (error)
             error = rt_error_context(error, "%s", arguments->items[0]);
     }

@@ -88,14 +88,17 @@ static void test_backtrace(void **state) {
            "got 12", "exited with code 07");
 }
 
-/* A trap stops the debugger where it happens, with no settings, and goes its way then. */
+/* A trap stops the debugger where it happens, with no settings, and goes its way then: to the stepper, whose
+ * injected call has the guest's frames below it. */
 static void test_trap(void **state) {
     (void)state;
     need_gdb();
-    write_file("script", "run\nbt\ncontinue\n");
+    write_file("script", "run\nbt\nbreak st_session_stop\ncontinue\nbt\ncontinue\n");
     EXPECT("$G $L run -g program.wasm -- more", 0, "received signal SIGILL", " in leaf ()", "#0",
-           " in leaf ()", "#1", " in middle ()", " in rt_x86_64_enter ()", "libc_start_main",
-           "lockstep run: trap: unreachable", "exited with code 0206");
+           " in leaf ()", "#1", " in middle ()", " in rt_x86_64_enter ()", "libc_start_main", "#0",
+           "st_session_stop (", "<signal handler called>", "rt_x86_64_unwind ()", " in middle ()",
+           " in rt_x86_64_enter ()", "libc_start_main", "lockstep run: trap: unreachable",
+           "exited with code 0206");
 }
 
 /* ---- perf ---- */

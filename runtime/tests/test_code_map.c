@@ -313,6 +313,54 @@ static void test_vectors_and_imports(void **state) {
     assert_true(compared > 30);
 }
 
+/* ---- Writing ---- */
+
+static uint32_t written_pc;
+static size_t writes;
+
+/* As a debugger does that knows a local's place alone: 7 into local 1, when that pc is reached. */
+static void write_local(ucontext_t *context) {
+    uintptr_t pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    if (pc != rt_code_machine(guest->code, written_pc))
+        return;
+    const struct rt_machine_place *place = place_at(&known[0].locals[1], pc);
+    assert_int_equal(place->where, RT_MACHINE_FRAME);
+    uint64_t cfa = (uint64_t)context->uc_mcontext.gregs[REG_RBP] + 16;
+    *(uint32_t *)(uintptr_t)(cfa + (uint64_t)(int64_t)place->offset) = 7;
+    writes++;
+}
+
+static uint32_t result_after_write(bool native_debugger) {
+    struct builder builder = {0};
+    BUILD_FUNCTION(&builder, "run", "i:i", "i", GET(0), CONST(1), RT_OP_I32_ADD, SET(1), GET(0), CONST(3),
+                   RT_OP_I32_DIV_S, GET(1), GET(1), RT_OP_I32_MUL, RT_OP_I32_ADD);
+    const struct rt_compile_options options = {.native_debugger = native_debugger};
+    struct running running = run_with(&builder, &options, NULL, 0, NULL);
+    uint32_t start, code, end;
+    union rt_value result;
+    guest = &running;
+    rt_arena_init(&arena, 0);
+    expect_good(rt_code_map_create(running.code, &map));
+    learn(0);
+    assert_true(rt_module_function_range(running.module, 0, &start, &code, &end));
+    written_pc = code + 11; /* the division */
+    writes = 0;
+    step_begin(write_local);
+    expect_good(step_call(exported(&running, "run"), (const uint64_t[4]){5}, &result));
+    step_end();
+    assert_int_equal(writes, 1);
+    rt_code_map_destroy(map);
+    rt_arena_clear(&arena);
+    stop(&running);
+    return result.i32;
+}
+
+static void test_writing(void **state) {
+    (void)state;
+    assert_int_equal(result_after_write(true), 7 * 7 + 5 / 3);
+    assert_int_equal(result_after_write(false), 6 * 6 + 5 / 3); /* a register held it, too */
+}
+
 /* ---- Pcs ---- */
 
 static void test_pcs(void **state) {
@@ -394,6 +442,7 @@ int main(void) {
         cmocka_unit_test(test_places_for_debugger),
         cmocka_unit_test(test_places_with_sites),
         cmocka_unit_test(test_vectors_and_imports),
+        cmocka_unit_test(test_writing),
         cmocka_unit_test(test_pcs),
         cmocka_unit_test(test_interpreter),
     };

@@ -185,6 +185,58 @@ static void test_list(void **state) {
     st_jit_images_destroy(images);
 }
 
+/* ---- DWARF ---- */
+
+/* A unit that has one function, of the code's real address. */
+static void test_sections(void **state) {
+    (void)state;
+    static const uint8_t abbreviations[] = {
+        1, 0x11, 1, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, /* unit */
+        2, 0x2e, 0, 0x03, 0x08, 0x11, 0x01, 0x12, 0x06, 0, 0, /* function */
+        0};
+    struct __attribute__((packed)) {
+        uint32_t length;
+        uint16_t version;
+        uint32_t abbreviations;
+        uint8_t address_size, unit;
+        char file[4];
+        uint64_t low;
+        uint32_t size;
+        uint8_t function;
+        char name[7];
+        uint64_t function_low;
+        uint32_t function_size;
+        uint8_t end;
+    } info = {.length = sizeof info - 4,
+              .version = 4,
+              .address_size = 8,
+              .unit = 1,
+              .file = "a.c",
+              .function = 2,
+              .name = "in_c()"};
+    struct engine engine = start_engine(host, NULL);
+    struct st_jit_images *images;
+    struct rt_jit_image *image;
+    struct rt_code_map *map;
+    check(rt_code_map_create(engine.code, &map));
+    const struct rt_code_map_function *inner = rt_code_map_function(map, 1);
+    info.low = info.function_low = inner->range.low;
+    info.size = info.function_size = (uint32_t)(inner->range.high - inner->range.low);
+    const struct rt_jit_section sections[] = {{".debug_abbrev", abbreviations, sizeof abbreviations},
+                                              {".debug_info", &info, sizeof info}};
+    rt_jit_unregister(engine.image);
+    check(rt_jit_register(map, sections, 2, &image));
+    rt_code_map_destroy(map);
+    check(st_jit_images_read(&images));
+    const struct st_jit_image *found = st_jit_image_at(images, info.low);
+    assert_non_null(found);
+    assert_non_null(found->debug);
+    assert_string_equal(st_debug_function_at(found->debug, info.low)->name, "in_c()");
+    assert_string_equal(st_jit_function_at(found, info.low)->name, "inner");
+    st_jit_images_destroy(images);
+    stop_engine(&engine);
+}
+
 /* ---- What cannot be trusted ---- */
 
 extern struct rt_jit_descriptor __jit_debug_descriptor;
@@ -284,7 +336,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_engine),      cmocka_unit_test(test_list),
         cmocka_unit_test(test_bad_lists),       cmocka_unit_test(test_damaged_images),
-        cmocka_unit_test(test_native_debuggee),
+        cmocka_unit_test(test_native_debuggee), cmocka_unit_test(test_sections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
