@@ -48,7 +48,7 @@ static void close_from(struct rt_compiler *c, uint32_t index, uint32_t here) {
     uint32_t high = here == notes->at ? here : notes->at + 1;
     for (uint32_t i = index; i < notes->open_count; i++) {
         struct rt_noted_operand *open = &notes->open[i];
-        bool is_anywhere = open->place.where != (enum rt_where)RT_IN_FLAGS;
+        bool is_anywhere = open->where != RT_IN_FLAGS;
         if (open->low >= high || !is_anywhere ||
             !rt_compile_array(c, &notes->operands, &notes->operand_capacity, notes->operand_count + (size_t)1,
                               sizeof(*notes->operands)))
@@ -59,16 +59,16 @@ static void close_from(struct rt_compiler *c, uint32_t index, uint32_t here) {
     notes->open_count = index < notes->open_count ? index : notes->open_count;
 }
 
-static struct rt_operand_place place_of(const struct rt_operand *operand, uint32_t index) {
-    struct rt_operand_place place = {
-        .where = (enum rt_where)operand->kind, .type = (enum rt_type)operand->type, .slot = index};
+static struct rt_noted_operand noted(const struct rt_operand *operand, uint32_t index, uint32_t low) {
+    struct rt_noted_operand found = {
+        .low = low, .index = index, .where = operand->kind, .type = operand->type};
     switch (operand->kind) {
-    case RT_IN_REGISTER: place.value = operand->reg; break;
-    case RT_IS_CONSTANT: place.value = operand->bits; break;
-    case RT_IS_LOCAL: place.value = operand->index; break;
+    case RT_IN_REGISTER: found.value = operand->reg; break;
+    case RT_IS_CONSTANT: found.value = operand->bits; break;
+    case RT_IS_LOCAL: found.value = operand->index; break;
     default: break;
     }
-    return place;
+    return found;
 }
 
 void rt_note_operands(struct rt_compiler *c, uint32_t height) {
@@ -78,7 +78,7 @@ void rt_note_operands(struct rt_compiler *c, uint32_t height) {
     if (!rt_compile_array(c, &notes->open, &notes->open_capacity, height, sizeof(*notes->open)))
         return;
     for (uint32_t i = notes->open_count; i < height; i++)
-        notes->open[i] = (struct rt_noted_operand){.low = here, .place = place_of(&c->operands[i], i)};
+        notes->open[i] = noted(&c->operands[i], i, here);
     notes->open_count = height;
     notes->at = here;
     c->noted_the_same = height < c->height ? height : c->height;

@@ -18,7 +18,9 @@ struct rt_noted_entry {
 /* An operand of the stack and its place, over the machine offsets [low, high). */
 struct rt_noted_operand {
     uint32_t low, high;
-    struct rt_operand_place place; /* `slot` is the operand's index */
+    uint32_t index;
+    uint8_t where, type; /* enum rt_where, enum rt_type */
+    uint64_t value;      /* as struct rt_operand_place has it */
 };
 
 /* Code that hands the results over and leaves its function; where there are several results they go where

@@ -333,16 +333,16 @@ struct rt_error *rt_code_map_operand(const struct rt_code_map *map, uint32_t fun
         return error;
     for (uint32_t i = q.notes->operand; i < q.notes[1].operand; i++) {
         const struct rt_noted_operand *noted = &map->notes.operands[i];
-        const struct rt_operand_place *at = &noted->place;
-        struct rt_machine_place place = {.where = RT_MACHINE_CONSTANT, .type = at->type, .bits = at->value};
-        if (at->slot != index)
+        enum rt_type type = (enum rt_type)noted->type;
+        struct rt_machine_place place = {.where = RT_MACHINE_CONSTANT, .type = type, .bits = noted->value};
+        if (noted->index != index)
             continue;
-        if (at->where == RT_WHERE_SLOT)
-            place = frame_place(&q, function, at->type, RT_PLACE_OPERAND, index);
-        else if (at->where == RT_WHERE_LOCAL)
-            place = frame_place(&q, function, at->type, RT_PLACE_LOCAL, (uint32_t)at->value);
-        else if (at->where == RT_WHERE_REGISTER)
-            place = register_place(&q, at->type, (uint32_t)at->value);
+        if (noted->where == RT_WHERE_SLOT)
+            place = frame_place(&q, function, type, RT_PLACE_OPERAND, index);
+        else if (noted->where == RT_WHERE_LOCAL)
+            place = frame_place(&q, function, type, RT_PLACE_LOCAL, (uint32_t)noted->value);
+        else if (noted->where == RT_WHERE_REGISTER)
+            place = register_place(&q, type, (uint32_t)noted->value);
         find_asked(&q, noted->low, noted->high, &place);
         find_traps(&q, noted->low, noted->high, &place);
     }
