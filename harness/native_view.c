@@ -17,7 +17,8 @@ struct rt_error *hx_native_options_apply(const struct hx_native_options *options
     if ((options->debugger || options->perf) && compile->engine != RT_ENGINE_COMPILED)
         return rt_error_format(RT_USAGE, "%s: only compiled code can be seen; leave --engine out",
                                options->debugger ? "-g" : "--perf");
-    compile->native_debugger = options->debugger;
+    compile->private_code = options->debugger || options->perf;
+    compile->writable_locals = options->debugger;
     return NULL;
 }
 

@@ -397,12 +397,15 @@ static void compile_module(struct rt_compiler *c) {
     if (c->error)
         return;
     fix_calls(c);
-    rt_compile_fail(c, rt_code_memory_seal(&code->memory, rt_here(c), code->native_debugger));
+    rt_compile_fail(c, rt_code_memory_seal(&code->memory, rt_here(c), c->options.private_code));
     if (c->error)
         return;
     for (size_t i = 0; i < code->base.site_count; i++)
         code->base.sites[i].machine += (uintptr_t)code->memory.executable;
-    c->target->end_code(code);
+    uint8_t *writable = rt_code_memory_begin_write(&code->memory);
+    if (writable)
+        c->target->end_code(code, writable);
+    rt_compile_fail(c, rt_code_memory_end_write(&code->memory));
 }
 
 static struct rt_error *open_compiler(struct rt_compiler *c, size_t capacity) {
@@ -414,7 +417,7 @@ static struct rt_error *open_compiler(struct rt_compiler *c, size_t capacity) {
         return rt_error_out_of_memory();
     c->code->base = (struct rt_code){.ops = &rt_engine_compiled, .module = c->module};
     c->code->canonical_nans = c->options.canonical_nans;
-    c->code->native_debugger = c->options.native_debugger;
+    c->code->writable_locals = c->options.writable_locals;
     c->code->memory.file = -1;
     struct rt_error *error = rt_code_memory_open(&c->code->memory, capacity);
     if (error)
@@ -497,7 +500,7 @@ static struct rt_compiler compiler_for(const struct rt_machine_code *code, const
                                 .options = {.sites = sites,
                                             .site_count = site_count,
                                             .canonical_nans = code->canonical_nans,
-                                            .native_debugger = code->native_debugger}};
+                                            .writable_locals = code->writable_locals}};
 }
 
 /* Compiles a function as it was, with its sites up to the one that is asked about. */

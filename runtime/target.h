@@ -34,7 +34,7 @@ struct rt_target {
     /* What stands before all functions: the probe thunk (code->probe_thunk, probe_stub, no_stub) and
      * constants. */
     void (*begin_code)(struct rt_compiler *c);
-    void (*end_code)(struct rt_machine_code *code);
+    void (*end_code)(struct rt_machine_code *code, uint8_t *writable);
     /* Prologue: frame, stack check, zeroed locals. end_function completes it and adds the trap exits. */
     void (*begin_function)(struct rt_compiler *c);
     void (*end_function)(struct rt_compiler *c);

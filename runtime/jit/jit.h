@@ -119,7 +119,8 @@ struct rt_jit_section {
 
 /* Makes an ELF image of the code (functions by name, call-frame information, and the sections given), and
  * registers it: a debugger that is attached, or comes later, reads it. All is copied; the map may go. The
- * code should be made with rt_compile_options.native_debugger. Any thread may call this, and the next. */
+ * code should be made with private_code and writable_locals of rt_compile_options. Any thread may call this,
+ * and the next. */
 RT_MUST_USE struct rt_error *rt_jit_register(const struct rt_code_map *map,
                                              const struct rt_jit_section *sections, size_t count,
                                              struct rt_jit_image **ret);
@@ -149,7 +150,7 @@ struct rt_perf_line {
 };
 
 /* Appends the code's functions to /tmp/perf-PID.map, or to the file given, where perf looks for the names of
- * code without a file. */
+ * code without a file: made with rt_compile_options.private_code. */
 RT_MUST_USE struct rt_error *rt_perf_map_append(const struct rt_code_map *map, const char *path);
 
 struct rt_jitdump;

@@ -130,7 +130,15 @@ static const struct rt_perf_line *line_at(const struct rt_perf_line *lines, size
     return low ? &lines[low - 1] : NULL;
 }
 
-/* Lines of a function, one entry wherever the line changes. */
+static void put_line(struct rt_buffer *record, uintptr_t machine, const struct rt_perf_line *line) {
+    rt_put(record, machine, 8);
+    rt_put(record, line->line, 4);
+    rt_put(record, 0, 4); /* discriminator */
+    rt_put_bytes(record, line->file, strlen(line->file) + 1);
+}
+
+/* Lines of a function, one entry wherever the line changes, and one at its last byte: perf makes a line table
+ * of them that ends at the last entry. */
 static struct rt_error *add_lines(struct rt_jitdump *dump, const struct rt_code_map *map,
                                   const struct rt_code_map_function *function,
                                   const struct rt_perf_line *lines, size_t line_count) {
@@ -143,6 +151,7 @@ static struct rt_error *add_lines(struct rt_jitdump *dump, const struct rt_code_
     if (!error && !changes)
         error = rt_error_out_of_memory();
     size_t size = PREFIX_SIZE + 16, changed = 0;
+    uintptr_t end = function->range.high - 1, last_machine = 0;
     const struct rt_perf_line *last = NULL;
     for (size_t i = 0; i < count && !error; i++) {
         const struct rt_perf_line *line = line_at(lines, line_count, entries[i].pc);
@@ -150,8 +159,13 @@ static struct rt_error *add_lines(struct rt_jitdump *dump, const struct rt_code_
             continue;
         size += 16 + strlen(line->file) + 1;
         changes[i] = last = line;
+        last_machine = entries[i].machine;
         changed++;
     }
+    if (last && last_machine < end)
+        size += 16 + strlen(last->file) + 1;
+    else
+        last = NULL;
     if (!error && changed && size > UINT32_MAX)
         error = rt_error_format(RT_UNSUPPORTED, "not supported: %zu bytes of lines for one function", size);
     if (!error && changed && !rt_buffer_reserve(&dump->record, size))
@@ -159,15 +173,13 @@ static struct rt_error *add_lines(struct rt_jitdump *dump, const struct rt_code_
     if (!error && changed) {
         put_prefix(dump, CODE_DEBUG_INFO, size);
         rt_put(&dump->record, function->range.low, 8);
-        rt_put(&dump->record, changed, 8);
+        rt_put(&dump->record, changed + (last != NULL), 8);
         for (size_t i = 0; i < count; i++) {
-            if (!changes[i])
-                continue;
-            rt_put(&dump->record, entries[i].machine, 8);
-            rt_put(&dump->record, changes[i]->line, 4);
-            rt_put(&dump->record, 0, 4); /* discriminator */
-            rt_put_bytes(&dump->record, changes[i]->file, strlen(changes[i]->file) + 1);
+            if (changes[i])
+                put_line(&dump->record, entries[i].machine, changes[i]);
         }
+        if (last)
+            put_line(&dump->record, end, last);
         write_record(dump);
     }
     rt_arena_clear(&arena);

@@ -264,7 +264,8 @@ static void test_places_for_debugger(void **state) {
     (void)state;
     struct builder builder = {0};
     build_sums(&builder);
-    check(&builder, &(struct rt_compile_options){.native_debugger = true}, "run", 5, 6, NULL);
+    check(&builder, &(struct rt_compile_options){.private_code = true, .writable_locals = true}, "run", 5, 6,
+          NULL);
     assert_true(compared > 500);
 }
 
@@ -330,11 +331,12 @@ static void write_local(ucontext_t *context) {
     writes++;
 }
 
-static uint32_t result_after_write(bool native_debugger) {
+static uint32_t result_after_write(bool writable_locals) {
     struct builder builder = {0};
     BUILD_FUNCTION(&builder, "run", "i:i", "i", GET(0), CONST(1), RT_OP_I32_ADD, SET(1), GET(0), CONST(3),
                    RT_OP_I32_DIV_S, GET(1), GET(1), RT_OP_I32_MUL, RT_OP_I32_ADD);
-    const struct rt_compile_options options = {.native_debugger = native_debugger};
+    const struct rt_compile_options options = {.private_code = writable_locals,
+                                               .writable_locals = writable_locals};
     struct running running = run_with(&builder, &options, NULL, 0, NULL);
     uint32_t start, code, end;
     union rt_value result;

@@ -319,13 +319,13 @@ static void test_between_instances(void **state) {
     rt_module_destroy(callee.module);
 }
 
-/* At an enabled site the frame is that of the guest, one call deeper. */
-static void test_probe_thunk(void **state) {
-    (void)state;
+/* At an enabled site the frame is that of the guest, one call deeper. Private code has probes, too. */
+static void check_probe_thunk(bool is_private) {
     struct builder builder = {0};
     BUILD_FUNCTION(&builder, "run", "i:i", "", GET(0), CONST(1), RT_OP_I32_ADD, CONST(2), RT_OP_I32_MUL);
-    struct running running =
-        run_with(&builder, &(struct rt_compile_options){.every_instruction = true}, NULL, 0, NULL);
+    struct running running = run_with(
+        &builder, &(struct rt_compile_options){.every_instruction = true, .private_code = is_private}, NULL,
+        0, NULL);
     size_t count;
     rt_code_sites(running.code, &count);
     for (uint32_t i = 0; i < count; i++)
@@ -338,11 +338,22 @@ static void test_probe_thunk(void **state) {
     stop(&running);
 }
 
+static void test_probe_thunk(void **state) {
+    (void)state;
+    check_probe_thunk(false);
+}
+
+static void test_probe_thunk_of_private_code(void **state) {
+    (void)state;
+    check_probe_thunk(true);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_host_and_guest),
         cmocka_unit_test(test_between_instances),
         cmocka_unit_test(test_probe_thunk),
+        cmocka_unit_test(test_probe_thunk_of_private_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

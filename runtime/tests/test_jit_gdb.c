@@ -40,7 +40,7 @@ host_function(void *user, struct rt_caller *caller, const union rt_value *args, 
 
 static struct running make(struct builder *builder, const struct rt_extern *import, struct rt_store *store,
                            struct rt_jit_image **ret) {
-    const struct rt_compile_options options = {.native_debugger = true};
+    const struct rt_compile_options options = {.private_code = true, .writable_locals = true};
     struct running running = run_with(builder, &options, import, import ? 1 : 0, store);
     struct rt_code_map *map;
     expect_good(rt_code_map_create(running.code, &map));
