@@ -157,12 +157,29 @@ static void compare_state(const struct known_function *k, const struct state *tr
     compare_instance(k, pc, context, general);
 }
 
+static const struct state *current[MOST]; /* by function: the instruction that it is in; none recurses */
+
+/* Inside of an instruction an operand may be nowhere, but it is not told where it is not. */
+static void compare_inside(const struct known_function *k, const struct state *truth, uintptr_t pc,
+                           const ucontext_t *context) {
+    uint64_t general[16];
+    general_registers(context, general);
+    for (uint32_t i = 0; i < truth->operand_count; i++) {
+        const struct rt_machine_place *place = place_at(&k->operands[i], pc);
+        if (place)
+            compare(place, truth->types[i], &truth->operands[i], context, general);
+    }
+}
+
 static void on_step(ucontext_t *context) {
     uintptr_t pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
     uint32_t function, wasm;
     if (!rt_code_pc(guest->code, pc, &function, &wasm))
         return;
     const struct known_function *k = &known[function];
+    bool is_left = *(const uint8_t *)pc == 0xc3; /* ret: its frame is gone */
+    if (current[function] && current[function]->pc == wasm && !is_left)
+        compare_inside(k, current[function], pc, context);
     for (size_t i = 0; i < k->entry_count; i++) {
         if (k->entries[i].machine != pc || k->entries[i].is_trap ||
             pc < rt_code_map_function(map, function)->body)
@@ -174,6 +191,7 @@ static void on_step(ucontext_t *context) {
         assert_true(next < state_count);
         at_state = next;
         compare_state(k, &states[next], pc, context);
+        current[function] = &states[next];
         at_state++;
     }
 }
@@ -199,6 +217,7 @@ static void check(struct builder *builder, const struct rt_compile_options *opti
     union rt_value truth[4], results[4];
     struct running truth_running = {truth_store, module, interpreted, instance};
     state_count = at_state = compared = in_registers = in_flags = 0;
+    memset(current, 0, sizeof(current));
     expect_good(call_with(exported(&truth_running, name), (const uint64_t[4]){a, b}, truth));
 
     struct running running = {.module = module};
@@ -236,6 +255,11 @@ static void build_sums(struct builder *builder) {
     /* 1: a loop with operands below it, floats, memory, globals, calls, a table of branches */
     struct bytes code = {0};
     PUT(&code, CONST(11), GET(0), CONST(3), RT_OP_I32_MUL);
+    /* Instructions of several machine instructions, on operands in registers. */
+    PUT(&code, GET(0), CONST(5), RT_OP_I32_MUL, RT_OP_I32_CLZ, GET(1), CONST(3), RT_OP_I32_MUL, RT_OP_I32_CTZ,
+        RT_OP_I32_SHL, GET(0), CONST(9), RT_OP_I32_ADD, RT_OP_I32_ROTL, GET(1), CONST(2), RT_OP_I32_OR,
+        RT_OP_I32_DIV_S, CONST(6), RT_OP_I32_LT_S, GET(0), CONST(7), RT_OP_I32_MUL, RT_OP_I32_REM_U,
+        RT_OP_F64_CONVERT_I32_U, RT_OP_I64_TRUNC_F64_U, RT_OP_I32_WRAP_I64, RT_OP_I32_ADD);
     put_constant(&code, RT_F64, 0x3ff8000000000000);
     PUT(&code, GET(1), RT_OP_F64_CONVERT_I32_S, RT_OP_F64_ADD, SET(3));
     PUT(&code, RT_OP_LOOP, 0x40, GET(2), CONST(1), RT_OP_I32_ADD, TEE(2), GET(2), RT_OP_I32_MUL, SET(4));
