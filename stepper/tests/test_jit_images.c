@@ -4,6 +4,7 @@
 #include "stepper/tests/session_test.h"
 
 #include <link.h>
+#include <pthread.h>
 
 #include "runtime/jit/jit.h"
 
@@ -185,6 +186,51 @@ static void test_list(void **state) {
     st_jit_images_destroy(images);
 }
 
+/* Threads that make code, register it and drop it. */
+static void *register_often(void *user) {
+    struct engine *engine = user;
+    for (int i = 0; i < 200; i++) {
+        struct rt_code_map *map;
+        struct rt_jit_image *image;
+        if (rt_code_map_create(engine->code, &map))
+            return "no map";
+        if (rt_jit_register(map, NULL, 0, &image))
+            return "no image";
+        rt_code_map_destroy(map);
+        if (i % 2)
+            rt_jit_unregister(image);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    enum { THREADS = 4 };
+    struct engine engines[THREADS];
+    pthread_t threads[THREADS];
+    struct st_jit_images *images;
+    size_t count;
+    for (int i = 0; i < THREADS; i++)
+        engines[i] = start_engine(host, NULL);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, register_often, &engines[i]), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *problem;
+        assert_int_equal(pthread_join(threads[i], &problem), 0);
+        assert_null(problem);
+    }
+    check(st_jit_images_read(&images));
+    st_jit_images_list(images, &count);
+    assert_int_equal(count, THREADS * (1 + 100));
+    st_jit_images_destroy(images);
+    for (int i = 0; i < THREADS; i++)
+        stop_engine(&engines[i]);
+    check(st_jit_images_read(&images));
+    st_jit_images_list(images, &count);
+    assert_int_equal(count, 0);
+    st_jit_images_destroy(images);
+}
+
 /* ---- DWARF ---- */
 
 /* A unit that has one function, of the code's real address. */
@@ -334,9 +380,10 @@ static void test_native_debuggee(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_engine),      cmocka_unit_test(test_list),
-        cmocka_unit_test(test_bad_lists),       cmocka_unit_test(test_damaged_images),
-        cmocka_unit_test(test_native_debuggee), cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_own_engine),     cmocka_unit_test(test_list),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_bad_lists),
+        cmocka_unit_test(test_damaged_images), cmocka_unit_test(test_native_debuggee),
+        cmocka_unit_test(test_sections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
