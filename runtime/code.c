@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/code.h"
-#include "runtime/jit/image.h"
+#include "runtime/jit/map.h"
 #include "runtime/target.h"
 
 void rt_machine_code_destroy(struct rt_machine_code *code) {

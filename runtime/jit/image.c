@@ -3,13 +3,12 @@
  * The file says where the code is, and has none of it: .text is of type SHT_NOBITS, at the code's address.
  * All addresses are final, so there is nothing to relocate. .eh_frame has the address where it lies in
  * memory. */
-#include "runtime/jit/image.h"
+#include "runtime/jit/map.h"
 
 #include <elf.h>
 #include <stdlib.h>
 
 #include "runtime/frame_rules.h"
-#include "runtime/jit/map.h"
 
 enum { OWN_SECTIONS = 6 /* the empty one, .text, .eh_frame, .symtab, .strtab, .shstrtab */ };
 enum { TEXT = 1, FRAMES, SYMBOLS, STRINGS, FIRST_GIVEN };

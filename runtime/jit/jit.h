@@ -100,6 +100,8 @@ struct rt_instance_path {
 bool rt_code_map_memory(const struct rt_code_map *map, struct rt_instance_path *ret);
 /* To a global's value. False past the last. */
 bool rt_code_map_global(const struct rt_code_map *map, uint32_t global, struct rt_instance_path *ret);
+/* Where one instance's global is, for as long as its store lives; of memories, rt_memory_base says so. */
+uintptr_t rt_global_address(const struct rt_global *global);
 
 /* The contents of a section .eh_frame that unwinds all of the code, byte by byte; ended by a zero, addresses
  * absolute. For __register_frame of an embedder that unwinds in its own process, too. Lives as long as the

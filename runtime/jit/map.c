@@ -139,6 +139,20 @@ static uint32_t machine_from(const struct question *q, uint32_t pc) {
     return low < q->notes[1].entry ? entries[low].machine : q->function->tail;
 }
 
+/* The pc whose code holds a machine offset of the function. */
+static uint32_t pc_at(const struct question *q, uint32_t machine) {
+    const struct rt_noted_entry *entries = q->map->notes.entries;
+    uint32_t low = q->notes->entry, high = q->notes[1].entry;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (entries[middle].machine <= machine)
+            low = middle;
+        else
+            high = middle;
+    }
+    return entries[low].pc;
+}
+
 static struct rt_error *ask(const struct rt_code_map *map, uint32_t function, uint32_t low, uint32_t high,
                             struct rt_arena *arena, struct question *ret) {
     uint32_t defined = function - map->code->base.module->imported_functions;
@@ -243,11 +257,9 @@ struct rt_error *rt_code_map_entries(const struct rt_code_map *map, uint32_t fun
     for (uint32_t i = q.notes->entry; i < q.notes[1].entry; i++)
         entries[count++] =
             (struct rt_code_map_entry){base + map->notes.entries[i].machine, map->notes.entries[i].pc, false};
-    for (uint32_t i = q.traps; i < q.trap_end; i++) {
-        uint32_t unused_function, pc = 0;
-        rt_code_pc(&code->base, base + code->trap_sites[i].trap, &unused_function, &pc);
-        entries[count++] = (struct rt_code_map_entry){base + code->trap_sites[i].trap, pc, true};
-    }
+    for (uint32_t i = q.traps; i < q.trap_end; i++)
+        entries[count++] = (struct rt_code_map_entry){base + code->trap_sites[i].trap,
+                                                      pc_at(&q, code->trap_sites[i].origin), true};
     *ret = entries;
     *ret_count = count;
     return NULL;
@@ -374,6 +386,10 @@ struct rt_error *rt_code_map_instance(const struct rt_code_map *map, uint32_t fu
 }
 
 /* ---- What belongs to an instance ---- */
+
+uintptr_t rt_global_address(const struct rt_global *global) {
+    return (uintptr_t)&global->value;
+}
 
 bool rt_code_map_memory(const struct rt_code_map *map, struct rt_instance_path *ret) {
     *ret = (struct rt_instance_path){2, {offsetof(struct rt_instance, memory_base), 0}};

@@ -1,5 +1,5 @@
 /* A code map from the inside (private to runtime/jit/). Reading order: map.c (the map and its questions),
- * frames.c (unwinding rules), image.c (the ELF image), registration.c, perf_map.c, jitdump.c. */
+ * frames.c (unwinding rules), image.c (the ELF image), registration.c, perf.c. */
 #ifndef LOCKSTEP_RUNTIME_JIT_MAP_H
 #define LOCKSTEP_RUNTIME_JIT_MAP_H
 
@@ -20,6 +20,13 @@ const char *rt_jit_name(const struct rt_code_map *map, uint32_t function, char r
 
 /* frames.c: fills in map->frames. */
 struct rt_error *rt_code_map_make_frames(struct rt_code_map *map);
+
+/* image.c: an ELF file of malloc's memory. */
+struct rt_error *rt_jit_image_make(const struct rt_code_map *map, const struct rt_jit_section *sections,
+                                   size_t count, uint8_t **ret, size_t *ret_size);
+
+/* registration.c: the code goes away, and its images with it. */
+void rt_jit_code_destroyed(const struct rt_machine_code *code);
 
 /* Writes little-endian numbers at a buffer's end, for which the caller has reserved room. */
 static inline void rt_put(struct rt_buffer *buffer, uint64_t value, unsigned size) {

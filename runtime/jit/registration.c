@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "runtime/jit/image.h"
 #include "runtime/jit/map.h"
 
 enum { VERSION = 1 };

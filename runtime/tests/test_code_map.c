@@ -125,6 +125,7 @@ static void compare_instance(const struct known_function *k, uintptr_t pc, const
         uintptr_t at = (uintptr_t)instance + path.offsets[0];
         if (path.count == 2)
             at = *(const uintptr_t *)at + path.offsets[1];
+        assert_int_equal(at, rt_global_address(rt_instance_global(guest->instance, i)));
         union rt_value value = rt_global_get(rt_instance_global(guest->instance, i));
         assert_memory_equal((const void *)at, &value, 4);
     }

@@ -1,6 +1,8 @@
-/* A jitdump: functions with their code and lines, for `perf inject --jit` (Linux,
- * tools/perf/Documentation/jitdump-specification.txt). */
+/* Files for perf. A map is a text file with a line for each function, for code that has no file (Linux,
+ * tools/perf/Documentation/jit-interface.txt). A jitdump has functions with their code and lines, for
+ * `perf inject --jit` (jitdump-specification.txt, there). */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,6 +13,35 @@
 #include "runtime/frame_rules.h"
 #include "runtime/jit/map.h"
 #include "runtime/target.h"
+
+/* ---- The map ---- */
+
+struct rt_error *rt_perf_map_append(const struct rt_code_map *map, const char *path) {
+    char usual[64];
+    snprintf(usual, sizeof(usual), "/tmp/perf-%ld.map", (long)getpid());
+    path = path ? path : usual;
+    /* The folder is everybody's: somebody else's link there is not followed. */
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    FILE *file = fd >= 0 ? fdopen(fd, "a") : NULL;
+    if (!file) {
+        int errnum = errno;
+        if (fd >= 0)
+            close(fd);
+        return rt_error_os(errnum, "opening %s", path);
+    }
+    for (uint32_t i = 0; i < map->code->function_count; i++) {
+        const struct rt_code_map_function *function = &map->functions[i];
+        char name[RT_JIT_NAME_SIZE];
+        fprintf(file, "%zx %zx %s\n", (size_t)function->range.low,
+                (size_t)(function->range.high - function->range.low),
+                rt_jit_name(map, function->function, name));
+    }
+    bool is_bad = ferror(file);
+    is_bad |= fclose(file) != 0;
+    return is_bad ? rt_error_os(errno, "writing %s", path) : NULL;
+}
+
+/* ---- The jitdump: opening and closing ---- */
 
 enum { MAGIC = 0x4a695444, VERSION = 1, HEADER_SIZE = 40, PREFIX_SIZE = 16 };
 enum { CODE_LOAD = 0, CODE_DEBUG_INFO = 2, CODE_CLOSE = 3 };
@@ -29,8 +60,6 @@ static uint64_t now(void) {
     clock_gettime(CLOCK_MONOTONIC, &time); /* what `perf record -k mono` has, too */
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
-
-/* ---- Opening and closing ---- */
 
 static void write_record(struct rt_jitdump *dump) {
     fwrite(dump->record.bytes, 1, dump->record.size, dump->file);
