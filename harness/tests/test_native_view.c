@@ -88,6 +88,26 @@ static void test_backtrace(void **state) {
            "got 12", "exited with code 07");
 }
 
+/* The interface's symbols are found in a command without a symbol table, too. */
+static void test_stripped(void **state) {
+    (void)state;
+    need_gdb();
+    write_file("script", START "continue\n");
+    EXPECT("strip -o stripped \"$L\" && $G ./stripped run -g program.wasm", 0, "Breakpoint 1", " in leaf ()",
+           "#0", " in leaf ()", "#1", " in middle ()", "got 12", "exited with code 07");
+}
+
+static void test_lldb(void **state) {
+    (void)state;
+    if (system("lldb-19 --batch >/dev/null 2>&1") != 0)
+        skip();
+    write_file("script", "settings set plugin.jit-loader.gdb.enable on\nbreakpoint set -n leaf\nrun\nbt\n"
+                         "breakpoint delete -f\nfinish\ncontinue\n");
+    EXPECT("lldb-19 --batch -s script -- \"$L\" run -g program.wasm", 0, "stop reason = breakpoint", "`leaf",
+           "`middle", "`rt_x86_64_enter", "`hx_wasi_command_drive", "stop reason = step out", "`middle",
+           "exited with status = 7");
+}
+
 /* A trap stops the debugger where it happens, with no settings, and goes its way then: to the stepper, whose
  * injected call has the guest's frames below it. */
 static void test_trap(void **state) {
@@ -220,8 +240,9 @@ static void test_bad_usage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backtrace), cmocka_unit_test(test_trap),      cmocka_unit_test(test_perf_map),
-        cmocka_unit_test(test_jitdump),   cmocka_unit_test(test_bad_usage),
+        cmocka_unit_test(test_backtrace), cmocka_unit_test(test_stripped), cmocka_unit_test(test_lldb),
+        cmocka_unit_test(test_trap),      cmocka_unit_test(test_perf_map), cmocka_unit_test(test_jitdump),
+        cmocka_unit_test(test_bad_usage),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
