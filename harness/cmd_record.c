@@ -47,6 +47,9 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct rt_error *error = rt_engine_parse(values->run.engine, &compile.engine);
     if (error)
         return rt_error_context(error, "--engine");
+    error = hx_native_options_apply(&values->run.native, &compile);
+    if (error)
+        return error;
     signal(SIGPIPE, SIG_IGN); /* as `run` has it */
     signal(SIGXFSZ, SIG_IGN); /* a trace that grows too large is an error */
     error = hx_wasi_command_open(arguments->items[0], &compile, &guest);

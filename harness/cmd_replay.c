@@ -12,6 +12,7 @@
 
 struct values {
     const char *wasm, *engine, *node;
+    struct hx_native_options native;
 };
 
 static const struct values defaults = {.engine = "compiled"};
@@ -23,6 +24,7 @@ static const struct hx_option options[] = {
      "what runs the Wasm side: compiled, interp, or node (compiled)"},
     {"--node", "PATH", HX_OPTION_TEXT, offsetof(struct values, node),
      "with --engine node: the Node to run ($NODE, else the one on PATH); 18 or newer"},
+    HX_NATIVE_OPTIONS(struct values, native),
 };
 
 /* A replay on a session's stack. What comes of it is kept here, as traps on the way are the session's. */
@@ -98,7 +100,7 @@ static struct rt_error *run_node(const char *trace, const struct values *values,
     struct rt_error *error = open_trace(trace, &reader);
 
     if (!error)
-        error = find_module(rt_trace_reader_header(reader), values, &node.module);
+        error = hx_trace_module(rt_trace_reader_header(reader), values->wasm, &node.module);
     if (!error)
         error = hx_replay_in_node(&node, reader, ret_status);
     rt_trace_reader_destroy(reader);
@@ -122,11 +124,16 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct rt_error *error = rt_engine_parse(values->engine, &compile.engine);
     if (error)
         return rt_error_context(error, "--engine");
+    error = hx_native_options_apply(&values->native, &compile);
+    if (error)
+        return error;
     error = open_trace(arguments->items[0], &reader);
     if (!error)
         error = hx_trace_module(rt_trace_reader_header(reader), values->wasm, &module);
     if (!error)
         error = hx_wasi_command_open(module, &compile, &guest);
+    if (!error)
+        error = hx_native_view_open(&values->native, guest.code, guest.debug, &guest.view);
     if (!error) {
         const struct rt_replayer_options replayer = {
             .codes = &guest.code, .code_count = 1, .at_event = hx_replay_output_event, .user = &output};

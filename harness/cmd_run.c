@@ -19,6 +19,9 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct rt_error *error = rt_engine_parse(values->engine, &compile.engine);
     if (error)
         return rt_error_context(error, "--engine");
+    error = hx_native_options_apply(&values->native, &compile);
+    if (error)
+        return error;
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is EPIPE for the guest, which may want to say so */
     error = hx_wasi_command_open(arguments->items[0], &compile, &guest);
     if (!error)
@@ -31,13 +34,18 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_run = {
     .name = "run",
-    .arguments = "FILE.wasm [--engine compiled|interp] [--dir HOST[::GUEST]] [--env NAME=VALUE] [-- ARGS]",
+    .arguments = "FILE.wasm [--engine compiled|interp] [--dir HOST[::GUEST]] [--env NAME=VALUE] [-g]\n"
+                 "       [--perf map|jitdump] [-- ARGS]",
     .summary = "Runs a WASI command.",
     .details =
         "The exit status is the guest's own, modulo 256 as any process's. A guest that traps gives a "
         "message\n"
         "with the Wasm call stack and exit status 134; a file that cannot be run gives exit status 2.\n"
-        "Writing to a closed pipe is an error for the guest, EPIPE, and does not end it.",
+        "Writing to a closed pipe is an error for the guest, EPIPE, and does not end it.\n\n"
+        "With -g a native debugger sees the guest's functions: in `gdb --args lockstep run -g FILE.wasm`, "
+        "say\n"
+        "`set breakpoint pending on` once, then break at a function, step, `finish`, `bt`. The guest's own\n"
+        "code is a little slower then. A trap stops the debugger as SIGILL or SIGSEGV; `continue` goes on.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

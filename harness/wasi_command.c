@@ -80,6 +80,8 @@ struct rt_error *hx_wasi_command_link(struct hx_wasi_command *command, const str
             error = rt_wasi_instantiate(command->wasi, command->code, &instance);
         if (!error)
             error = st_session_create_wasm(instance, command->debug, &session, &command->session);
+        if (!error)
+            error = hx_native_view_open(&values->native, command->code, command->debug, &command->view);
         if (error)
             error = rt_error_context(error, "%s", arguments->items[0]);
     }
@@ -89,6 +91,7 @@ struct rt_error *hx_wasi_command_link(struct hx_wasi_command *command, const str
 
 void hx_wasi_command_close(struct hx_wasi_command *command) {
     st_session_destroy(command->session);
+    hx_native_view_close(command->view);
     rt_wasi_destroy(command->wasi);
     rt_store_destroy(command->store);
     rt_code_destroy(command->code);

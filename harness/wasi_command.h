@@ -4,6 +4,7 @@
 #define LOCKSTEP_HARNESS_WASI_COMMAND_H
 
 #include "harness/cmd_options.h"
+#include "harness/native_view.h"
 #include "stepper/stepper.h"
 
 enum { HX_STATUS_TRAPPED = 134 /* as a shell shows a program that aborted */ };
@@ -12,6 +13,7 @@ enum { HX_STATUS_TRAPPED = 134 /* as a shell shows a program that aborted */ };
 struct hx_run_values {
     const char *engine;
     struct hx_list dirs, env;
+    struct hx_native_options native;
 };
 #define HX_RUN_DEFAULTS {.engine = "compiled"}
 #define HX_RUN_OPTIONS                                                                                       \
@@ -20,7 +22,8 @@ struct hx_run_values {
         {"--env", "NAME=VALUE", HX_OPTION_LIST, offsetof(struct hx_run_values, env),                         \
          "set a variable of the guest's environment"},                                                       \
         {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(struct hx_run_values, engine),                       \
-         "run it compiled or in the interpreter: compiled or interp (compiled)"}
+         "run it compiled or in the interpreter: compiled or interp (compiled)"},                            \
+        HX_NATIVE_OPTIONS(struct hx_run_values, native)
 
 /* A guest's run and all that it needs. All zero is empty. */
 struct hx_wasi_command {
@@ -30,6 +33,7 @@ struct hx_wasi_command {
     struct rt_store *store;
     struct rt_wasi *wasi;
     struct st_session *session;
+    struct hx_native_view *view;
 };
 
 /* Reads and compiles the module, and makes a store. */

@@ -1,15 +1,19 @@
 /* The compiled engine: compiled code's lifetime, ranges, sites and probes, and the table of what it does. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/code.h"
+#include "runtime/jit/map.h"
 #include "runtime/target.h"
 
 void rt_machine_code_destroy(struct rt_machine_code *code) {
     if (!code)
         return;
-    if (code->memory.executable)
+    if (code->memory.executable) {
+        rt_jit_code_destroyed(code);
         rt_trap_remove_code((uintptr_t)code->memory.executable);
+    }
     rt_code_memory_close(&code->memory);
     free(code->functions);
     free(code->map.bytes);
@@ -40,21 +44,29 @@ static void range(const struct rt_code *code, uintptr_t *low, uintptr_t *high) {
     *high = *low + memory->size;
 }
 
-static void set_probes(struct rt_code *base, const uint32_t *indices, size_t count, bool enabled) {
-    const struct rt_machine_code *code = rt_machine_code_of(base);
+static struct rt_error *set_probes(struct rt_code *base, const uint32_t *indices, size_t count,
+                                   bool enabled) {
+    struct rt_machine_code *code = (struct rt_machine_code *)base;
+    uint8_t *writable = rt_code_memory_begin_write(&code->memory);
+    if (!writable)
+        return rt_error_os(errno, "making machine code writable");
     const struct rt_target *target = rt_target_host();
     for (size_t i = 0; i < count; i++) {
         uintptr_t offset = base->sites[indices[i]].machine - (uintptr_t)code->memory.executable;
-        target->set_probe(code->memory.writable, (uint32_t)offset, code->probe_thunk, enabled);
+        target->set_probe(writable, (uint32_t)offset, code->probe_thunk, enabled);
     }
     target->synchronise();
+    return rt_code_memory_end_write(&code->memory);
 }
 
-/* Enabled sites go to the stub; without one, nowhere. */
+/* Enabled sites go to the stub; without one, nowhere. What the system has allowed before it allows again. */
 static void set_hooks(struct rt_code *base, const struct rt_hooks *hooks) {
-    const struct rt_machine_code *code = rt_machine_code_of(base);
+    struct rt_machine_code *code = (struct rt_machine_code *)base;
     const void *to = hooks->probe_stub ? hooks->probe_stub : code->no_stub;
-    memcpy(code->memory.writable + code->probe_stub, &to, sizeof(to));
+    uint8_t *writable = rt_code_memory_begin_write(&code->memory);
+    if (writable)
+        memcpy(writable + code->probe_stub, &to, sizeof(to));
+    rt_error_destroy(rt_code_memory_end_write(&code->memory));
 }
 
 static bool find_pc(const struct rt_code *code, uintptr_t machine, uint32_t *function, uint32_t *pc) {

@@ -15,12 +15,17 @@ struct rt_code_memory {
     const uint8_t *executable;
     size_t capacity; /* bytes of the writable view */
     size_t size;     /* bytes of the executable view */
+    bool is_private; /* it is anonymous memory of its own, and the only view once code is sealed */
 };
 struct rt_error *rt_code_memory_open(struct rt_code_memory *memory, size_t capacity);
 /* Makes the writable view larger; it may move. */
 struct rt_error *rt_code_memory_grow(struct rt_code_memory *memory, size_t capacity);
-/* Cuts the file to `size` and makes the executable view. */
-struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size);
+/* Cuts the file to `size` and makes the executable view, or a private copy: the kernel lets no debugger write
+ * to memory that is shared. */
+struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size, bool is_private);
+/* Sealed code may be written from the result on, until the end of writing; NULL when the system refuses. */
+uint8_t *rt_code_memory_begin_write(struct rt_code_memory *memory);
+struct rt_error *rt_code_memory_end_write(struct rt_code_memory *memory);
 void rt_code_memory_close(struct rt_code_memory *memory);
 
 /* A growing array of bytes. */
@@ -104,6 +109,7 @@ struct rt_machine_code {
     struct rt_code base; /* first; its sites' addresses are machine offsets until the code is sealed */
     struct rt_code_memory memory;
     bool canonical_nans;  /* as it was compiled */
+    bool writable_locals; /* so, too */
     uint32_t probe_thunk; /* machine offset: what an enabled site calls */
     uint32_t probe_stub;  /* machine offset of the pointer that the thunk jumps through */
     const void *no_stub;  /* what the pointer holds when there is no stub */

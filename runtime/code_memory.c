@@ -1,6 +1,7 @@
 /* Machine code memory: a memory file with a writable and an executable view, and growing byte buffers. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,8 +42,22 @@ struct rt_error *rt_code_memory_grow(struct rt_code_memory *memory, size_t capac
     return NULL;
 }
 
-struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size) {
+static struct rt_error *seal_private(struct rt_code_memory *memory, size_t size) {
+    void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED)
+        return rt_error_os(errno, "mapping %zu bytes of machine code", size);
+    memcpy(copy, memory->writable, size < memory->capacity ? size : memory->capacity);
+    rt_code_memory_close(memory);
+    memory->executable = copy;
+    memory->size = size;
+    memory->is_private = true;
+    return rt_code_memory_end_write(memory);
+}
+
+struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size, bool is_private) {
     size = whole_pages(size ? size : 1);
+    if (is_private)
+        return seal_private(memory, size);
     void *view = MAP_FAILED;
     if (ftruncate(memory->file, (off_t)size) == 0) {
         if (size < memory->capacity)
@@ -54,6 +69,20 @@ struct rt_error *rt_code_memory_seal(struct rt_code_memory *memory, size_t size)
         return rt_error_os(errno, "mapping %zu bytes of machine code executable", size);
     memory->executable = view;
     memory->size = size;
+    return NULL;
+}
+
+uint8_t *rt_code_memory_begin_write(struct rt_code_memory *memory) {
+    uint8_t *code = (uint8_t *)(uintptr_t)memory->executable;
+    if (!memory->is_private)
+        return memory->writable;
+    return mprotect(code, memory->size, PROT_READ | PROT_WRITE) == 0 ? code : NULL;
+}
+
+struct rt_error *rt_code_memory_end_write(struct rt_code_memory *memory) {
+    uint8_t *code = (uint8_t *)(uintptr_t)memory->executable;
+    if (memory->is_private && mprotect(code, memory->size, PROT_READ | PROT_EXEC) != 0)
+        return rt_error_os(errno, "making %zu bytes of machine code executable", memory->size);
     return NULL;
 }
 

@@ -290,6 +290,8 @@ static void compile_body(struct rt_compiler *c) {
         c->pc = c->body->code + (uint32_t)(c->cursor.next - c->cursor.start);
         c->pc_offset = rt_here(c);
         c->mapped = false;
+        if (c->notes && c->reachable)
+            rt_note_operands(c, c->height);
         if (is_site(c, c->pc)) {
             if (c->reachable && *c->cursor.next == RT_OP_LOOP)
                 c->site_in_loop = true; /* compile_block makes it, behind the label */
@@ -360,6 +362,8 @@ static void compile_function(struct rt_compiler *c, uint32_t index) {
     rt_operands_clear(c);
     skip_sites(c, c->body->start);
     function->start = rt_here(c);
+    if (c->notes)
+        rt_note_function(c, index);
     rt_map_function(c);
     c->target->begin_function(c);
     function->body = rt_here(c);
@@ -373,6 +377,8 @@ static void compile_function(struct rt_compiler *c, uint32_t index) {
     compile_body(c);
 
     function->tail = rt_here(c);
+    if (c->notes)
+        rt_note_end(c);
     if (!c->error)
         c->target->end_function(c);
     function->end = rt_here(c);
@@ -391,12 +397,15 @@ static void compile_module(struct rt_compiler *c) {
     if (c->error)
         return;
     fix_calls(c);
-    rt_compile_fail(c, rt_code_memory_seal(&code->memory, rt_here(c)));
+    rt_compile_fail(c, rt_code_memory_seal(&code->memory, rt_here(c), c->options.private_code));
     if (c->error)
         return;
     for (size_t i = 0; i < code->base.site_count; i++)
         code->base.sites[i].machine += (uintptr_t)code->memory.executable;
-    c->target->end_code(code);
+    uint8_t *writable = rt_code_memory_begin_write(&code->memory);
+    if (writable)
+        c->target->end_code(code, writable);
+    rt_compile_fail(c, rt_code_memory_end_write(&code->memory));
 }
 
 static struct rt_error *open_compiler(struct rt_compiler *c, size_t capacity) {
@@ -408,6 +417,7 @@ static struct rt_error *open_compiler(struct rt_compiler *c, size_t capacity) {
         return rt_error_out_of_memory();
     c->code->base = (struct rt_code){.ops = &rt_engine_compiled, .module = c->module};
     c->code->canonical_nans = c->options.canonical_nans;
+    c->code->writable_locals = c->options.writable_locals;
     c->code->memory.file = -1;
     struct rt_error *error = rt_code_memory_open(&c->code->memory, capacity);
     if (error)
@@ -474,16 +484,31 @@ static bool find_site(const struct rt_machine_code *code, uintptr_t machine, siz
     return low < code->base.site_count && code->base.sites[low].machine == machine;
 }
 
+/* The Wasm pcs of the sites [first, first + count), to be freed; NULL when memory runs out. */
+static uint32_t *copy_pcs(const struct rt_site *sites, size_t count) {
+    uint32_t *pcs = malloc((count + 1) * sizeof(*pcs));
+    for (size_t i = 0; pcs && i < count; i++)
+        pcs[i] = sites[i].pc;
+    return pcs;
+}
+
+/* What makes the same code as before, but for the sites. */
+static struct rt_compiler compiler_for(const struct rt_machine_code *code, const uint32_t *sites,
+                                       size_t site_count) {
+    return (struct rt_compiler){.module = code->base.module,
+                                .target = rt_target_host(),
+                                .options = {.sites = sites,
+                                            .site_count = site_count,
+                                            .canonical_nans = code->canonical_nans,
+                                            .writable_locals = code->writable_locals}};
+}
+
 /* Compiles a function as it was, with its sites up to the one that is asked about. */
 static struct rt_error *compile_again(const struct rt_machine_code *code, uint32_t defined,
                                       const uint32_t *sites, size_t site_count,
                                       struct rt_site_question *question) {
-    struct rt_compiler c = {
-        .module = code->base.module,
-        .target = rt_target_host(),
-        .options = {.sites = sites, .site_count = site_count, .canonical_nans = code->canonical_nans},
-        .question = question,
-    };
+    struct rt_compiler c = compiler_for(code, sites, site_count);
+    c.question = question;
     const struct rt_code_function *before = &code->functions[defined];
     c.error = open_compiler(&c, INSTRUCTION_ROOM + (before->end - before->start));
     if (!c.error) {
@@ -509,11 +534,9 @@ struct rt_error *rt_code_cached_register(const struct rt_machine_code *code, uin
     size_t first = site;
     while (first > 0 && code->base.sites[first - 1].pc >= start)
         first--;
-    uint32_t *pcs = malloc((site - first + 1) * sizeof(*pcs));
+    uint32_t *pcs = copy_pcs(&code->base.sites[first], site - first + 1);
     if (!pcs)
         return rt_error_out_of_memory();
-    for (size_t i = first; i <= site; i++)
-        pcs[i - first] = code->base.sites[i].pc;
     struct rt_site_question question = {
         .pc = code->base.sites[site].pc, .local = local, .reg = RT_NO_REGISTER};
     struct rt_error *error = compile_again(code, defined, pcs, site - first + 1, &question);
@@ -524,4 +547,37 @@ struct rt_error *rt_code_cached_register(const struct rt_machine_code *code, uin
                                 position.function, question.pc);
     *ret = question.reg;
     return error;
+}
+
+/* Compiles all functions into memory that is given back. */
+static void compile_with_notes(struct rt_compiler *c, const struct rt_machine_code *code) {
+    c->target->begin_code(c);
+    for (uint32_t i = 0; i < code->function_count && !c->error; i++)
+        compile_function(c, i);
+    if (c->error)
+        return;
+    const struct rt_notes *notes = c->notes;
+    notes->functions[code->function_count] =
+        (struct rt_noted_function){notes->entry_count, notes->operand_count, notes->return_count};
+    if (memcmp(c->code->functions, code->functions, code->function_count * sizeof(*code->functions)) != 0)
+        rt_compile_fail(c, rt_error_format(RT_INVALID, "the module compiled once more is other code"));
+}
+
+struct rt_error *rt_compile_notes(const struct rt_machine_code *code, struct rt_notes *ret) {
+    *ret = (struct rt_notes){0};
+    uint32_t *pcs = copy_pcs(code->base.sites, code->base.site_count);
+    ret->functions = calloc(code->function_count + (size_t)1, sizeof(*ret->functions));
+    if (!pcs || !ret->functions) {
+        free(pcs);
+        return rt_error_out_of_memory();
+    }
+    struct rt_compiler c = compiler_for(code, pcs, code->base.site_count);
+    c.notes = ret;
+    c.error = open_compiler(&c, code->memory.size);
+    if (!c.error)
+        compile_with_notes(&c, code);
+    close_compiler(&c);
+    rt_machine_code_destroy(c.code);
+    free(pcs);
+    return c.error;
 }

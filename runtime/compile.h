@@ -14,6 +14,7 @@
 #define LOCKSTEP_RUNTIME_COMPILE_H
 
 #include "runtime/code.h"
+#include "runtime/compile_notes.h"
 #include "runtime/instance.h"
 
 struct rt_target;
@@ -158,6 +159,8 @@ struct rt_compiler {
     bool site_in_loop; /* the loop instruction that is being compiled is a site */
     size_t site_capacity;
     struct rt_site_question *question; /* NULL where nothing is asked */
+    struct rt_notes *notes;            /* NULL where nothing is noted */
+    uint32_t noted_the_same;           /* operands unchanged since the notes' last look */
 };
 
 #define RT_NO_OWNER UINT32_MAX
@@ -278,6 +281,8 @@ void rt_map_operands(struct rt_compiler *c, uint32_t height);
 static inline void rt_map_changed(struct rt_compiler *c, uint32_t index) {
     if (c->listed_the_same > index)
         c->listed_the_same = index;
+    if (c->noted_the_same > index)
+        c->noted_the_same = index;
 }
 
 /* ---- compile.c ---- */

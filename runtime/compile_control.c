@@ -83,7 +83,7 @@ static void move_to_label(struct rt_compiler *c, const struct rt_control *contro
 
 /* Hands the results over and leaves the function; the compiler's state stays as it is. */
 static void return_from_function(struct rt_compiler *c) {
-    uint32_t count = c->type.result_count, from = c->height - count;
+    uint32_t count = c->type.result_count, from = c->height - count, start = rt_here(c);
     if (count > 1) {
         /* Results go where the parameters are, which may be results themselves: put all aside first. */
         for (uint32_t i = from; i < c->height; i++) {
@@ -105,6 +105,8 @@ static void return_from_function(struct rt_compiler *c) {
             c->target->move(c, (enum rt_type)operand->type, reg, operand->reg);
     }
     c->target->leave(c);
+    if (c->notes)
+        rt_note_return(c, start);
 }
 
 /* Goes to a label, with what it needs; the compiler's state stays as it is. */

@@ -45,6 +45,8 @@ static void checkpoint(struct rt_compiler *c, uint32_t machine, uint32_t pc) {
 /* The head of an entry; the caller has reserved 32 bytes. */
 static void put_entry(struct rt_compiler *c, uint32_t machine, uint32_t pc, bool operands) {
     struct rt_buffer *map = &c->code->map;
+    if (c->notes)
+        rt_note_entry(c, machine, pc);
     uint32_t pcs = pc - c->map_pc, machines = machine - c->map_machine;
     unsigned short_pcs = pcs < 7 ? pcs : 7, short_machines = machines < 15 ? machines : 15;
     put_byte(map, short_machines << 4 | short_pcs << 1 | operands);
@@ -99,6 +101,8 @@ static void put_operand(struct rt_buffer *map, const struct rt_operand *operand)
 
 void rt_map_operands(struct rt_compiler *c, uint32_t height) {
     uint32_t here = rt_here(c);
+    if (c->notes)
+        rt_note_operands(c, height);
     if (here != c->pc_offset)
         rt_map_instruction(c);
     else if (!c->mapped)

@@ -250,6 +250,8 @@ void rt_detach_local(struct rt_compiler *c, uint32_t local) {
 }
 
 void rt_cache_local(struct rt_compiler *c, uint32_t local, uint8_t reg) {
+    if (c->options.writable_locals)
+        return;
     enum rt_register_class class = rt_class_of((enum rt_type)c->local_types[local]);
     c->cached[class] |= 1u << reg;
     c->cached_locals[class][reg] = local;

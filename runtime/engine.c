@@ -74,8 +74,7 @@ struct rt_error *rt_code_set_probes(struct rt_code *code, const uint32_t *indice
             return rt_error_format(RT_USAGE, "setting probes: no site %u; the code has %zu", indices[i],
                                    code->site_count);
     }
-    code->ops->set_probes(code, indices, count, enabled);
-    return NULL;
+    return code->ops->set_probes(code, indices, count, enabled);
 }
 
 bool rt_code_pc(const struct rt_code *code, uintptr_t machine, uint32_t *function, uint32_t *pc) {

@@ -35,7 +35,7 @@ struct rt_engine_ops {
     void (*destroy)(struct rt_code *code); /* its sites, too */
     void (*range)(const struct rt_code *code, uintptr_t *low, uintptr_t *high);
     /* Indices are good. */
-    void (*set_probes)(struct rt_code *code, const uint32_t *indices, size_t count, bool enabled);
+    struct rt_error *(*set_probes)(struct rt_code *code, const uint32_t *indices, size_t count, bool enabled);
     /* The store's probe hooks have changed. */
     void (*set_hooks)(struct rt_code *code, const struct rt_hooks *hooks);
     bool (*pc)(const struct rt_code *code, uintptr_t machine, uint32_t *function, uint32_t *pc);

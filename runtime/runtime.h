@@ -158,6 +158,13 @@ struct rt_compile_options {
     size_t site_count;
     bool every_instruction; /* all instructions are sites; `sites` is not read */
     bool canonical_nans;    /* every NaN that an instruction produces is the positive canonical one */
+    /* For native debuggers and profilers of this process (runtime/jit/jit.h). Compiled code lies in private
+     * anonymous memory: a debugger can write breakpoints there, perf looks up its names. Setting probes
+     * switches its protection, so no other thread may run it then. */
+    bool private_code;
+    /* No register of compiled code holds a local's value beside its frame, so that who writes the local there
+     * has changed it. Code is slower then. */
+    bool writable_locals;
 };
 
 /* One pass over each body. The module must outlive the code. `options` may be NULL. */

@@ -16,6 +16,8 @@
 
 #include "runtime/compile.h"
 
+struct rt_frame_rules; /* frame_rules.h */
+
 struct rt_target {
     const char *name;
 
@@ -32,7 +34,7 @@ struct rt_target {
     /* What stands before all functions: the probe thunk (code->probe_thunk, probe_stub, no_stub) and
      * constants. */
     void (*begin_code)(struct rt_compiler *c);
-    void (*end_code)(struct rt_machine_code *code);
+    void (*end_code)(struct rt_machine_code *code, uint8_t *writable);
     /* Prologue: frame, stack check, zeroed locals. end_function completes it and adds the trap exits. */
     void (*begin_function)(struct rt_compiler *c);
     void (*end_function)(struct rt_compiler *c);
@@ -106,6 +108,8 @@ struct rt_target {
     struct rt_instance *(*context_instance)(const void *context);
     /* The kind of the explicit trap at this pc, or RT_TRAP_COUNT. */
     enum rt_trap (*trap_at)(uintptr_t pc);
+    /* How a debugger unwinds compiled code. */
+    const struct rt_frame_rules *frame_rules;
     /* Numbers of the frame pointer in struct rt_registers. */
     uint8_t frame_pointer;
     /* Address of a frame's place. */

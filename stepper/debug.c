@@ -168,12 +168,8 @@ static struct rt_error *build(struct st_debug *debug) {
 
 /* ---- Opening and closing ---- */
 
-static struct rt_error *open_model(const char *path, const struct rt_module *module, struct st_debug **ret) {
-    struct st_debug *debug = calloc(1, sizeof *debug);
-    if (!debug)
-        return rt_error_out_of_memory();
-    rt_arena_init(&debug->arena, 0);
-    struct rt_error *error = module ? st_debug_read_wasm(debug, module) : st_debug_read_elf(debug, path);
+/* Makes the model when its sections have been read, with that outcome. */
+static struct rt_error *finish(struct st_debug *debug, struct rt_error *error, struct st_debug **ret) {
     if (!error)
         error = build(debug);
     if (error) {
@@ -184,12 +180,28 @@ static struct rt_error *open_model(const char *path, const struct rt_module *mod
     return NULL;
 }
 
+static struct st_debug *allocate(void) {
+    struct st_debug *debug = calloc(1, sizeof *debug);
+    if (debug)
+        rt_arena_init(&debug->arena, 0);
+    return debug;
+}
+
 struct rt_error *st_debug_open_elf(const char *path, struct st_debug **ret) {
-    return open_model(path, NULL, ret);
+    struct st_debug *debug = allocate();
+    return debug ? finish(debug, st_debug_read_elf(debug, path), ret) : rt_error_out_of_memory();
+}
+
+struct rt_error *st_debug_open_memory(const char *label, const uint8_t *bytes, size_t size,
+                                      struct st_debug **ret) {
+    struct st_debug *debug = allocate();
+    return debug ? finish(debug, st_debug_read_memory(debug, label, bytes, size), ret)
+                 : rt_error_out_of_memory();
 }
 
 struct rt_error *st_debug_open_wasm(const struct rt_module *module, struct st_debug **ret) {
-    return open_model(NULL, module, ret);
+    struct st_debug *debug = allocate();
+    return debug ? finish(debug, st_debug_read_wasm(debug, module), ret) : rt_error_out_of_memory();
 }
 
 void st_debug_close(struct st_debug *debug) {

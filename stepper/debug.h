@@ -141,6 +141,9 @@ struct st_debug {
 /* debug_image.c: fills in elf, dwarf, sections, and what is code. On error the caller clears it all the same.
  */
 RT_MUST_USE struct rt_error *st_debug_read_elf(struct st_debug *debug, const char *path);
+/* An ELF file in memory, which is copied; so is what it is called in messages. */
+RT_MUST_USE struct rt_error *st_debug_read_memory(struct st_debug *debug, const char *label,
+                                                  const uint8_t *bytes, size_t size);
 RT_MUST_USE struct rt_error *st_debug_read_wasm(struct st_debug *debug, const struct rt_module *module);
 void st_debug_clear_image(struct st_debug *debug);
 /* False for the addresses that linkers give to dropped code: 0, 1, the tombstones -1 and -2, and whatever

@@ -122,6 +122,15 @@ static struct rt_error *open_dwarf(struct st_debug *debug) {
     return NULL;
 }
 
+static struct rt_error *open_elf(struct st_debug *debug) {
+    struct rt_error *error = open_image(debug);
+    if (!error)
+        error = find_code(debug);
+    if (!error)
+        error = open_dwarf(debug);
+    return error;
+}
+
 struct rt_error *st_debug_read_elf(struct st_debug *debug, const char *path) {
     if (!(debug->label = rt_arena_printf(&debug->arena, "%s", path)))
         return rt_error_out_of_memory();
@@ -130,13 +139,18 @@ struct rt_error *st_debug_read_elf(struct st_debug *debug, const char *path) {
         return rt_error_os(errno, "opening %s", path);
     struct rt_error *error = read_whole(fd, path, &debug->image, &debug->image_size);
     close(fd);
-    if (!error)
-        error = open_image(debug);
-    if (!error)
-        error = find_code(debug);
-    if (!error)
-        error = open_dwarf(debug);
-    return error;
+    return error ? error : open_elf(debug);
+}
+
+struct rt_error *st_debug_read_memory(struct st_debug *debug, const char *label, const uint8_t *bytes,
+                                      size_t size) {
+    debug->label = rt_arena_printf(&debug->arena, "%s", label);
+    debug->image = malloc(size + 1);
+    if (!debug->label || !debug->image)
+        return rt_error_out_of_memory();
+    memcpy(debug->image, bytes, size);
+    debug->image_size = size;
+    return open_elf(debug);
 }
 
 /* ---- Making an image from custom sections ---- */

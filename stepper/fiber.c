@@ -1,6 +1,7 @@
 /* Fibers: memory for their stacks, and what the address sanitizer must be told at a switch. The switch itself
  * is x86_64/fiber.S. */
 #include "stepper/fiber.h"
+#include "stepper/x86_64/fiber.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
+
+_Static_assert(offsetof(struct st_fiber, outside) == ST_FIBER_OUTSIDE, "fiber.h");
 
 void st_fiber_switch(void **save, void *load);
 void st_fiber_start(void);

@@ -225,7 +225,24 @@ static const void *read_and_note(void *user, uint64_t address, size_t size) {
     return bytes;
 }
 
-/* The call-frame information for a machine pc: the image's, or that of a library that the fault is in. */
+/* That of code which an engine in the debuggee has registered. What is registered may change whenever the
+ * debuggee runs. */
+static struct st_unwinder *registered_unwinder(struct st_session *session, uintptr_t machine) {
+    if (session->jit_images == NULL || session->jit_resumptions != session->resumptions) {
+        st_jit_images_destroy(session->jit_images);
+        session->jit_images = NULL;
+        /* Without them, the walk ends here. */
+        rt_error_destroy(st_jit_images_read(&session->jit_images));
+        session->jit_resumptions = session->resumptions;
+    }
+    if (session->jit_images == NULL) {
+        return NULL;
+    }
+    const struct st_jit_image *image = st_jit_image_at(session->jit_images, machine);
+    return image != NULL ? st_jit_image_unwinder(session->jit_images, image) : NULL;
+}
+
+/* The call-frame information for a machine pc: the image's, that of a library, or of registered code. */
 static struct st_unwinder *unwinder_at(struct st_session *session, uintptr_t machine, uintptr_t *ret_bias) {
     if (st_image_is_text(session->image, machine)) {
         *ret_bias = session->image->bias;
@@ -234,7 +251,8 @@ static struct st_unwinder *unwinder_at(struct st_session *session, uintptr_t mac
     Dl_info info;
     struct link_map *map = NULL;
     if (dladdr1((void *)machine, &info, (void **)&map, RTLD_DL_LINKMAP) == 0 || map == NULL) {
-        return NULL;
+        *ret_bias = 0;
+        return registered_unwinder(session, machine);
     }
     *ret_bias = map->l_addr;
     struct st_library *library = session->libraries;

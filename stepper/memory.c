@@ -12,7 +12,7 @@ static bool is_within(uintptr_t low, uintptr_t high, uint64_t address, size_t si
 /* Asks the kernel about every page. rt_sigprocmask copies the new set in before it looks at what to do with
  * it, so an operation that does not exist changes nothing and tells a bad address from a good one. Unlike
  * process_vm_readv it is never forbidden, and unlike mincore it heeds protections. */
-static bool kernel_can_read(uint64_t address, size_t size) {
+bool st_memory_can_read(uint64_t address, size_t size) {
     enum { NO_SUCH_OPERATION = -1, KERNEL_SET_SIZE = 8, LARGEST = 16 << 20 };
     if (size > LARGEST || address + size < address) {
         return false;
@@ -49,7 +49,7 @@ const void *st_session_memory(struct st_session *session, uint64_t address, size
     }
     const struct st_segment *segment = st_image_segment(session->image, address);
     bool is_known = segment != NULL && is_within(segment->low, segment->high, address, size);
-    return is_known || kernel_can_read(address, size) ? (const void *)(uintptr_t)address : NULL;
+    return is_known || st_memory_can_read(address, size) ? (const void *)(uintptr_t)address : NULL;
 }
 
 void *st_session_writable(struct st_session *session, uint64_t address, size_t size) {

@@ -111,6 +111,8 @@ struct st_session {
     struct st_saved fault;
     uint8_t fault_vector[16][16];
     struct st_library *libraries;
+    struct st_jit_images *jit_images; /* as they were at the stop after so many resumptions */
+    uint64_t jit_resumptions;
     char **arguments;
     int argument_count;
 

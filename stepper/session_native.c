@@ -220,6 +220,7 @@ void st_native_clear(struct st_session *session) {
         st_stack_forget(session->emergency, ST_EMERGENCY_SIZE);
         munmap(session->emergency, ST_EMERGENCY_SIZE);
     }
+    st_jit_images_destroy(session->jit_images);
     while (session->libraries != NULL) {
         struct st_library *library = session->libraries;
         session->libraries = library->next;

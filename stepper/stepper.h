@@ -137,6 +137,9 @@ struct st_row {
 /* Reads an ELF image's DWARF. RT_USAGE "... has no debug information: compile it with -g" when there is none.
  */
 RT_MUST_USE struct rt_error *st_debug_open_elf(const char *path, struct st_debug **ret);
+/* The same of an ELF file in memory, which is copied; `label` is what messages call it. */
+RT_MUST_USE struct rt_error *st_debug_open_memory(const char *label, const uint8_t *bytes, size_t size,
+                                                  struct st_debug **ret);
 /* Reads a module's DWARF from its custom sections; the module must outlive it. Functions that the linker
  * dropped (their pc is 0 or a tombstone of all ones) are left out. */
 RT_MUST_USE struct rt_error *st_debug_open_wasm(const struct rt_module *module, struct st_debug **ret);
@@ -259,6 +262,37 @@ RT_MUST_USE struct rt_error *st_session_next(struct st_session *session, struct 
  * what the present one does: compiled Wasm code keeps locals there, too. RT_USAGE for an
  * interpreted guest. */
 RT_MUST_USE struct rt_error *st_session_set_machine_pc(struct st_session *session, uintptr_t machine);
+
+/* ---- Code that engines of this process have made, and registered for debuggers ---- */
+
+/* A snapshot of what the descriptors of the JIT interface list, in each object of the process that has one.
+ */
+struct st_jit_images;
+
+struct st_jit_function {
+    const char *name;
+    uint64_t low, high; /* machine pcs */
+};
+
+/* One registered ELF file. All is of its bytes as they were copied. */
+struct st_jit_image {
+    uint64_t address;            /* of the file, in memory */
+    const struct st_range *code; /* executable sections, machine pcs */
+    size_t code_count;
+    const struct st_jit_function *functions; /* by its symbols, ascending by low */
+    size_t function_count;
+    const struct st_debug *debug; /* NULL when it has no DWARF that can be read; its pcs are machine pcs */
+    const char *problem;          /* NULL, or why it cannot be read: then it has nothing else */
+};
+
+/* Reads them as a debugger does, from outside: no pointer is trusted, and an image that cannot be read only
+ * has its `problem`. Not while another thread registers code. */
+RT_MUST_USE struct rt_error *st_jit_images_read(struct st_jit_images **ret);
+void st_jit_images_destroy(struct st_jit_images *images);
+const struct st_jit_image *st_jit_images_list(const struct st_jit_images *images, size_t *ret_count);
+/* The image whose code holds a machine pc, and its function there; NULL for none. */
+const struct st_jit_image *st_jit_image_at(const struct st_jit_images *images, uint64_t machine);
+const struct st_jit_function *st_jit_function_at(const struct st_jit_image *image, uint64_t machine);
 
 /* ---- Looking around, at a stop ---- */
 

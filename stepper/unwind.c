@@ -54,36 +54,56 @@ static const struct st_unwind_row missing;
 /* What the expressions of call-frame information are read with. */
 static const struct st_unit cfi_unit = {.version = 5, .address_size = 8, .offset_size = 4};
 
-struct rt_error *st_unwinder_create(const char *path, struct st_unwinder **ret) {
-    struct st_unwinder *unwinder = calloc(1, sizeof *unwinder);
-    if (!unwinder)
-        return rt_error_out_of_memory();
-    struct rt_error *error = NULL;
-    rt_arena_init(&unwinder->arena, 0);
-    unwinder->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (unwinder->fd < 0) {
-        error = rt_error_os(errno, "opening %s", path);
-        goto out;
-    }
-    elf_version(EV_CURRENT);
-    unwinder->elf = elf_begin(unwinder->fd, ELF_C_READ_MMAP, NULL);
-    if (!unwinder->elf || elf_kind(unwinder->elf) != ELF_K_ELF) {
-        error = rt_error_format(RT_MALFORMED, "%s is not an ELF file", path);
-        goto out;
-    }
+/* Finds the information in unwinder->elf. */
+static struct rt_error *open_information(struct st_unwinder *unwinder, const char *label) {
+    if (!unwinder->elf || elf_kind(unwinder->elf) != ELF_K_ELF)
+        return rt_error_format(RT_MALFORMED, "%s is not an ELF file", label);
     unwinder->eh_frame = dwarf_getcfi_elf(unwinder->elf);
     unwinder->dwarf = dwarf_begin_elf(unwinder->elf, DWARF_C_READ, NULL);
     if (unwinder->dwarf)
         unwinder->debug_frame = dwarf_getcfi(unwinder->dwarf);
     if (!unwinder->eh_frame && !unwinder->debug_frame)
-        error = rt_error_format(RT_USAGE, "%s has no call-frame information", path);
-out:
-    if (error) {
-        st_unwinder_destroy(unwinder);
-        return error;
-    }
-    *ret = unwinder;
+        return rt_error_format(RT_USAGE, "%s has no call-frame information", label);
     return NULL;
+}
+
+static struct st_unwinder *allocate(void) {
+    struct st_unwinder *unwinder = calloc(1, sizeof *unwinder);
+    if (unwinder) {
+        rt_arena_init(&unwinder->arena, 0);
+        unwinder->fd = -1;
+    }
+    elf_version(EV_CURRENT);
+    return unwinder;
+}
+
+static struct rt_error *finish(struct st_unwinder *unwinder, struct rt_error *error,
+                               struct st_unwinder **ret) {
+    if (error)
+        st_unwinder_destroy(unwinder);
+    else
+        *ret = unwinder;
+    return error;
+}
+
+struct rt_error *st_unwinder_create(const char *path, struct st_unwinder **ret) {
+    struct st_unwinder *unwinder = allocate();
+    if (!unwinder)
+        return rt_error_out_of_memory();
+    unwinder->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (unwinder->fd < 0)
+        return finish(unwinder, rt_error_os(errno, "opening %s", path), ret);
+    unwinder->elf = elf_begin(unwinder->fd, ELF_C_READ_MMAP, NULL);
+    return finish(unwinder, open_information(unwinder, path), ret);
+}
+
+struct rt_error *st_unwinder_create_memory(const char *label, uint8_t *bytes, size_t size,
+                                           struct st_unwinder **ret) {
+    struct st_unwinder *unwinder = allocate();
+    if (!unwinder)
+        return rt_error_out_of_memory();
+    unwinder->elf = elf_memory((char *)bytes, size);
+    return finish(unwinder, open_information(unwinder, label), ret);
 }
 
 void st_unwinder_destroy(struct st_unwinder *unwinder) {

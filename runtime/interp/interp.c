@@ -91,13 +91,15 @@ static struct rt_code_sizes sizes(const struct rt_code *base) {
 
 /* ---- Sites ---- */
 
-static void set_probes(struct rt_code *base, const uint32_t *indices, size_t count, bool enabled) {
+static struct rt_error *set_probes(struct rt_code *base, const uint32_t *indices, size_t count,
+                                   bool enabled) {
     const struct rt_interp_code *code = rt_interp_code_of(base);
     int32_t probe = rt_interp_handlers()[RT_DO_PROBE];
     for (size_t i = 0; i < count; i++) {
         uint32_t *word = (uint32_t *)base->sites[indices[i]].machine;
         *word = (uint32_t)(enabled ? probe : code->site_handlers[indices[i]]);
     }
+    return NULL;
 }
 
 /* An enabled site asks the store for the hook. */

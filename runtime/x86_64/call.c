@@ -29,6 +29,7 @@ static void zero_locals(struct rt_compiler *c) {
         rt_x86_rm(c, X86_MOVSD_STORE, 0, last, 0);
 }
 
+/* frame_rules.c tells debuggers what the frame is behind each of the first three instructions. */
 void rt_x86_begin_function(struct rt_compiler *c) {
     x86_byte(c, 0x55); /* push rbp */
     rt_x86_rr(c, X86_W | X86_MOV_LOAD, RBP, RSP);

@@ -90,10 +90,18 @@ rt_x86_64_unwind:
     .cfi_startproc
     .cfi_def_cfa %rbp, 16
     .cfi_offset %rbp, -16
+    .irp register, rbx, r12, r13, r14, r15
+    .cfi_undefined \register
+    .endr
     mov RT_INSTANCE_STORE(%r14), %rax
     mov RT_STORE_ENTRY(%rax), %rax
+    mov RT_ENTRY_FRAME(%rax), %rbp /* before rsp: the frame in force is never below it */
+    .cfi_offset %rbx, -24
+    .cfi_offset %r12, -32
+    .cfi_offset %r13, -40
+    .cfi_offset %r14, -48
+    .cfi_offset %r15, -56
     mov RT_ENTRY_STACK(%rax), %rsp
-    mov RT_ENTRY_FRAME(%rax), %rbp
     cld
     mov $1, %eax
     jmp .Lleave
@@ -128,6 +136,7 @@ rt_x86_64_host_call:
     movhps 24(%rbp), %xmm0
     leave
     .cfi_def_cfa %rsp, 8
+    .cfi_restore %rbp
     ret
     .cfi_endproc
     .size rt_x86_64_host_call, .-rt_x86_64_host_call
@@ -158,6 +167,7 @@ rt_x86_64_builtin_call:
     mov 16(%rbp), %rax
     leave
     .cfi_def_cfa %rsp, 8
+    .cfi_restore %rbp
     ret
     .cfi_endproc
     .size rt_x86_64_builtin_call, .-rt_x86_64_builtin_call

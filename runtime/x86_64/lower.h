@@ -158,6 +158,9 @@ void rt_x86_leave(struct rt_compiler *c);
 void rt_x86_trap(struct rt_compiler *c, enum rt_trap trap);
 void rt_x86_select(struct rt_compiler *c);
 
+/* frame_rules.c */
+extern const struct rt_frame_rules rt_x86_frame_rules;
+
 /* call.c */
 void rt_x86_begin_function(struct rt_compiler *c);
 void rt_x86_end_function(struct rt_compiler *c);

@@ -56,9 +56,9 @@ static void begin_code(struct rt_compiler *c) {
         x86_byte(c, 0xcc);
 }
 
-static void end_code(struct rt_machine_code *code) {
+static void end_code(struct rt_machine_code *code, uint8_t *writable) {
     code->no_stub = code->memory.executable + PROBE_THUNK + 6;
-    memcpy(code->memory.writable + code->probe_stub, &code->no_stub, sizeof(code->no_stub));
+    memcpy(writable + code->probe_stub, &code->no_stub, sizeof(code->no_stub));
 }
 
 static const uint8_t disabled_site[5] = {0x0f, 0x1f, 0x44, 0x00, 0x00}; /* nop */
@@ -156,6 +156,7 @@ const struct rt_target rt_target_x86_64 = {
     .context_set_pc = context_set_pc,
     .context_instance = context_instance,
     .trap_at = trap_at,
+    .frame_rules = &rt_x86_frame_rules,
     .frame_pointer = RBP,
     .address = rt_x86_place_address,
 };

@@ -9,8 +9,11 @@
  *   +8    r15, r14, r13, r12, rbx, rbp
  *   +56   return address
  *
- * st_fiber_start is a new fiber's first return address: r12 is the function to call, r13 its argument. That
- * function never returns; its return address is undefined for unwinders, so that a backtrace ends there. */
+ * st_fiber_start is a new fiber's first return address: r12 is the function to call, r13 its argument, the
+ * struct st_fiber. That function never returns. For unwinders its caller is who has entered the fiber last, on
+ * the stack that was left; the frame is marked as a signal frame, so that debuggers let the stack pointer go
+ * anywhere from there. */
+#include "stepper/x86_64/fiber.h"
 
     .text
     .globl st_fiber_switch
@@ -49,7 +52,16 @@ st_fiber_switch:
     .p2align 4
 st_fiber_start:
     .cfi_startproc
-    .cfi_undefined rip
+    .cfi_signal_frame
+    /* DW_CFA_def_cfa_expression: DW_OP_breg13 ST_FIBER_OUTSIDE, DW_OP_deref, DW_OP_plus_uconst 64 */
+    .cfi_escape 0x0f, 5, 0x7d, ST_FIBER_OUTSIDE, 0x06, 0x23, 64
+    .cfi_offset rip, -8
+    .cfi_offset rbp, -16
+    .cfi_offset rbx, -24
+    .cfi_offset r12, -32
+    .cfi_offset r13, -40
+    .cfi_offset r14, -48
+    .cfi_offset r15, -56
     movq %r13, %rdi
     call *%r12
     ud2
