@@ -325,6 +325,11 @@ RT_MUST_USE struct rt_error *rt_recorder_create(struct rt_store *store, struct r
 /* Stops recording and finishes the trace: with `end`, as the last outermost call has ended, unless a call is
  * still open. What failed before is the error. */
 RT_MUST_USE struct rt_error *rt_recorder_finish(struct rt_recorder *recorder);
+/* Adds a `message`, which a replay passes over: text or bytes that the embedder wants to keep at this place
+ * of the run. `name` is UTF-8 and tells whose it is. When it cannot be written, recording has failed: as
+ * above. */
+RT_MUST_USE struct rt_error *rt_recorder_message(struct rt_recorder *recorder, const char *name,
+                                                 const void *bytes, size_t size);
 struct rt_trace_totals rt_recorder_totals(const struct rt_recorder *recorder);
 /* Before the store. Unfinished: gives up the trace. */
 void rt_recorder_destroy(struct rt_recorder *recorder);
