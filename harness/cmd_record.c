@@ -33,12 +33,14 @@ _Static_assert(offsetof(struct values, run) == 0, "HX_RUN_OPTIONS");
 static struct rt_error *start_recording(const struct hx_wasi_command *guest,
                                         const struct hx_arguments *arguments, const struct values *values,
                                         struct rt_recorder **ret) {
+    static const struct rt_trace_writer_options writer = {.in_background = true};
     const struct rt_recorder_module module = {guest->code, arguments->items[0]};
     const struct rt_recorder_options recorder = {.modules = &module,
                                                  .module_count = 1,
                                                  .engine = "lockstep " LOCKSTEP_VERSION,
                                                  .command = arguments->items,
-                                                 .command_count = arguments->count};
+                                                 .command_count = arguments->count,
+                                                 .writer = &writer};
     struct rt_trace_sink sink;
     struct rt_error *error = rt_trace_sink_file(values->output, &sink);
 

@@ -67,7 +67,7 @@ static void test_all(void **state) {
         }
         text += length + (text[length] == '\n');
     }
-    assert_int_equal(rows, 12); /* two programs, six ways */
+    assert_int_equal(rows, 14); /* two programs, seven ways */
     assert_int_equal(traces, 2);
     hx_buffer_clear(&output);
     assert_int_equal(
