@@ -110,8 +110,27 @@ static size_t field_bound(const void *from, uint8_t type) {
     }
 }
 
+/* Kinds with nothing longer than one list of values, as most events of a trace have: one bound does for all.
+ */
+enum {
+    SMALL_BOUND = FRAME_SIZE + RT_TRACE_MAX_FIELDS * TYPED_VALUE_SIZE + LEB32_SIZE +
+                  TYPED_VALUE_SIZE * RT_TRACE_MAX_VALUES
+};
+#define IS_SMALL(type)                                                                                       \
+    ((type) != RT_TRACE_PLACES && (type) != RT_TRACE_ELEMENTS && (type) != RT_TRACE_FUNCTYPE &&              \
+     (type) != RT_TRACE_NAME && (type) != RT_TRACE_BYTES)
+static const bool is_small[256] = {
+#define RT_TRACE_EVENT(code, kind, member, place, list) [code] = true list,
+#define RT_TRACE_FIELD(member, kind, field)             &&IS_SMALL(RT_TRACE_##kind)
+#include "runtime/trace/events.def"
+#undef RT_TRACE_FIELD
+#undef RT_TRACE_EVENT
+};
+
 size_t rt_trace_encoded_bound(const struct rt_trace_event *event) {
     const struct rt_trace_kind_info *info = &infos[event->kind];
+    if (is_small[event->kind])
+        return SMALL_BOUND;
     size_t bound = FRAME_SIZE;
     if (!info->name)
         return bound + event->unknown.size;
