@@ -85,7 +85,7 @@ bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
     }
     union rt_value *results = values + type.param_count;
     for (uint32_t i = 0; i < type.param_count; i++)
-        values[i] = rt_slot_read((enum rt_type)type.params[i], slots + i * words);
+        rt_slot_read_to((enum rt_type)type.params[i], slots + i * words, &values[i]);
     memset(results, 0, type.result_count * sizeof(*results));
 
     leave_guest(store, frame);

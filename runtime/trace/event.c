@@ -312,11 +312,12 @@ static struct rt_error *get_value(struct rt_cursor *c, uint8_t type, union rt_va
 
 static struct rt_error *get_count(struct rt_cursor *c, const char *what, uint32_t limit, size_t least,
                                   uint32_t *ret) {
-    const struct rt_cursor first = *c;
+    const uint8_t *const first = c->next;
     struct rt_error *error = rt_trace_get_u32(c, what, ret);
-    if (!error && (*ret > limit || *ret * least > rt_cursor_left(c)))
-        error = rt_cursor_error(&first, "%s: a count of %u is too large", what, *ret);
-    return error;
+    if (error || (*ret <= limit && *ret * least <= rt_cursor_left(c)))
+        return error;
+    const struct rt_cursor back = rt_cursor_back(c, first);
+    return rt_cursor_error(&back, "%s: a count of %u is too large", what, *ret);
 }
 
 static struct rt_error *get_place(struct rt_cursor *c, const char *what, struct rt_trace_place *ret) {

@@ -64,17 +64,12 @@ static struct rt_error *end_block(struct rt_trace_writer *writer) {
 }
 
 static struct rt_error *add_one(struct rt_trace_writer *writer, const struct rt_trace_event *event) {
-    struct rt_trace_nesting nesting = writer->nesting;
+    struct rt_trace_nesting *nesting = &writer->nesting;
+    const uint32_t depth = nesting->depth;
+    const size_t bound = rt_trace_encoded_bound(event);
     const char *why;
     uint8_t *end;
 
-    if (!rt_trace_nest(&nesting, event->kind, &why)) {
-        const char *name = rt_trace_kind_info(event->kind)->name;
-        return rt_error_format(RT_USAGE, "trace: event %llu, %s: it cannot come here: %s",
-                               (unsigned long long)(writer->events + writer->count), name ? name : "unknown",
-                               why);
-    }
-    const size_t bound = rt_trace_encoded_bound(event);
     if (bound > writer->block.capacity - writer->block.size) {
         /* Names, lists and bytes, whose bound is about twice their size at most. */
         if (bound > 2 * (size_t)RT_TRACE_MAX_EVENT)
@@ -82,12 +77,19 @@ static struct rt_error *add_one(struct rt_trace_writer *writer, const struct rt_
         if (!rt_trace_reserve(&writer->block, bound + SMALL_EVENT))
             return fail(writer, rt_error_out_of_memory());
     }
+    if (!rt_trace_nest(nesting, event->kind, &why)) {
+        const char *name = rt_trace_kind_info(event->kind)->name;
+        return rt_error_format(RT_USAGE, "trace: event %llu, %s: it cannot come here: %s",
+                               (unsigned long long)(writer->events + writer->count), name ? name : "unknown",
+                               why);
+    }
     struct rt_error *error = rt_trace_encode(event, writer->block.bytes + writer->block.size, &end);
-    if (error)
+    if (error) {
+        *nesting = (struct rt_trace_nesting){.depth = depth}; /* it had not ended: the event fitted in */
         return error;
+    }
     if (!writer->count++)
-        writer->first_depth = writer->nesting.depth;
-    writer->nesting = nesting;
+        writer->first_depth = depth;
     writer->block.size = (size_t)(end - writer->block.bytes);
     return writer->block.size >= writer->block_size ? end_block(writer) : NULL;
 }
