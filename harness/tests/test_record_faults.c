@@ -209,6 +209,12 @@ static void test_usage(void **state) {
 
 /* ---- Seeds ---- */
 
+#ifdef LOCKSTEP_ASAN
+enum { SEEDS = 10 }; /* all is several times slower */
+#else
+enum { SEEDS = 50 };
+#endif
+
 /* Every function and errno of the table is WASI's. */
 static void test_table(void **state) {
     static const struct hx_faulty rows[] = {
@@ -255,7 +261,7 @@ static void test_same_seed(void **state) {
  * and ends the same. */
 static void test_generated(void **state) {
     const char *wanted = getenv("LOCKSTEP_FAULT_SEEDS");
-    const unsigned long seeds = wanted ? strtoul(wanted, NULL, 10) : 50;
+    const unsigned long seeds = wanted ? strtoul(wanted, NULL, 10) : SEEDS;
     char line[2048];
     (void)state;
 
