@@ -83,6 +83,11 @@ static inline struct rt_cursor rt_cursor_make(const void *bytes, size_t size, ui
 static inline size_t rt_cursor_left(const struct rt_cursor *c) {
     return (size_t)(c->end - c->next);
 }
+/* The cursor where it was before: for errors about what began there. A whole copy made before each number
+ * would wait for the last change of `next` to reach memory. */
+static inline struct rt_cursor rt_cursor_back(const struct rt_cursor *c, const uint8_t *next) {
+    return (struct rt_cursor){c->start, next, c->end, c->base};
+}
 static inline uint64_t rt_cursor_offset(const struct rt_cursor *c) {
     return c->base + (uint64_t)(c->next - c->start);
 }

@@ -141,9 +141,16 @@ static inline uint8_t rt_slot_words(bool vectors) {
 }
 
 /* A slot's value. What is beyond the value's width may be anything in the slot, and is zero in the value. */
+static inline void rt_slot_read_to(enum rt_type type, const void *slot, union rt_value *ret) {
+    memset(ret, 0, sizeof(*ret));
+    if (type == RT_I32 || type == RT_F32)
+        memcpy(ret, slot, 4);
+    else
+        memcpy(ret, slot, type == RT_V128 ? 16 : 8);
+}
 static inline union rt_value rt_slot_read(enum rt_type type, const void *slot) {
-    union rt_value value = {.v128 = {0}};
-    memcpy(&value, slot, type == RT_I32 || type == RT_F32 ? 4 : type == RT_V128 ? 16 : 8);
+    union rt_value value;
+    rt_slot_read_to(type, slot, &value);
     return value;
 }
 static inline void rt_slot_write(enum rt_type type, void *slot, const union rt_value *value) {

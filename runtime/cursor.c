@@ -66,11 +66,11 @@ struct rt_error *rt_cursor_u64(struct rt_cursor *c, const char *what, uint64_t *
  * stand at the number's first byte. */
 static struct rt_error *read_leb(struct rt_cursor *c, unsigned width, const char *what, uint64_t *raw,
                                  uint8_t *last, unsigned *bits) {
-    const struct rt_cursor first = *c;
+    const uint8_t *const first = c->next;
     uint64_t value = 0;
     for (unsigned shift = 0; shift < width; shift += 7) {
         if (c->next == c->end) {
-            *c = first;
+            c->next = first;
             return rt_cursor_error(c, "%s: unexpected end", what);
         }
         uint8_t byte = *c->next++;
@@ -82,7 +82,7 @@ static struct rt_error *read_leb(struct rt_cursor *c, unsigned width, const char
             return NULL;
         }
     }
-    *c = first;
+    c->next = first;
     return rt_cursor_error(c, "%s: integer representation too long (more than %u bytes)", what,
                            (width + 6) / 7);
 }
@@ -92,14 +92,14 @@ struct rt_error *rt_cursor_uleb(struct rt_cursor *c, unsigned width, const char 
         *ret = *c->next++;
         return NULL;
     }
-    const struct rt_cursor first = *c;
+    const uint8_t *const first = c->next;
     uint8_t last;
     unsigned bits;
     struct rt_error *error = read_leb(c, width, what, ret, &last, &bits);
     if (error)
         return error;
     if (width - bits < 7 && last >> (width - bits)) {
-        *c = first;
+        c->next = first;
         return rt_cursor_error(c, "%s: integer too large for %u bits", what, width);
     }
     return NULL;

@@ -108,6 +108,11 @@ static struct rt_trap_place calling_place(struct rt_store *store) {
     return (struct rt_trap_place){activation.instance, activation.function, activation.pc};
 }
 
+struct rt_error *rt_func_forward(const struct rt_func *func, struct rt_caller *caller,
+                                 const union rt_value *args, union rt_value *results) {
+    return func->host(func->user, caller, args, results);
+}
+
 struct rt_error *rt_host_invoke(struct rt_func *func, struct rt_caller *caller, const union rt_value *args,
                                 union rt_value *results) {
     struct rt_hooks *hooks = &func->store->hooks;
@@ -116,7 +121,9 @@ struct rt_error *rt_host_invoke(struct rt_func *func, struct rt_caller *caller, 
         hooks->host_call(hooks->user, caller, func, args);
     if (boundary)
         boundary->import_call(boundary, caller, func, args);
-    struct rt_error *error = func->host(func->user, caller, args, results);
+    rt_interpose_fn interpose = caller->instance ? func->store->interpose : NULL;
+    struct rt_error *error = interpose ? interpose(func->store->interpose_user, caller, func, args, results)
+                                       : func->host(func->user, caller, args, results);
     if (boundary)
         error = boundary->import_end(boundary, func, results, error);
     if (error && caller->instance)

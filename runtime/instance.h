@@ -126,6 +126,8 @@ struct rt_store {
     struct rt_pending_trap pending_trap;
     struct rt_trap_place trap_place; /* of the last error */
     struct rt_hooks hooks;
+    rt_interpose_fn interpose; /* NULL: host functions are called directly */
+    void *interpose_user;
     uint32_t max_pages, max_elements;   /* see rt_store_set_limits */
     const struct rt_engine_ops *engine; /* of its instances; NULL while there is none */
     void *engine_state;                 /* the engine's own */

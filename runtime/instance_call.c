@@ -77,15 +77,16 @@ bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
     struct rt_func_type type = func->type;
     uint64_t *slots = (uint64_t *)(frame + 2);
     uint32_t words = rt_slot_words(func->passes_vectors);
-    union rt_value few[2 * FEW_WORDS] = {0}, *values = few;
+    union rt_value few[2 * FEW_WORDS], *values = few;
     size_t count = (size_t)type.param_count + type.result_count;
-    if (count > 2 * FEW_WORDS && !(values = calloc(count, sizeof(*values)))) {
+    if (count > 2 * FEW_WORDS && !(values = malloc(count * sizeof(*values)))) {
         store->pending_error = rt_error_out_of_memory();
         return true;
     }
     union rt_value *results = values + type.param_count;
     for (uint32_t i = 0; i < type.param_count; i++)
-        values[i] = rt_slot_read((enum rt_type)type.params[i], slots + i * words);
+        rt_slot_read_to((enum rt_type)type.params[i], slots + i * words, &values[i]);
+    memset(results, 0, type.result_count * sizeof(*results));
 
     leave_guest(store, frame);
     /* The word below a guest's frame is its instance. */

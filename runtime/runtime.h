@@ -388,6 +388,20 @@ struct rt_hooks {
 };
 /* Copies the hooks; NULL takes them away. */
 void rt_store_set_hooks(struct rt_store *store, const struct rt_hooks *hooks);
+
+/* Answers a guest's call of a host function in that function's place. It may forward the call, with these
+ * arguments or others, any number of times or never; change the results; and change what the guest has, in
+ * the ways that a host function does. Errors are those of a rt_host_fn. */
+typedef struct rt_error *(*rt_interpose_fn)(void *user, struct rt_caller *caller, const struct rt_func *func,
+                                            const union rt_value *args, union rt_value *results);
+/* Puts `fn` between the store's guests and all host functions; NULL takes it away. What it does is the host's
+ * doing: a recording has the guest's own arguments, the changes as they are made, and the results that the
+ * guest gets. It stands inside of the hooks, which see the same. Calls by the host go past it. */
+void rt_store_interpose(struct rt_store *store, rt_interpose_fn fn, void *user);
+/* For an interposer: calls the host function itself. */
+RT_MUST_USE struct rt_error *rt_func_forward(const struct rt_func *func, struct rt_caller *caller,
+                                             const union rt_value *args, union rt_value *results);
+
 /* A host function's name as it was imported ("wasi_snapshot_preview1.fd_write"), else the module's own name.
  */
 const char *rt_func_name(const struct rt_func *func);
@@ -421,6 +435,13 @@ void rt_wasi_destroy(struct rt_wasi *wasi);
  * such function of that type. The store owns it; it must not be called after rt_wasi_destroy. */
 RT_MUST_USE struct rt_error *rt_wasi_import(struct rt_wasi *wasi, const struct rt_import *import,
                                             struct rt_func **ret);
+
+/* Whether preview 1 has a function of this name ("fd_write"), and whether that returns an errno. */
+bool rt_wasi_function_find(const char *name, bool *ret_has_errno);
+/* An errno's number by its name without the E, in any case ("nospc"), and the other way round: NULL when
+ * there is none. */
+bool rt_wasi_errno_find(const char *name, uint32_t *ret);
+const char *rt_wasi_errno_name(uint32_t number);
 
 /* A whole WASI command: links every import to WASI and instantiates. Another import is RT_UNLINKABLE. */
 RT_MUST_USE struct rt_error *rt_wasi_instantiate(struct rt_wasi *wasi, struct rt_code *code,

@@ -99,6 +99,11 @@ void rt_store_set_hooks(struct rt_store *store, const struct rt_hooks *hooks) {
         i->code->ops->set_hooks(i->code, &store->hooks);
 }
 
+void rt_store_interpose(struct rt_store *store, rt_interpose_fn fn, void *user) {
+    store->interpose = fn;
+    store->interpose_user = user;
+}
+
 /* ---- Types ---- */
 
 static uint32_t hash_type(struct rt_func_type type) {

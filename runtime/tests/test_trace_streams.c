@@ -1,5 +1,5 @@
 /* Traces in files and pipes: a file appears whole or not at all, a writer that dies leaves a trace cut short,
- * and a full disk is an error that names the file. */
+ * and a full disk is an error that names the file. All of it twice: packed at once, and in the background. */
 #include "runtime/tests/trace_events.h"
 
 #include <fcntl.h>
@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 static char folder[] = "/tmp/lockstep-trace-XXXXXX";
+static bool in_background;
 
 static int enter_folder(void **state) {
     (void)state;
+    memset(folder + sizeof folder - sizeof "XXXXXX", 'X', strlen("XXXXXX"));
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
 }
 
@@ -37,7 +39,7 @@ static struct rt_error *add_events(struct rt_trace_writer *writer, size_t count)
 }
 
 static struct rt_trace_writer *create_file(const char *path) {
-    const struct rt_trace_writer_options options = {.block_size = 1000};
+    const struct rt_trace_writer_options options = {.block_size = 1000, .in_background = in_background};
     struct rt_trace_sink sink;
     struct rt_trace_writer *writer;
     expect_good(rt_trace_sink_file(path, &sink));
@@ -221,6 +223,33 @@ static void through_a_pipe(void **state) {
     assert_int_equal(status, 0);
 }
 
+/* How it is packed shows nowhere, however long the queue was at times. */
+static void the_same_bytes(void **state) {
+    (void)state;
+    struct rt_trace_memory traces[2] = {{.bytes = NULL}, {.bytes = NULL}};
+    for (int i = 0; i < 2; i++) {
+        const struct rt_trace_writer_options options = {.block_size = 500, .in_background = i};
+        struct rt_trace_writer *writer;
+        random_state = 77;
+        expect_good(
+            rt_trace_writer_create(rt_trace_sink_memory(&traces[i]), &plain_header, &options, &writer));
+        for (int part = 0; part < 50; part++) {
+            expect_good(add_events(writer, 100));
+            if (part % 10 != 9)
+                continue;
+            expect_good(rt_trace_writer_flush(writer));
+            assert_true(rt_trace_writer_totals(writer).stored == traces[i].size);
+        }
+        expect_good(rt_trace_writer_finish(writer));
+        assert_true(rt_trace_writer_totals(writer).stored == traces[i].size);
+        rt_trace_writer_destroy(writer);
+    }
+    assert_int_equal(traces[0].size, traces[1].size);
+    assert_memory_equal(traces[0].bytes, traces[1].bytes, traces[0].size);
+    for (int i = 0; i < 2; i++)
+        free(traces[i].bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_appears_when_it_is_whole),
@@ -231,6 +260,9 @@ int main(void) {
         cmocka_unit_test(a_limit_of_file_sizes),
         cmocka_unit_test(errors_name_the_file),
         cmocka_unit_test(through_a_pipe),
+        cmocka_unit_test(the_same_bytes),
     };
-    return cmocka_run_group_tests(tests, enter_folder, remove_folder);
+    const int failed = cmocka_run_group_tests_name("at once", tests, enter_folder, remove_folder);
+    in_background = true;
+    return failed + cmocka_run_group_tests_name("in the background", tests, enter_folder, remove_folder);
 }

@@ -43,33 +43,39 @@ const char *rt_trace_trap_name(uint32_t trap) {
     return is_trap(trap) ? rt_trap_message((enum rt_trap)trap) : "unknown trap";
 }
 
-bool rt_trace_nest(struct rt_trace_nesting *nesting, uint8_t kind, const char **ret_why) {
-    const uint32_t depth = nesting->depth;
+/* By enum rt_trace_order: who has control before, and how the depth changes. */
+static const struct {
+    int8_t guest, change; /* guest: 1 the guest, 0 the host, -1 either */
+} orders[] = {
+    [RT_TRACE_ORDER_ANY] = {-1, 0},        [RT_TRACE_ORDER_HOST] = {0, 0},
+    [RT_TRACE_ORDER_CALL_GUEST] = {0, 1},  [RT_TRACE_ORDER_END_GUEST] = {1, -1},
+    [RT_TRACE_ORDER_CALL_IMPORT] = {1, 1}, [RT_TRACE_ORDER_END_IMPORT] = {0, -1},
+    [RT_TRACE_ORDER_LAST] = {-1, 0},
+};
 
-    *ret_why = "no event follows the end";
-    if (nesting->has_ended)
-        return false;
-    *ret_why = depth & 1 ? "the guest has control here" : "the host has control here";
-    switch ((enum rt_trace_order)infos[kind].order) {
-    case RT_TRACE_ORDER_ANY: return true;
-    case RT_TRACE_ORDER_HOST: return !(depth & 1);
-    case RT_TRACE_ORDER_CALL_GUEST:
-    case RT_TRACE_ORDER_CALL_IMPORT:
-        if ((depth & 1) != (infos[kind].order == RT_TRACE_ORDER_CALL_IMPORT))
-            return false;
-        *ret_why = "calls nest too deep";
-        nesting->depth += depth < RT_TRACE_MAX_DEPTH;
-        return depth < RT_TRACE_MAX_DEPTH;
-    case RT_TRACE_ORDER_END_GUEST: nesting->depth -= depth & 1; return depth & 1;
-    case RT_TRACE_ORDER_END_IMPORT:
-        if (depth & 1)
-            return false;
-        *ret_why = "no call is open";
-        nesting->depth -= depth > 0;
-        return depth > 0;
-    case RT_TRACE_ORDER_LAST: *ret_why = "calls are open"; return nesting->has_ended = depth == 0;
-    }
+static bool refuse(const char *why, const char **ret_why) {
+    *ret_why = why;
     return false;
+}
+
+bool rt_trace_nest(struct rt_trace_nesting *nesting, uint8_t kind, const char **ret_why) {
+    const uint32_t depth = nesting->depth, order = infos[kind].order;
+    const int guest = orders[order].guest;
+
+    if (nesting->has_ended)
+        return refuse("no event follows the end", ret_why);
+    if (guest >= 0 && (int)(depth & 1) != guest)
+        return refuse(guest ? "the host has control here" : "the guest has control here", ret_why);
+    if (order == RT_TRACE_ORDER_LAST) {
+        nesting->has_ended = !depth;
+        return nesting->has_ended || refuse("calls are open", ret_why);
+    }
+    if (order == RT_TRACE_ORDER_END_IMPORT && !depth)
+        return refuse("no call is open", ret_why);
+    if (orders[order].change > 0 && depth == RT_TRACE_MAX_DEPTH)
+        return refuse("calls nest too deep", ret_why);
+    nesting->depth = depth + (uint32_t)orders[order].change;
+    return true;
 }
 
 bool rt_trace_is_reference(uint8_t type) {
@@ -110,8 +116,27 @@ static size_t field_bound(const void *from, uint8_t type) {
     }
 }
 
+/* Kinds with nothing longer than one list of values, as most events of a trace have: one bound does for all.
+ */
+enum {
+    SMALL_BOUND = FRAME_SIZE + RT_TRACE_MAX_FIELDS * TYPED_VALUE_SIZE + LEB32_SIZE +
+                  TYPED_VALUE_SIZE * RT_TRACE_MAX_VALUES
+};
+#define IS_SMALL(type)                                                                                       \
+    ((type) != RT_TRACE_PLACES && (type) != RT_TRACE_ELEMENTS && (type) != RT_TRACE_FUNCTYPE &&              \
+     (type) != RT_TRACE_NAME && (type) != RT_TRACE_BYTES)
+static const bool is_small[256] = {
+#define RT_TRACE_EVENT(code, kind, member, place, list) [code] = true list,
+#define RT_TRACE_FIELD(member, kind, field)             &&IS_SMALL(RT_TRACE_##kind)
+#include "runtime/trace/events.def"
+#undef RT_TRACE_FIELD
+#undef RT_TRACE_EVENT
+};
+
 size_t rt_trace_encoded_bound(const struct rt_trace_event *event) {
     const struct rt_trace_kind_info *info = &infos[event->kind];
+    if (is_small[event->kind])
+        return SMALL_BOUND;
     size_t bound = FRAME_SIZE;
     if (!info->name)
         return bound + event->unknown.size;
@@ -293,11 +318,12 @@ static struct rt_error *get_value(struct rt_cursor *c, uint8_t type, union rt_va
 
 static struct rt_error *get_count(struct rt_cursor *c, const char *what, uint32_t limit, size_t least,
                                   uint32_t *ret) {
-    const struct rt_cursor first = *c;
+    const uint8_t *const first = c->next;
     struct rt_error *error = rt_trace_get_u32(c, what, ret);
-    if (!error && (*ret > limit || *ret * least > rt_cursor_left(c)))
-        error = rt_cursor_error(&first, "%s: a count of %u is too large", what, *ret);
-    return error;
+    if (error || (*ret <= limit && *ret * least <= rt_cursor_left(c)))
+        return error;
+    const struct rt_cursor back = rt_cursor_back(c, first);
+    return rt_cursor_error(&back, "%s: a count of %u is too large", what, *ret);
 }
 
 static struct rt_error *get_place(struct rt_cursor *c, const char *what, struct rt_trace_place *ret) {

@@ -146,4 +146,28 @@ RT_MUST_USE struct rt_error *rt_trace_index_decode(const uint8_t *bytes, uint32_
 bool rt_trace_trailer_decode(const uint8_t bytes[RT_TRACE_TRAILER_SIZE], uint64_t *ret_offset,
                              uint64_t *ret_events);
 
+/* ---- Packing (pack.c): blocks into a sink, and their places for the index ---- */
+
+struct rt_trace_packer;
+/* Takes the sink, also when it fails. */
+RT_MUST_USE struct rt_error *rt_trace_packer_create(struct rt_trace_sink sink,
+                                                    const struct rt_trace_writer_options *options,
+                                                    struct rt_trace_packer **ret);
+/* Gives up the sink, when it is not finished. */
+void rt_trace_packer_destroy(struct rt_trace_packer *packer);
+/* A block with these events; size, raw size, codec and checksum are filled in. In the background, takes the
+ * bytes and gives back other memory, whose contents are of no use, and the error may be of a block before. */
+RT_MUST_USE struct rt_error *rt_trace_packer_add(struct rt_trace_packer *packer,
+                                                 const struct rt_trace_block *block,
+                                                 struct rt_trace_memory *bytes);
+/* Waits until the sink has all blocks. */
+RT_MUST_USE struct rt_error *rt_trace_packer_flush(struct rt_trace_packer *packer);
+/* What is no block: before the first one. */
+RT_MUST_USE struct rt_error *rt_trace_packer_write(struct rt_trace_packer *packer, const void *bytes,
+                                                   size_t size);
+/* Index and trailer, and finishes the sink; all is flushed. */
+RT_MUST_USE struct rt_error *rt_trace_packer_finish(struct rt_trace_packer *packer, uint64_t events);
+/* Bytes that the sink has got. */
+uint64_t rt_trace_packer_stored(struct rt_trace_packer *packer);
+
 #endif

@@ -8,12 +8,13 @@
 #include <string.h>
 
 struct rt_error *rt_trace_get_leb(struct rt_cursor *cursor, unsigned width, const char *what, uint64_t *ret) {
-    const struct rt_cursor first = *cursor;
+    const uint8_t *const first = cursor->next;
     struct rt_error *error = rt_cursor_uleb(cursor, width, what, ret);
+    if (error || cursor->next - first == 1 || cursor->next[-1])
+        return error;
     /* A last byte without bits could have been left out. */
-    if (!error && cursor->next - first.next > 1 && !cursor->next[-1])
-        error = rt_cursor_error(&first, "%s: not the shortest form of %llu", what, (unsigned long long)*ret);
-    return error;
+    const struct rt_cursor back = rt_cursor_back(cursor, first);
+    return rt_cursor_error(&back, "%s: not the shortest form of %llu", what, (unsigned long long)*ret);
 }
 
 struct rt_error *rt_trace_get_u32(struct rt_cursor *cursor, const char *what, uint32_t *ret) {
@@ -37,11 +38,12 @@ struct rt_error *rt_trace_get_name(struct rt_cursor *cursor, const char *what, s
 }
 
 struct rt_error *rt_trace_get_type(struct rt_cursor *cursor, const char *what, uint8_t *ret) {
-    const struct rt_cursor first = *cursor;
+    const uint8_t *const first = cursor->next;
     struct rt_error *error = rt_cursor_u8(cursor, what, ret);
-    if (!error && !rt_trace_is_type(*ret))
-        error = rt_cursor_error(&first, "%s: 0x%02x is no value type", what, *ret);
-    return error;
+    if (error || rt_trace_is_type(*ret))
+        return error;
+    const struct rt_cursor back = rt_cursor_back(cursor, first);
+    return rt_cursor_error(&back, "%s: 0x%02x is no value type", what, *ret);
 }
 
 struct rt_error *rt_trace_get_flag(struct rt_cursor *cursor, const char *what, bool *ret) {

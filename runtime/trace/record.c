@@ -467,6 +467,14 @@ struct rt_error *rt_recorder_finish(struct rt_recorder *recorder) {
     return copy_failure(recorder);
 }
 
+struct rt_error *rt_recorder_message(struct rt_recorder *recorder, const char *name, const void *bytes,
+                                     size_t size) {
+    emit(recorder, &(struct rt_trace_event){
+                       .kind = RT_TRACE_MESSAGE,
+                       .message = {{(const uint8_t *)name, strlen(name)}, {(const uint8_t *)bytes, size}}});
+    return copy_failure(recorder);
+}
+
 struct rt_trace_totals rt_recorder_totals(const struct rt_recorder *recorder) {
     return rt_trace_writer_totals(recorder->writer);
 }

@@ -2,7 +2,8 @@
  * folder's public header; FORMAT.md specifies the file, and says what each event means.
  *
  * A writer puts events into a sink, a reader takes them from a source; both are structs of functions, so that
- * an embedder can bring its own. Neither keeps more than one block in memory, however long the trace is. */
+ * an embedder can bring its own. Neither keeps more than one block in memory, or a few in the background,
+ * however long the trace is. */
 #ifndef LOCKSTEP_RUNTIME_TRACE_H
 #define LOCKSTEP_RUNTIME_TRACE_H
 
@@ -222,6 +223,10 @@ struct rt_trace_writer_options {
     size_t block_size; /* a block ends at so many bytes; 0: 64 KiB; at most 1 MiB */
     bool is_stored;    /* do not compress */
     int level;         /* of zstd; 0: a fast one */
+    /* Compress and write in a thread of its own, which has all signals blocked: the sink's `write` is called
+     * there, what the sink has got lags behind by up to four blocks, and its errors come as late. A child
+     * that was forked meanwhile must leave the writer alone. */
+    bool in_background;
 };
 
 /* Writes the header; `options` may be NULL. Takes the sink, also when it fails. Nothing of `header` is kept.
@@ -325,6 +330,11 @@ RT_MUST_USE struct rt_error *rt_recorder_create(struct rt_store *store, struct r
 /* Stops recording and finishes the trace: with `end`, as the last outermost call has ended, unless a call is
  * still open. What failed before is the error. */
 RT_MUST_USE struct rt_error *rt_recorder_finish(struct rt_recorder *recorder);
+/* Adds a `message`, which a replay passes over: text or bytes that the embedder wants to keep at this place
+ * of the run. `name` is UTF-8 and tells whose it is. When it cannot be written, recording has failed: as
+ * above. */
+RT_MUST_USE struct rt_error *rt_recorder_message(struct rt_recorder *recorder, const char *name,
+                                                 const void *bytes, size_t size);
 struct rt_trace_totals rt_recorder_totals(const struct rt_recorder *recorder);
 /* Before the store. Unfinished: gives up the trace. */
 void rt_recorder_destroy(struct rt_recorder *recorder);

@@ -1,25 +1,20 @@
-/* Writing a trace: events go into a block in memory, blocks are compressed into the sink, and the places of
- * blocks are kept for the index. */
+/* Writing a trace: events go into a block in memory, and blocks to whom packs them. */
 #include "runtime/trace/format.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
 
 enum {
     DEFAULT_BLOCK = 64 << 10,
     MAX_BLOCK = 1 << 20, /* with the largest event behind it, still below RT_TRACE_MAX_BLOCK */
-    DEFAULT_LEVEL = 1,
     /* Of an event with no long name, bytes or list; the block always has room for one. */
     SMALL_EVENT = 1 << 15,
 };
 _Static_assert(MAX_BLOCK + RT_TRACE_MAX_EVENT + SMALL_EVENT <= RT_TRACE_MAX_BLOCK, "blocks within the limit");
 
 struct rt_trace_writer {
-    struct rt_trace_sink sink;
+    struct rt_trace_packer *packer;
     size_t block_size;
-    int level;
-    bool is_stored;
     bool is_finished;
     struct rt_error *failure; /* the sink's, or out of memory: nothing can be added any more */
 
@@ -27,11 +22,7 @@ struct rt_trace_writer {
     uint32_t count;               /* of them */
     uint32_t first_depth;         /* calls that were open before the first of them */
     struct rt_trace_nesting nesting;
-    struct rt_trace_memory packed; /* header and compressed payload of a block */
-    ZSTD_CCtx *zstd;
-    struct rt_trace_index index;
-    uint64_t offset;      /* bytes that the sink has got */
-    uint64_t events, raw; /* in the blocks that the sink has got */
+    uint64_t events, raw; /* in the blocks before */
 };
 
 /* Remembers a failure that leaves the trace incomplete. */
@@ -50,76 +41,35 @@ static struct rt_error *refuse(const struct rt_trace_writer *writer) {
     return NULL;
 }
 
-static struct rt_error *put(struct rt_trace_writer *writer, const void *bytes, size_t size) {
-    struct rt_error *error = writer->sink.write(writer->sink.user, bytes, size);
-    if (!error)
-        writer->offset += size;
-    return error;
-}
-
-/* The open block's payload into `packed`, behind room for the header. */
-static struct rt_error *pack(struct rt_trace_writer *writer, struct rt_trace_block *ret) {
-    struct rt_trace_memory *packed = &writer->packed;
-    const size_t bound = ZSTD_compressBound(writer->block.size);
-
-    packed->size = 0;
-    if (!rt_trace_reserve(packed, RT_TRACE_BLOCK_HEADER_SIZE + bound))
-        return rt_error_out_of_memory();
-    uint8_t *const payload = packed->bytes + RT_TRACE_BLOCK_HEADER_SIZE;
-    size_t size = writer->block.size;
-    if (!writer->is_stored) {
-        const size_t compressed =
-            ZSTD_compress2(writer->zstd, payload, bound, writer->block.bytes, writer->block.size);
-        if (ZSTD_isError(compressed))
-            return rt_error_format(RT_OUT_OF_MEMORY, "trace: cannot compress: %s",
-                                   ZSTD_getErrorName(compressed));
-        size = compressed;
-    }
-    /* What does not get smaller is stored as it is. */
-    ret->codec = size < writer->block.size ? RT_TRACE_ZSTD : RT_TRACE_STORED;
-    if (ret->codec == RT_TRACE_STORED) {
-        size = writer->block.size;
-        memcpy(payload, writer->block.bytes, size);
-    }
-    ret->size = (uint32_t)size;
-    ret->raw = (uint32_t)writer->block.size;
-    rt_trace_block_encode(ret, payload, packed->bytes);
-    packed->size = RT_TRACE_BLOCK_HEADER_SIZE + size;
-    return NULL;
+/* Room for a block and an event behind it. */
+static struct rt_error *make_room(struct rt_trace_writer *writer) {
+    return rt_trace_reserve(&writer->block, writer->block_size + SMALL_EVENT) ? NULL
+                                                                              : rt_error_out_of_memory();
 }
 
 static struct rt_error *end_block(struct rt_trace_writer *writer) {
     if (!writer->count)
         return NULL;
-    struct rt_trace_block block = {
+    const struct rt_trace_block block = {
         .depth = (uint16_t)writer->first_depth, .count = writer->count, .first = writer->events};
-    const uint64_t offset = writer->offset;
-    struct rt_error *error = pack(writer, &block);
-    if (!error)
-        error = put(writer, writer->packed.bytes, writer->packed.size);
-    if (!error && !rt_trace_index_add(&writer->index, offset, block.first))
-        error = rt_error_out_of_memory();
+    const size_t raw = writer->block.size;
+    struct rt_error *error = rt_trace_packer_add(writer->packer, &block, &writer->block);
     if (error)
         return fail(writer, error);
     writer->events += block.count;
-    writer->raw += block.raw;
+    writer->raw += raw;
     writer->count = 0;
     writer->block.size = 0;
-    return NULL;
+    return fail(writer, make_room(writer));
 }
 
 static struct rt_error *add_one(struct rt_trace_writer *writer, const struct rt_trace_event *event) {
-    struct rt_trace_nesting nesting = writer->nesting;
+    struct rt_trace_nesting *nesting = &writer->nesting;
+    const uint32_t depth = nesting->depth;
+    const size_t bound = rt_trace_encoded_bound(event);
     const char *why;
     uint8_t *end;
 
-    if (!rt_trace_nest(&nesting, event->kind, &why)) {
-        const char *name = rt_trace_kind_info(event->kind)->name;
-        return rt_error_format(RT_USAGE, "trace: event %llu, %s: it cannot come here: %s",
-                               (unsigned long long)(writer->events + writer->count), name ? name : "unknown",
-                               why);
-    }
-    const size_t bound = rt_trace_encoded_bound(event);
     if (bound > writer->block.capacity - writer->block.size) {
         /* Names, lists and bytes, whose bound is about twice their size at most. */
         if (bound > 2 * (size_t)RT_TRACE_MAX_EVENT)
@@ -127,12 +77,19 @@ static struct rt_error *add_one(struct rt_trace_writer *writer, const struct rt_
         if (!rt_trace_reserve(&writer->block, bound + SMALL_EVENT))
             return fail(writer, rt_error_out_of_memory());
     }
+    if (!rt_trace_nest(nesting, event->kind, &why)) {
+        const char *name = rt_trace_kind_info(event->kind)->name;
+        return rt_error_format(RT_USAGE, "trace: event %llu, %s: it cannot come here: %s",
+                               (unsigned long long)(writer->events + writer->count), name ? name : "unknown",
+                               why);
+    }
     struct rt_error *error = rt_trace_encode(event, writer->block.bytes + writer->block.size, &end);
-    if (error)
+    if (error) {
+        *nesting = (struct rt_trace_nesting){.depth = depth}; /* it had not ended: the event fitted in */
         return error;
+    }
     if (!writer->count++)
-        writer->first_depth = writer->nesting.depth;
-    writer->nesting = nesting;
+        writer->first_depth = depth;
     writer->block.size = (size_t)(end - writer->block.bytes);
     return writer->block.size >= writer->block_size ? end_block(writer) : NULL;
 }
@@ -181,50 +138,39 @@ struct rt_error *rt_trace_writer_add(struct rt_trace_writer *writer, const struc
 
 struct rt_error *rt_trace_writer_flush(struct rt_trace_writer *writer) {
     struct rt_error *error = refuse(writer);
-    return error ? error : end_block(writer);
+    if (!error)
+        error = end_block(writer);
+    return error ? error : fail(writer, rt_trace_packer_flush(writer->packer));
 }
 
 struct rt_error *rt_trace_writer_finish(struct rt_trace_writer *writer) {
-    struct rt_trace_memory tail = {0};
     struct rt_error *error = rt_trace_writer_flush(writer);
 
     if (error)
         return error;
-    error = rt_trace_index_encode(&writer->index, writer->offset, writer->events, &tail);
-    if (!error)
-        error = put(writer, tail.bytes, tail.size);
-    if (!error)
-        error = writer->sink.finish(writer->sink.user);
+    error = rt_trace_packer_finish(writer->packer, writer->events);
     writer->is_finished = !error;
-    free(tail.bytes);
     return fail(writer, error);
 }
 
 struct rt_trace_totals rt_trace_writer_totals(const struct rt_trace_writer *writer) {
     return (struct rt_trace_totals){.events = writer->events + writer->count,
                                     .raw = writer->raw + writer->block.size,
-                                    .stored = writer->offset};
+                                    .stored = rt_trace_packer_stored(writer->packer)};
 }
 
 static struct rt_error *set_up(struct rt_trace_writer *writer, const struct rt_trace_header *header,
                                const struct rt_trace_writer_options *options) {
     writer->block_size = options->block_size ? options->block_size : DEFAULT_BLOCK;
-    writer->level = options->level ? options->level : DEFAULT_LEVEL;
-    writer->is_stored = options->is_stored;
     if (writer->block_size > MAX_BLOCK)
         return rt_error_format(RT_USAGE, "trace: blocks of %zu bytes: at most %d", writer->block_size,
                                MAX_BLOCK);
-    writer->zstd = ZSTD_createCCtx();
-    if (!writer->zstd || !rt_trace_reserve(&writer->block, writer->block_size + SMALL_EVENT))
-        return rt_error_out_of_memory();
-    const size_t result = ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, writer->level);
-    if (ZSTD_isError(result))
-        return rt_error_format(RT_USAGE, "trace: compression level %d: %s", writer->level,
-                               ZSTD_getErrorName(result));
     struct rt_trace_memory bytes = {0};
-    struct rt_error *error = rt_trace_header_encode(header, &bytes);
+    struct rt_error *error = make_room(writer);
     if (!error)
-        error = put(writer, bytes.bytes, bytes.size);
+        error = rt_trace_header_encode(header, &bytes);
+    if (!error)
+        error = rt_trace_packer_write(writer->packer, bytes.bytes, bytes.size);
     free(bytes.bytes);
     return error;
 }
@@ -239,8 +185,10 @@ struct rt_error *rt_trace_writer_create(struct rt_trace_sink sink, const struct 
         rt_trace_sink_destroy(&sink);
         return rt_error_out_of_memory();
     }
-    writer->sink = sink;
-    struct rt_error *error = set_up(writer, header, options ? options : &defaults);
+    options = options ? options : &defaults;
+    struct rt_error *error = rt_trace_packer_create(sink, options, &writer->packer);
+    if (!error)
+        error = set_up(writer, header, options);
     if (error)
         rt_trace_writer_destroy(writer);
     else
@@ -251,11 +199,8 @@ struct rt_error *rt_trace_writer_create(struct rt_trace_sink sink, const struct 
 void rt_trace_writer_destroy(struct rt_trace_writer *writer) {
     if (!writer)
         return;
-    rt_trace_sink_destroy(&writer->sink);
+    rt_trace_packer_destroy(writer->packer);
     rt_error_destroy(writer->failure);
-    rt_trace_index_clear(&writer->index);
-    ZSTD_freeCCtx(writer->zstd);
     free(writer->block.bytes);
-    free(writer->packed.bytes);
     free(writer);
 }

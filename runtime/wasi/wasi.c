@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static const char *const module_names[2] = {"wasi_snapshot_preview1", "wasi_unstable"}; /* by is_snapshot_0 */
@@ -29,6 +30,37 @@ enum rt_wasi_errno rt_wasi_errno_of(int host) {
 #undef RT_WASI_ERRNO_OURS
     default: return RT_WASI_EIO;
     }
+}
+
+/* ---- Names ---- */
+
+bool rt_wasi_function_find(const char *name, bool *ret_has_errno) {
+    for (uint32_t i = 0; i < RT_WASI_FUNCTION_COUNT; i++) {
+        if (strcmp(name, functions[i].name) == 0) {
+            *ret_has_errno = functions[i].results[0];
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *const errno_names[] = {
+#define RT_WASI_ERRNO(value, name, host) [value] = #name,
+#define RT_WASI_ERRNO_OURS(value, name)  [value] = #name,
+#include "runtime/wasi/errno.def"
+#undef RT_WASI_ERRNO
+#undef RT_WASI_ERRNO_OURS
+};
+
+const char *rt_wasi_errno_name(uint32_t number) {
+    return number < RT_WASI_COUNT(errno_names) ? errno_names[number] : NULL;
+}
+
+bool rt_wasi_errno_find(const char *name, uint32_t *ret) {
+    for (*ret = 0; *ret < RT_WASI_COUNT(errno_names); ++*ret)
+        if (strcasecmp(name, errno_names[*ret]) == 0)
+            return true;
+    return false;
 }
 
 /* ---- Creation ---- */
