@@ -465,6 +465,11 @@ const char *rt_replayer_failure(const struct rt_replayer *replayer) {
     return replayer->failure;
 }
 
+uint64_t rt_replayer_reference(const struct rt_replayer *replayer, enum rt_type type, const void *reference) {
+    const union rt_value value = {.ref = (void *)(uintptr_t)reference};
+    return rt_replay_number(replayer, (uint8_t)type, value).i64;
+}
+
 void rt_replayer_destroy(struct rt_replayer *replayer) {
     if (!replayer)
         return;
