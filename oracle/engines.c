@@ -216,8 +216,11 @@ static bool advance(struct or_engines *engines, struct or_progress *progress) {
         if (engines->error)
             return false;
         progress->pc[i] = side->event.pc;
-        if (engines->options.at_stop && i == 1)
-            engines->options.at_stop(engines->options.user, engines->report->public.steps, &side->event);
+        if (engines->options.at_event)
+            engines->error = engines->options.at_event(engines->options.user, i,
+                                                       engines->report->public.steps, &side->event);
+        if (engines->error)
+            return false;
     }
     progress->running = 2;
     progress->stops = engines->report->public.steps;
@@ -247,6 +250,8 @@ struct rt_error *or_engines_compare(const struct or_engine_witness witnesses[2],
     if (!report)
         return rt_error_out_of_memory();
     struct or_engines engines = {.options = *options, .report = report};
+    if (!engines.options.subject)
+        engines.options.subject = "engines";
     rt_arena_init(&report->arena, 0);
     engines.module = rt_code_module(rt_instance_code(witnesses[0].instance));
     for (int i = 0; i < 2; i++) {
