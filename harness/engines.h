@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_HARNESS_ENGINES_H
 #define LOCKSTEP_HARNESS_ENGINES_H
 
+#include "harness/guest_world.h"
 #include "harness/result.h"
 
 #define HX_DEFAULT_STEPS              20000000
@@ -17,10 +18,14 @@ struct hx_engines {
     const char *invoke;      /* "NAME" or "NAME,ARG,...": one export; NULL: `_start`, or else all exports */
     const char *const *args; /* a command's, args[0] its name */
     size_t arg_count;
-    const struct rt_wasi_dir *dirs; /* both sides' */
+    const char *const *env;
+    size_t env_count;
+    const struct rt_wasi_dir *dirs; /* both sides'; a run that is recorded has copies of its own */
     size_t dir_count;
-    bool is_replay;       /* record on the first, replay on the second: replays.c */
-    const char *wasm_opt; /* a seed is a random module of this tool's; NULL: a Csmith program */
+    const struct hx_guest_setup *setup; /* instead of the above: each run that is recorded has it anew */
+    const struct hx_temp *folder;       /* where the runs' folders are made; not needed without is_replay */
+    bool is_replay;                     /* record on the first, replay on the second: replays.c */
+    const char *wasm_opt;               /* a seed is a random module of this tool's; NULL: a Csmith program */
 };
 
 /* "compiled,interp"; RT_USAGE when it is not two names. */
@@ -38,10 +43,15 @@ struct hx_guest {
      * say what shall run. */
     struct rt_error *(*prepare)(struct hx_guest *guest, struct st_session_options *session);
     void *prepare_user;
+    const struct st_debug *debug; /* or NULL */
+    bool is_recorded;             /* it has the real host, and its folders for itself */
+
     const struct hx_engines *options;
+    bool is_command; /* a WASI command that is run by its _start */
     struct rt_code *code;
     struct rt_store *store;
-    struct rt_wasi *wasi; /* NULL when the module is no WASI command */
+    struct hx_guest_world world; /* of a command that is recorded */
+    struct rt_wasi *wasi;        /* of a command, unless it was instantiated by `prepare` */
     struct rt_instance *instance;
     struct st_session *session;
     struct rt_arena arena;
@@ -60,8 +70,9 @@ bool hx_guest_keep_output(void *user, int fd, const void *bytes, size_t size);
 
 /* Compares two guests that have not run yet, then what they printed and what their calls returned. */
 RT_MUST_USE struct rt_error *hx_engines_compare(const struct hx_engines *options,
-                                                struct hx_guest *const guests[2], unsigned time_limit,
-                                                struct or_progress *progress, struct hx_result *result);
+                                                struct hx_guest *const guests[2],
+                                                const struct or_engines_options *compare,
+                                                struct hx_result *result);
 /* The name of the comparison in the result. */
 RT_MUST_USE struct rt_error *hx_engines_name(const struct hx_engines *options, struct hx_result *result);
 

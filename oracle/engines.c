@@ -124,7 +124,9 @@ static const char *event_words(struct or_engines *engines, const struct st_event
                                  (unsigned long long)event->pc, event->name,
                                  (unsigned long long)event->address);
     case ST_HOST_CALL: return or_engines_printf(engines, "calls %s", event->name);
-    case ST_HOST_RETURN: return or_engines_printf(engines, "returns from %s", event->name);
+    case ST_HOST_RETURN:
+        return or_engines_printf(engines, "returns from %s%s%s", event->name, event->error ? ": " : "",
+                                 event->error ? event->error->message : "");
     case ST_INTERRUPT: return "is interrupted";
     case ST_EXIT:
         if (event->error)
@@ -197,7 +199,10 @@ static bool compare_events(struct or_engines *engines) {
             return differ_events(engines, OR_ENGINE_HOST_CALL, "call of the host");
         report->calls++;
         return or_engines_effects(engines);
-    case ST_HOST_RETURN: return or_engines_sweep(engines);
+    case ST_HOST_RETURN:
+        if (!a->error != !b->error)
+            return differ_events(engines, OR_ENGINE_EVENT, "return of the host");
+        return or_engines_sweep(engines);
     case ST_EXIT: compare_ends(engines); return false;
     case ST_BREAKPOINT:
     case ST_INTERRUPT: break;
