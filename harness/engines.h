@@ -24,9 +24,24 @@ struct hx_engines {
     size_t dir_count;
     const struct hx_guest_setup *setup; /* instead of the above: each run that is recorded has it anew */
     const struct hx_temp *folder;       /* where the runs' folders are made; not needed without is_replay */
-    bool is_replay;                     /* record on the first, replay on the second: replays.c */
-    const char *wasm_opt;               /* a seed is a random module of this tool's; NULL: a Csmith program */
+    const struct hx_replay_faults *faults; /* that a test plants, else NULL */
+    bool is_replay;                        /* record on the first, replay on the second: replays.c */
+    const char *wasm_opt; /* a seed is a random module of this tool's; NULL: a Csmith program */
 };
+
+struct hx_guest;
+struct rt_trace_sink;
+
+/* Faults for tests of --replay, each may be NULL. */
+struct hx_replay_faults {
+    /* Puts another sink in front of the one that keeps what a round records: 0 the run, 1 its replay, 2 the
+     * replay of that; HX_REPLAY_STEPPED the run that is stepped beside its replay. */
+    void (*sink)(void *user, unsigned round, struct rt_trace_sink *sink);
+    /* At each event of the stepped replay, before it is compared. */
+    void (*at_event)(void *user, const struct hx_guest *replay, const struct st_event *event);
+    void *user;
+};
+#define HX_REPLAY_STEPPED 3
 
 /* "compiled,interp"; RT_USAGE when it is not two names. */
 RT_MUST_USE struct rt_error *hx_engines_parse(const char *text, enum rt_engine ret[2]);

@@ -24,6 +24,7 @@ struct side {
     const struct rt_trace_memory *from; /* what is replayed; NULL: a run */
     bool follows;                       /* `from` is still being recorded */
     struct rt_trace_memory *to;         /* where it is recorded; NULL: it is not */
+    unsigned round;                     /* see struct hx_replay_faults */
     struct rt_recorder *recorder;
     struct rt_replayer *replayer;
     struct hx_replay_output output;
@@ -68,7 +69,12 @@ static struct rt_error *start_recording(struct side *side) {
     const struct rt_recorder_options options = {
         .modules = &module, .module_count = 1, .engine = "lockstep", .writer = &fast};
 
-    return rt_recorder_create(side->guest.store, rt_trace_sink_memory(side->to), &options, &side->recorder);
+    const struct hx_replay_faults *faults = side->guest.options->faults;
+    struct rt_trace_sink sink = rt_trace_sink_memory(side->to);
+
+    if (faults && faults->sink)
+        faults->sink(faults->user, side->round, &sink);
+    return rt_recorder_create(side->guest.store, sink, &options, &side->recorder);
 }
 
 static struct rt_error *start_replay(struct side *side, struct st_session_options *session) {
@@ -216,6 +222,7 @@ static struct rt_error *play_rounds(const struct rt_module *module, const struct
     for (int i = 0; i < ROUNDS && !error && !result->is_limited; i++) {
         sides[i].time_limit = time_limit / (i ? REPLAY_PART : RUN_PART);
         sides[i].to = &traces[i];
+        sides[i].round = (unsigned)i;
         sides[i].from = i ? &traces[i - 1] : NULL;
         error = open_side(module, options->engines[i % 2], NULL, options, &sides[i]);
         if (!error)
@@ -235,9 +242,12 @@ static struct rt_error *play_rounds(const struct rt_module *module, const struct
 /* What the recording side has recorded up to its event is there before the replay goes on to that event. */
 static struct rt_error *hand_over(void *user, uint32_t side, uint64_t step, const struct st_event *event) {
     const struct side *sides = user;
+    const struct hx_replay_faults *faults = sides[0].guest.options->faults;
 
     (void)step;
-    if (side != 0)
+    if (side == 1 && faults && faults->at_event)
+        faults->at_event(faults->user, &sides[1].guest, event);
+    if (side == 1)
         return NULL;
     return event->kind == ST_EXIT ? rt_recorder_finish(sides[0].recorder)
                                   : rt_recorder_flush(sides[0].recorder);
@@ -254,7 +264,7 @@ static uint64_t number_reference(void *user, uint32_t side, enum rt_type type, c
 static struct rt_error *step(const struct rt_module *module, const struct hx_engines *options,
                              unsigned time_limit, struct or_progress *progress, struct hx_result *result) {
     struct rt_trace_memory trace = {.bytes = NULL};
-    struct side sides[2] = {{.to = &trace}, {.from = &trace, .follows = true}};
+    struct side sides[2] = {{.to = &trace, .round = HX_REPLAY_STEPPED}, {.from = &trace, .follows = true}};
     struct st_debug *debug = NULL;
 
     rt_error_destroy(st_debug_open_wasm(module, &debug)); /* for names alone */
