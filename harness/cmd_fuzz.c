@@ -194,7 +194,7 @@ const struct hx_command hx_command_fuzz = {
     "\n\nWith --engines, a module alone is compared in two engines (see `lockstep check --help`): a\n"
     "program's, a random one of --source wasm-opt, or those of the folder that --source names, where\n"
     "--seeds A-B takes the A-th to the B-th. With --replay, recorded runs of it are compared\n"
-    "with their replays."
+    "with their replays, and --source wasi is another source: each recorded run gets its folders anew."
     "\n\nExit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
     "not one program could be checked. Ctrl-C ends the campaign, keeps what was found and prints the\n"
     "summary.",
