@@ -309,8 +309,13 @@ struct rt_error *hx_replays_check(const struct hx_engines *options, const char *
     }
     for (int i = 0; i < ROUNDS; i++)
         close_side(&sides[i]);
+    const bool was_late = result->is_limited;
     if (!error)
         error = step(module, options, time_limit / STEP_PART, progress, result);
+    if (!error && was_late && !result->is_limited) {
+        result->is_limited = true;
+        result->reason = "without its steps it was too slow to be replayed";
+    }
     if (error && error->code == RT_DIVERGED) {
         const char *detail = rt_arena_printf(&result->arena, "%s", error->message);
         rt_error_destroy(error);
