@@ -81,12 +81,13 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     }
     if (!error && !random_module && (source->has_seed || source->c_file)) {
         begin_stage(shared, HX_COMPILE);
-        if (is_wasm_only && job->setup->engines)
-            error = hx_compile_wasm(tools, tools->optimisation, HX_SOURCE, job->folder.path);
+        const char *file = source->has_seed ? HX_SOURCE : source->c_file;
+        if (job->setup->engines)
+            error = hx_compile_wasm(tools, tools->optimisation, file, job->folder.path);
         else if (is_wasm_only)
             error = hx_compile_levels(tools, job->folder.path);
         else
-            error = hx_compile(tools, source->has_seed ? HX_SOURCE : source->c_file, job->folder.path);
+            error = hx_compile(tools, file, job->folder.path);
         shared->seconds[HX_COMPILE] = hx_seconds() - started;
         started = hx_seconds();
     }

@@ -2,6 +2,8 @@
  * or in the replay itself, is noticed where it is. */
 #include "harness/engines.h"
 
+#include "harness/finding.h"
+#include "harness/job.h"
 #include "harness/process.h"
 #include "runtime/trace/trace.h"
 
@@ -278,6 +280,51 @@ static void test_wrong_local(void **state) {
     }
 }
 
+/* What is kept of a finding says how to see it again: a program with a setup by its seed. */
+static void test_kept(void **state) {
+    const struct hx_engines engines = {.engines = {RT_ENGINE_INTERP, RT_ENGINE_COMPILED},
+                                       .max_steps = 1000,
+                                       .is_coarse = true,
+                                       .is_replay = true};
+    const struct hx_tools tools = {.cc = "clang-19", .optimisation = "-O1"};
+    const struct {
+        const struct hx_generator *generator;
+        const struct hx_tools *tools;
+        const char *words;
+    } cases[] = {
+        {&hx_generator_wasi, &tools,
+         "fuzz --source wasi --seeds 7 --cc 'clang-19' --opt -O1 --replay --coarse"},
+        {NULL, NULL, "check program.wasm --replay --coarse --engines interp,compiled --steps 1000 "},
+    };
+    const struct or_finding body = {.signature = "replay/event/call"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct hx_setup setup = {
+            .tools = cases[i].tools, .generator = cases[i].generator, .engines = &engines, .time_limit = 5};
+        const struct hx_job job = {.setup = &setup, .source = {.has_seed = true, .seed = 7}, .folder = temp};
+        struct hx_buffer text = {0};
+        struct hx_result result;
+        struct hx_temp out;
+        const char *name;
+        char path[600];
+
+        hx_result_init(&result);
+        assert_null(hx_temp_folder(&temp, "kept", &out));
+        const struct hx_finding *finding = hx_result_add(&result, "event", &body);
+        assert_non_null(finding);
+        assert_null(hx_finding_write(out.path, &job, &result, finding, &name));
+        snprintf(path, sizeof path, "%s/%s/reproduce", out.path, name);
+        assert_null(hx_file_read(path, 10000, &text));
+        assert_non_null(strstr(hx_buffer_string(&text), cases[i].words));
+        snprintf(path, sizeof path, "%s/%s/" HX_WASM, out.path, name);
+        hx_buffer_clear(&text);
+        assert_null(hx_file_read(path, 10 << 20, &text));
+        hx_buffer_clear(&text);
+        hx_result_clear(&result);
+    }
+}
+
 /* ---- The programs ---- */
 
 static void make(const char *name, const char *text, const char *const *argv) {
@@ -324,10 +371,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_agree),
-        cmocka_unit_test(test_references),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_wrong_local),
+        cmocka_unit_test(test_agree),       cmocka_unit_test(test_references), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_wrong_local), cmocka_unit_test(test_kept),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
