@@ -118,7 +118,11 @@ static void change_argument(struct rt_trace_event *event, uint8_t *bytes) {
     event->import_call.arguments.values = (const union rt_value *)bytes;
 }
 
-/* Changes a local of the replay once. */
+static const char locals[] =
+    "__attribute__((noinline)) int twice(int number) { return number * 2; }\n"
+    "int main(int count, char **words) { return twice(count + 1) + (words == 0); }\n";
+
+/* Changes the first local of the replay's `twice` once. */
 static void change_local(void *user, const struct hx_guest *replay, const struct st_event *event) {
     struct tampering *tampering = user;
     const struct st_frame *frame;
@@ -128,7 +132,7 @@ static void change_local(void *user, const struct hx_guest *replay, const struct
     if (event->kind != ST_STEP || tampering->changed)
         return;
     assert_null(st_session_frame(replay->session, &frame));
-    if (!rt_module_local_count(rt_code_module(replay->code), frame->activation.function))
+    if (!frame->function || strcmp(frame->function->name, "twice") != 0)
         return;
     assert_null(rt_activation_local(&frame->activation, 0, &type, &value));
     value.i32 ^= 0x100;
@@ -272,10 +276,14 @@ static void test_wrong_local(void **state) {
         const struct hx_replay_faults faults = {.at_event = change_local, .user = &tampering};
         struct hx_result result;
 
-        check(order, &faults, "program.wasm", &result);
+        check(order, &faults, "locals.wasm", &result);
         assert_int_equal(tampering.changed, 1);
         assert_int_equal(result.verdict, HX_DIFFER);
-        assert_non_null(strstr(result.findings[0].body.signature, "replay/local/"));
+        const struct or_finding *finding = &result.findings[0].body;
+        assert_string_equal(finding->signature, "replay/local/call");
+        assert_string_equal(finding->variable, "local 0: number");
+        assert_non_null(strstr(finding->file, "locals.c"));
+        assert_int_equal(finding->line, 2); /* of the call */
         hx_result_clear(&result);
     }
 }
@@ -350,6 +358,10 @@ static int set_up(void **state) {
         "  (func $f (export \"f\") (param externref) (result externref) (local externref)\n"
         "    call $give global.set $g call $give local.set 1 i32.const 2 call $give table.set $t\n"
         "    local.get 0 ref.func $f call $take global.get $g ref.func $take call $take local.get 1))\n";
+    static const char *const optimise[] = {"sh", "-c",
+                                           "clang-19 --target=wasm32-wasi -g -O1 -c locals.c && "
+                                           "clang-19 --target=wasm32-wasi locals.o -o locals.wasm",
+                                           NULL};
     struct hx_temp folder;
     char path[512];
 
@@ -359,6 +371,7 @@ static int set_up(void **state) {
     snprintf(path, sizeof path, "%s/file", folder.path);
     assert_null(hx_file_write(path, "twelve bytes", 12, 0644));
     make("program.c", program, compile);
+    make("locals.c", locals, optimise);
     make("references.wat", references, assemble);
     return 0;
 }
