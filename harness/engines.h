@@ -94,8 +94,8 @@ RT_MUST_USE struct rt_error *hx_engines_name(const struct hx_engines *options, s
 /* ---- replays.c: a run, its replay, the replay's replay (only with LOCKSTEP_RR) ---- */
 
 /* Records the module on the first engine, replays that on the second, and the recording of the replay on the
- * first: all must agree event by event. Then, of a WASI command, a run and a replay instruction by
- * instruction. */
+ * first: all must agree event by event. Then records another run on the first engine while a replay on the
+ * second follows it, compared instruction by instruction. */
 RT_MUST_USE struct rt_error *hx_replays_check(const struct hx_engines *options, const char *path,
                                               unsigned time_limit, struct or_progress *progress,
                                               struct hx_result *result);

@@ -159,6 +159,15 @@ static void print_result(struct hx_guest *guest, enum rt_type type, union rt_val
     }
 }
 
+/* Notes a trap, which is no error; gives back any other one. */
+static struct rt_error *note_trap(struct hx_guest *guest, struct rt_error *error) {
+    if (!error || error->code != RT_TRAP)
+        return error;
+    hx_buffer_print(&guest->calls, " %s", rt_trap_message((enum rt_trap)error->trap));
+    rt_error_destroy(error);
+    return NULL;
+}
+
 /* Calls one function and notes what came of it. A trap is no error; that a guest ended is. */
 static struct rt_error *call_export(struct hx_guest *guest, const char *name, struct rt_func *func,
                                     const union rt_value *args) {
@@ -171,11 +180,7 @@ static struct rt_error *call_export(struct hx_guest *guest, const char *name, st
     struct rt_error *error = rt_func_call(func, args, results);
     for (uint32_t i = 0; i < type.result_count && !error; i++)
         print_result(guest, (enum rt_type)type.results[i], results[i]);
-    if (error && error->code == RT_TRAP) {
-        hx_buffer_print(&guest->calls, " %s", rt_trap_message((enum rt_trap)error->trap));
-        rt_error_destroy(error);
-        error = NULL;
-    }
+    error = note_trap(guest, error);
     hx_buffer_text(&guest->calls, "\n");
     return error;
 }
@@ -246,8 +251,12 @@ static struct rt_error *run_exports(void *user, struct rt_instance *instance, in
     struct rt_error *error = rt_instance_start(instance);
 
     *ret_status = 0;
-    if (error || guest->options->invoke)
-        return error ? error : call_one(guest, guest->options->invoke);
+    if (error) { /* the instance is of no use */
+        hx_buffer_text(&guest->calls, "start:");
+        return note_trap(guest, error);
+    }
+    if (guest->options->invoke)
+        return call_one(guest, guest->options->invoke);
     for (uint64_t round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < rt_module_export_count(module) && !error; i++) {
             enum rt_extern_kind kind;

@@ -192,6 +192,19 @@ static void test_agree(void **state) {
     hx_buffer_clear(&bytes);
 }
 
+/* A trap of the start function ends both sides. */
+static void test_start_traps(void **state) {
+    struct hx_result result;
+
+    (void)state;
+    for (int order = 0; order < 2; order++) {
+        check(order, NULL, "start.wasm", &result);
+        assert_int_equal(result.verdict, HX_AGREE);
+        assert_int_equal(result.steps, 1);
+        hx_result_clear(&result);
+    }
+}
+
 /* References of the host's, which a replay has as others, in locals, operands, globals and a table. */
 static void test_references(void **state) {
     struct hx_result result;
@@ -350,6 +363,7 @@ static int set_up(void **state) {
     static const char *const compile[] = {"clang-19", "--target=wasm32-wasi", "-g", "-O0", "program.c",
                                           "-o",       "program.wasm",         NULL};
     static const char *const assemble[] = {"wat2wasm", "references.wat", "-o", "references.wasm", NULL};
+    static const char *const start[] = {"wat2wasm", "start.wat", "-o", "start.wasm", NULL};
     static const char references[] =
         "(module (import \"env\" \"give\" (func $give (result externref)))\n"
         "  (import \"env\" \"take\" (func $take (param externref funcref)))\n"
@@ -372,6 +386,7 @@ static int set_up(void **state) {
     assert_null(hx_file_write(path, "twelve bytes", 12, 0644));
     make("program.c", program, compile);
     make("locals.c", locals, optimise);
+    make("start.wat", "(module (func $f (export \"f\") unreachable) (start $f))", start);
     make("references.wat", references, assemble);
     return 0;
 }
@@ -384,8 +399,8 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_agree),       cmocka_unit_test(test_references), cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_wrong_local), cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_agree),  cmocka_unit_test(test_start_traps), cmocka_unit_test(test_references),
+        cmocka_unit_test(test_faults), cmocka_unit_test(test_wrong_local), cmocka_unit_test(test_kept),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
