@@ -230,7 +230,7 @@ static struct rt_error *play_rounds(const struct rt_module *module, const struct
         if (!error)
             result->is_limited = sides[i].is_late;
         if (!error && i && !result->is_limited)
-            error = compare_traces(&traces[i - 1], &traces[i], &result->values);
+            error = compare_traces(&traces[i - 1], &traces[i], &result->events);
         if (!error && i && !result->is_limited)
             error = compare_streams(&sides[0].guest, &sides[i].guest);
     }

@@ -182,6 +182,7 @@ static void test_agree(void **state) {
         assert_int_equal(result.verdict, HX_AGREE);
         assert_int_equal(result.finding_count, 0);
         assert_true(result.steps > 1000);
+        assert_true(result.events > 20);
         assert_false(result.is_limited);
         hx_result_clear(&result);
     }
