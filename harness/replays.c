@@ -32,6 +32,7 @@ struct side {
     unsigned time_limit;         /* milliseconds; 0: it is stepped */
     bool is_late;                /* that was too short */
     struct rt_error *divergence; /* the replay is not the recorded run */
+    bool is_failing;             /* stepped: an error is on its way through the guest */
 };
 
 /* ---- One side ---- */
@@ -241,10 +242,11 @@ static struct rt_error *play_rounds(const struct rt_module *module, const struct
 
 /* What the recording side has recorded up to its event is there before the replay goes on to that event. */
 static struct rt_error *hand_over(void *user, uint32_t side, uint64_t step, const struct st_event *event) {
-    const struct side *sides = user;
+    struct side *sides = user;
     const struct hx_replay_faults *faults = sides[0].guest.options->faults;
 
     (void)step;
+    sides[side].is_failing = event->kind == ST_HOST_RETURN && event->error;
     if (side == 1 && faults && faults->at_event)
         faults->at_event(faults->user, &sides[1].guest, event);
     if (side == 1)
@@ -258,6 +260,16 @@ static uint64_t number_reference(void *user, uint32_t side, enum rt_type type, c
     const uint64_t number = side == 0 ? rt_recorder_reference(sides[0].recorder, type, reference)
                                       : rt_replayer_reference(sides[1].replayer, type, reference);
     return number & INT64_MAX;
+}
+
+/* Lets an error come to the end of its way: with the guest's stack it would be lost. */
+static struct rt_error *unwind(struct side *side) {
+    struct st_event event = {.kind = ST_HOST_RETURN};
+    struct rt_error *error = NULL;
+
+    while (!error && side->is_failing && event.kind != ST_EXIT)
+        error = st_session_next(side->guest.session, &event);
+    return error;
 }
 
 /* A run that is being recorded, and a replay that follows it one stop behind. */
@@ -284,6 +296,8 @@ static struct rt_error *step(const struct rt_module *module, const struct hx_eng
                                                    .user = sides};
         error = hx_engines_compare(options, guests, &compare, result);
     }
+    for (int i = 0; i < 2 && !error; i++)
+        error = unwind(&sides[i]);
     for (int i = 0; i < 2; i++)
         close_side(&sides[i]);
     st_debug_close(debug);
