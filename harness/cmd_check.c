@@ -228,7 +228,8 @@ const struct hx_command hx_command_check = {
         "With --replay, a run is recorded on the first engine and replayed on the second, and what that\n"
         "records is replayed on the first: all three must agree event by event. Then another run is\n"
         "recorded and replayed at the same time, side by side, compared at every instruction as above.\n"
-        "Both runs have the real clocks and random numbers, and a copy each of the folders of --dir.\n\n"
+        "Both runs have the real clocks and random numbers, an empty input, and a copy each of the folders\n"
+        "of --dir.\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
