@@ -15,7 +15,7 @@
 struct values {
     const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
-    struct hx_list dirs;
+    struct hx_list dirs, env;
     bool coarse, replay, json;
 };
 
@@ -38,7 +38,9 @@ static const struct hx_option options[] = {
     {"--invoke", "NAME[,ARGS]", HX_OPTION_TEXT, offsetof(struct values, invoke),
      "with --engines: call this export alone"},
     {"--dir", "HOST[::GUEST]", HX_OPTION_LIST, offsetof(struct values, dirs),
-     "with --engines: let both guests use the folder HOST"},
+     "with --engines: let both guests use the folder HOST; with --replay: a copy for each recorded run"},
+    {"--env", "NAME=VALUE", HX_OPTION_LIST, offsetof(struct values, env),
+     "with --engines: set a variable of the guests' environment"},
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
 };
 
@@ -72,12 +74,13 @@ static struct rt_error *source_of(const struct hx_arguments *arguments, const st
         error = absolute(values->native, arena, &ret->native);
         return error ? error : absolute(values->wasm, arena, &ret->wasm);
     }
-    if (values->replay && values->dirs.count > 0)
-        return rt_error_format(RT_USAGE, "--replay runs the program twice, and so takes no --dir");
-    if (values->engines && !(values->replay && arguments->count == 1 && is_c_file(arguments->items[0]))) {
-        if (arguments->before_dashes != 1)
-            return rt_error_format(RT_USAGE, "--engines needs one Wasm file; its arguments come after --");
-        return absolute(arguments->items[0], arena, &ret->wasm);
+    if (values->engines && arguments->before_dashes != 1)
+        return rt_error_format(RT_USAGE, "%s its arguments come after --",
+                               values->replay ? "--replay needs one C or Wasm file;"
+                                              : "--engines needs one Wasm file;");
+    if (values->engines) {
+        const bool is_source = values->replay && is_c_file(arguments->items[0]);
+        return absolute(arguments->items[0], arena, is_source ? &ret->c_file : &ret->wasm);
     }
     if (arguments->count != 1)
         return rt_error_format(RT_USAGE, "needs one C file, or --native and --wasm");
@@ -89,6 +92,7 @@ static struct rt_error *engines_of(const struct hx_arguments *arguments, const s
                                    struct rt_arena *arena, struct hx_engines *ret) {
     const struct rt_wasi_dir *dirs;
     struct rt_wasi_dir *real = rt_arena_array(arena, values->dirs.count, sizeof *real);
+    struct hx_list env = {.count = 0};
 
     *ret = (struct hx_engines){.max_steps = values->steps,
                                .is_coarse = values->coarse,
@@ -103,6 +107,10 @@ static struct rt_error *engines_of(const struct hx_arguments *arguments, const s
         error = rt_error_out_of_memory();
     if (!error)
         error = hx_parse_dirs(&values->dirs, arena, &dirs);
+    if (!error)
+        error = hx_parse_env(&values->env, arena, &env);
+    ret->env = env.items;
+    ret->env_count = env.count;
     for (size_t i = 0; i < values->dirs.count && !error; i++) {
         real[i].guest = dirs[i].guest;
         error = absolute(dirs[i].host, arena, &real[i].host);
@@ -217,9 +225,11 @@ const struct hx_command hx_command_check = {
         "instruction the next pc, the call stack, operands, locals, and what was written are compared.\n"
         "A WASI command runs its _start, with fixed clocks and random numbers and an empty input; of\n"
         "another module all exports are called, with made-up arguments and imports.\n\n"
-        "With --replay, such a run is recorded on the first engine and replayed on the second, and what\n"
-        "that records is replayed on the first: all three must agree event by event. Then a WASI\n"
-        "command's run and a replay go side by side, compared at every instruction as above.\n\n"
+        "With --replay, a run is recorded on the first engine and replayed on the second, and what that\n"
+        "records is replayed on the first: all three must agree event by event. Then another run is\n"
+        "recorded and replayed at the same time, side by side, compared at every instruction as above.\n"
+        "Both runs have the real clocks and random numbers, an empty input, and a copy each of the folders\n"
+        "of --dir.\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,

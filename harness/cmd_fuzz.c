@@ -34,7 +34,7 @@ static const struct hx_option options[] = {
      "seeds to try (1-100; with --time alone: from 1 on)"},
     {"--source", "SOURCE", HX_OPTION_TEXT, offsetof(struct values, source),
      "where programs come from: csmith, or wasi, whose programs use WASI widely; with --engines csmith,\n"
-     "wasm-opt for random modules, or a folder of modules (csmith)"},
+     "wasm-opt for random modules, or a folder of modules, and wasi with --replay (csmith)"},
     {"--time", "10m", HX_OPTION_DURATION, offsetof(struct values, time),
      "start no program after this long: 90s, 10m, 2h"},
     {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs), "programs at a time (number of cores)"},
@@ -75,14 +75,14 @@ static struct rt_error *engines_of(const struct values *values, struct rt_arena 
         return error;
     if (strcmp(values->source, "wasm-opt") == 0)
         return hx_tool_find("wasm-opt", "binaryen", arena, &engines->wasm_opt);
-    if (strcmp(values->source, hx_generator_wasi.name) == 0)
+    if (strcmp(values->source, hx_generator_wasi.name) == 0 && !values->replay)
         return rt_error_format(RT_USAGE,
-                               "--engines: programs of --source wasi need folders of their own; take "
-                               "csmith, wasm-opt, or a folder of modules");
-    if (strcmp(values->source, hx_generator_csmith.name) != 0)
-        return hx_modules_list(values->source, arena, &ret->modules, &ret->module_count);
-    ret->generator = &hx_generator_csmith;
-    return NULL;
+                               "--engines: what programs of --source wasi see of their host is never the "
+                               "same twice; add --replay, or take csmith, wasm-opt, or a folder of modules");
+    ret->generator = strcmp(values->source, hx_generator_csmith.name) == 0 ? &hx_generator_csmith
+                     : strcmp(values->source, hx_generator_wasi.name) == 0 ? &hx_generator_wasi
+                                                                           : NULL;
+    return ret->generator ? NULL : hx_modules_list(values->source, arena, &ret->modules, &ret->module_count);
 }
 
 static struct rt_error *campaign_of(const struct values *values, const struct origin *origin,
@@ -194,7 +194,7 @@ const struct hx_command hx_command_fuzz = {
     "\n\nWith --engines, a module alone is compared in two engines (see `lockstep check --help`): a\n"
     "program's, a random one of --source wasm-opt, or those of the folder that --source names, where\n"
     "--seeds A-B takes the A-th to the B-th. With --replay, recorded runs of it are compared\n"
-    "with their replays."
+    "with their replays, and --source wasi is another source: each recorded run gets its folders anew."
     "\n\nExit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
     "not one program could be checked. Ctrl-C ends the campaign, keeps what was found and prints the\n"
     "summary.",

@@ -33,3 +33,22 @@ struct rt_error *hx_parse_dirs(const struct hx_list *words, struct rt_arena *are
     *ret = dirs;
     return NULL;
 }
+
+struct rt_error *hx_parse_env(const struct hx_list *given, struct rt_arena *arena, struct hx_list *ret) {
+    *ret = (struct hx_list){.items = rt_arena_array(arena, given->count, sizeof *ret->items)};
+    if (!ret->items)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < given->count; i++) {
+        const char *equals = strchr(given->items[i], '=');
+        size_t at = 0;
+
+        if (!equals || equals == given->items[i])
+            return rt_error_format(RT_USAGE, "--env: '%s' is not NAME=VALUE", given->items[i]);
+        while (at < ret->count &&
+               strncmp(ret->items[at], given->items[i], (size_t)(equals + 1 - given->items[i])))
+            at++;
+        ret->items[at] = given->items[i];
+        ret->count += at == ret->count;
+    }
+    return NULL;
+}

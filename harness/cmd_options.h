@@ -49,5 +49,9 @@
 /* Guest folders of words HOST[::GUEST], in the arena. */
 RT_MUST_USE struct rt_error *hx_parse_dirs(const struct hx_list *words, struct rt_arena *arena,
                                            struct rt_wasi_dir const **ret);
+/* A guest's variables of words NAME=VALUE, in the arena: the last of each name alone, as a guest's C library
+ * takes the first that it finds. */
+RT_MUST_USE struct rt_error *hx_parse_env(const struct hx_list *given, struct rt_arena *arena,
+                                          struct hx_list *ret);
 
 #endif

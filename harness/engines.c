@@ -44,7 +44,8 @@ static bool compare_text(const struct hx_engines *options, const struct hx_buffe
     if (at == a->size && at == b->size)
         return true;
     struct or_finding finding = {
-        .signature = rt_arena_printf(&result->arena, "engines/%s", what),
+        .signature =
+            rt_arena_printf(&result->arena, "%s/%s", options->is_replay ? "replay" : "engines", what),
         .detail = rt_arena_printf(&result->arena, "what the two %s differs at byte %zu",
                                   strcmp(what, "output") == 0 ? "printed" : "returned", at),
         .stop = result->steps,
@@ -88,18 +89,21 @@ static struct rt_error *take_report(const struct hx_engines *options, const stru
 }
 
 struct rt_error *hx_engines_compare(const struct hx_engines *options, struct hx_guest *const guests[2],
-                                    unsigned time_limit, struct or_progress *progress,
-                                    struct hx_result *result) {
-    const struct or_engines_options compare = {
-        .max_steps = options->max_steps, .max_time = time_limit, .progress = progress};
+                                    const struct or_engines_options *compare, struct hx_result *result) {
+    static const char *const roles[] = {"recorded", "replayed"};
     struct or_engines_report *report = NULL;
     struct or_engine_witness witnesses[2];
 
-    for (int i = 0; i < 2; i++)
-        witnesses[i] = (struct or_engine_witness){rt_engine_name(options->engines[i]), guests[i]->session,
-                                                  guests[i]->instance};
+    for (int i = 0; i < 2; i++) {
+        const char *engine = rt_engine_name(options->engines[i]);
+        witnesses[i] = (struct or_engine_witness){
+            options->is_replay ? rt_arena_printf(&result->arena, "%s, %s", roles[i], engine) : engine,
+            guests[i]->session, guests[i]->instance};
+        if (!witnesses[i].name)
+            return rt_error_out_of_memory();
+    }
     double started = hx_seconds();
-    struct rt_error *error = or_engines_compare(witnesses, &compare, &report);
+    struct rt_error *error = or_engines_compare(witnesses, compare, &report);
     result->compare_seconds = hx_seconds() - started;
     if (!error)
         error = take_report(options, report, result);
@@ -109,7 +113,7 @@ struct rt_error *hx_engines_compare(const struct hx_engines *options, struct hx_
         for (int i = 0; i < 2 && same; i++)
             same = compare_text(options, &guests[0]->streams[i], &guests[1]->streams[i], "output", result,
                                 &error);
-        if (same)
+        if (same && !options->is_replay) /* a replay is told what its calls gave */
             compare_text(options, &guests[0]->calls, &guests[1]->calls, "results", result, &error);
         /* A mistake in what was to be called shows as an error of both sides. */
         if (!error && guests[0]->calls.size == 0 && options->invoke && report->error[0])
@@ -121,7 +125,10 @@ struct rt_error *hx_engines_compare(const struct hx_engines *options, struct hx_
 
 struct rt_error *hx_engines_check(const struct hx_engines *options, const char *path, unsigned time_limit,
                                   struct or_progress *progress, struct hx_result *result) {
+    const struct or_engines_options compare = {
+        .max_steps = options->max_steps, .max_time = time_limit, .progress = progress};
     struct rt_module *module = NULL;
+    struct st_debug *debug = NULL;
     struct hx_guest guests[2] = {0};
 
 #ifdef LOCKSTEP_RR
@@ -130,16 +137,20 @@ struct rt_error *hx_engines_check(const struct hx_engines *options, const char *
 #endif
     progress->running = 2;
     struct rt_error *error = rt_module_open(path, &module);
+    if (!error)
+        rt_error_destroy(st_debug_open_wasm(module, &debug)); /* for names alone */
     for (int i = 0; i < 2 && !error; i++) {
+        guests[i].debug = debug;
         error = hx_guest_open(module, options->engines[i], options, &guests[i]);
         if (error)
             error = rt_error_context(error, "%s", path);
     }
     if (!error)
-        error = hx_engines_compare(options, (struct hx_guest *const[]){&guests[0], &guests[1]}, time_limit,
-                                   progress, result);
+        error =
+            hx_engines_compare(options, (struct hx_guest *const[]){&guests[0], &guests[1]}, &compare, result);
     for (int i = 0; i < 2; i++)
         hx_guest_close(&guests[i]);
+    st_debug_close(debug);
     rt_module_destroy(module);
     return error;
 }

@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_HARNESS_ENGINES_H
 #define LOCKSTEP_HARNESS_ENGINES_H
 
+#include "harness/guest_world.h"
 #include "harness/result.h"
 
 #define HX_DEFAULT_STEPS              20000000
@@ -17,11 +18,30 @@ struct hx_engines {
     const char *invoke;      /* "NAME" or "NAME,ARG,...": one export; NULL: `_start`, or else all exports */
     const char *const *args; /* a command's, args[0] its name */
     size_t arg_count;
-    const struct rt_wasi_dir *dirs; /* both sides' */
+    const char *const *env;
+    size_t env_count;
+    const struct rt_wasi_dir *dirs; /* both sides'; a run that is recorded has copies of its own */
     size_t dir_count;
-    bool is_replay;       /* record on the first, replay on the second: replays.c */
+    const struct hx_guest_setup *setup; /* instead of the above: each run that is recorded has it anew */
+    const struct hx_temp *folder;       /* where the runs' folders are made; not needed without is_replay */
+    const struct hx_replay_faults *faults; /* that a test plants, else NULL */
+    bool is_replay;                        /* record on the first, replay on the second: replays.c */
     const char *wasm_opt; /* a seed is a random module of this tool's; NULL: a Csmith program */
 };
+
+struct hx_guest;
+struct rt_trace_sink;
+
+/* Faults for tests of --replay, each may be NULL. */
+struct hx_replay_faults {
+    /* Puts another sink in front of the one that keeps what a round records: 0 the run, 1 its replay, 2 the
+     * replay of that; HX_REPLAY_STEPPED the run that is stepped beside its replay. */
+    void (*sink)(void *user, unsigned round, struct rt_trace_sink *sink);
+    /* At each event of the stepped replay, before it is compared. */
+    void (*at_event)(void *user, const struct hx_guest *replay, const struct st_event *event);
+    void *user;
+};
+#define HX_REPLAY_STEPPED 3
 
 /* "compiled,interp"; RT_USAGE when it is not two names. */
 RT_MUST_USE struct rt_error *hx_engines_parse(const char *text, enum rt_engine ret[2]);
@@ -38,10 +58,15 @@ struct hx_guest {
      * say what shall run. */
     struct rt_error *(*prepare)(struct hx_guest *guest, struct st_session_options *session);
     void *prepare_user;
+    const struct st_debug *debug; /* or NULL */
+    bool is_recorded;             /* it has the real host, and its folders for itself */
+
     const struct hx_engines *options;
+    bool is_command; /* a WASI command that is run by its _start */
     struct rt_code *code;
     struct rt_store *store;
-    struct rt_wasi *wasi; /* NULL when the module is no WASI command */
+    struct hx_guest_world world; /* of a command that is recorded */
+    struct rt_wasi *wasi;        /* of a command, unless it was instantiated by `prepare` */
     struct rt_instance *instance;
     struct st_session *session;
     struct rt_arena arena;
@@ -60,16 +85,17 @@ bool hx_guest_keep_output(void *user, int fd, const void *bytes, size_t size);
 
 /* Compares two guests that have not run yet, then what they printed and what their calls returned. */
 RT_MUST_USE struct rt_error *hx_engines_compare(const struct hx_engines *options,
-                                                struct hx_guest *const guests[2], unsigned time_limit,
-                                                struct or_progress *progress, struct hx_result *result);
+                                                struct hx_guest *const guests[2],
+                                                const struct or_engines_options *compare,
+                                                struct hx_result *result);
 /* The name of the comparison in the result. */
 RT_MUST_USE struct rt_error *hx_engines_name(const struct hx_engines *options, struct hx_result *result);
 
 /* ---- replays.c: a run, its replay, the replay's replay (only with LOCKSTEP_RR) ---- */
 
 /* Records the module on the first engine, replays that on the second, and the recording of the replay on the
- * first: all must agree event by event. Then, of a WASI command, a run and a replay instruction by
- * instruction. */
+ * first: all must agree event by event. Then records another run on the first engine while a replay on the
+ * second follows it, compared instruction by instruction. */
 RT_MUST_USE struct rt_error *hx_replays_check(const struct hx_engines *options, const char *path,
                                               unsigned time_limit, struct or_progress *progress,
                                               struct hx_result *result);

@@ -159,6 +159,15 @@ static void print_result(struct hx_guest *guest, enum rt_type type, union rt_val
     }
 }
 
+/* Notes a trap, which is no error; gives back any other one. */
+static struct rt_error *note_trap(struct hx_guest *guest, struct rt_error *error) {
+    if (!error || error->code != RT_TRAP)
+        return error;
+    hx_buffer_print(&guest->calls, " %s", rt_trap_message((enum rt_trap)error->trap));
+    rt_error_destroy(error);
+    return NULL;
+}
+
 /* Calls one function and notes what came of it. A trap is no error; that a guest ended is. */
 static struct rt_error *call_export(struct hx_guest *guest, const char *name, struct rt_func *func,
                                     const union rt_value *args) {
@@ -171,11 +180,7 @@ static struct rt_error *call_export(struct hx_guest *guest, const char *name, st
     struct rt_error *error = rt_func_call(func, args, results);
     for (uint32_t i = 0; i < type.result_count && !error; i++)
         print_result(guest, (enum rt_type)type.results[i], results[i]);
-    if (error && error->code == RT_TRAP) {
-        hx_buffer_print(&guest->calls, " %s", rt_trap_message((enum rt_trap)error->trap));
-        rt_error_destroy(error);
-        error = NULL;
-    }
+    error = note_trap(guest, error);
     hx_buffer_text(&guest->calls, "\n");
     return error;
 }
@@ -231,20 +236,33 @@ static struct rt_error *call_one(struct hx_guest *guest, const char *text) {
     return call_export(guest, name, item.func, args);
 }
 
+static uint32_t imported_functions(const struct rt_module *module) {
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < rt_module_import_count(module); i++)
+        count += rt_module_import(module, i).kind == RT_EXTERN_FUNC;
+    return count;
+}
+
 static struct rt_error *run_exports(void *user, struct rt_instance *instance, int *ret_status) {
     struct hx_guest *guest = user;
     const struct rt_module *module = rt_code_module(guest->code);
+    const uint32_t imported = imported_functions(module);
     struct rt_error *error = rt_instance_start(instance);
 
     *ret_status = 0;
-    if (error || guest->options->invoke)
-        return error ? error : call_one(guest, guest->options->invoke);
+    if (error) { /* the instance is of no use */
+        hx_buffer_text(&guest->calls, "start:");
+        return note_trap(guest, error);
+    }
+    if (guest->options->invoke)
+        return call_one(guest, guest->options->invoke);
     for (uint64_t round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < rt_module_export_count(module) && !error; i++) {
             enum rt_extern_kind kind;
             uint32_t item;
             const char *name = rt_module_export(module, i, &kind, &item);
-            if (kind == RT_EXTERN_FUNC)
+            if (kind == RT_EXTERN_FUNC && item >= imported) /* what the host gave has nothing to show */
                 error = call_with_made_up(guest, name, item, round * 10007 + i);
         }
     }
@@ -270,19 +288,39 @@ static bool is_command(const struct rt_module *module) {
     return has_start;
 }
 
+/* What a command that is recorded has for itself. */
+static struct rt_error *make_world(struct hx_guest *guest) {
+    static const char name[] = "run";
+    const struct hx_engines *options = guest->options;
+
+    if (options->setup)
+        return hx_guest_world_make(options->setup, options->folder, name, &guest->world);
+    if (options->dir_count)
+        return hx_guest_world_copy(options->dirs, options->dir_count, options->folder, name, &guest->world);
+    return NULL;
+}
+
 static struct rt_error *instantiate_command(struct hx_guest *guest) {
-    const struct rt_wasi_options wasi = {.args = guest->options->args,
-                                         .arg_count = guest->options->arg_count,
-                                         .dirs = guest->options->dirs,
-                                         .dir_count = guest->options->dir_count,
-                                         .stdin_fd = -1,
+    const struct hx_engines *options = guest->options;
+    const struct hx_guest_setup *setup = options->setup;
+    const struct hx_guest_world *world = &guest->world;
+    struct rt_error *error = guest->is_recorded ? make_world(guest) : NULL;
+    const struct rt_wasi_options wasi = {.args = setup ? setup->args : options->args,
+                                         .arg_count = setup ? setup->arg_count : options->arg_count,
+                                         .env = setup ? setup->env : options->env,
+                                         .env_count = setup ? setup->env_count : options->env_count,
+                                         .dirs = guest->is_recorded ? world->dirs : options->dirs,
+                                         .dir_count =
+                                             guest->is_recorded ? world->dir_count : options->dir_count,
+                                         .stdin_fd = world->has_input ? world->input_fd : -1,
                                          .stdout_fd = -1,
                                          .stderr_fd = -1,
                                          .write = hx_guest_keep_output,
                                          .write_user = guest,
-                                         .deterministic = true};
-    struct rt_error *error = rt_wasi_create(guest->store, &wasi, &guest->wasi);
+                                         .deterministic = !guest->is_recorded};
 
+    if (!error)
+        error = rt_wasi_create(guest->store, &wasi, &guest->wasi);
     return error ? error : rt_wasi_instantiate(guest->wasi, guest->code, &guest->instance);
 }
 
@@ -312,12 +350,12 @@ struct rt_error *hx_guest_open(const struct rt_module *module, enum rt_engine en
                                const struct hx_engines *options, struct hx_guest *ret) {
     struct rt_compile_options compile = {
         .engine = engine, .every_instruction = !options->is_coarse, .canonical_nans = true};
-    bool by_start = !options->invoke && is_command(module);
     struct st_session_options session = {.host_calls = true};
 
     ret->options = options;
+    ret->is_command = !options->invoke && is_command(module);
     rt_arena_init(&ret->arena, 0);
-    if (!by_start) {
+    if (!ret->is_command) {
         session.stack_size = STACK_SIZE;
         session.run = run_exports;
         session.run_user = ret;
@@ -334,9 +372,9 @@ struct rt_error *hx_guest_open(const struct rt_module *module, enum rt_engine en
             error = ret->prepare(ret, &session);
     }
     if (!error && !ret->instance)
-        error = by_start ? instantiate_command(ret) : instantiate_made_up(ret, module);
+        error = ret->is_command ? instantiate_command(ret) : instantiate_made_up(ret, module);
     if (!error)
-        error = st_session_create_wasm(ret->instance, NULL, &session, &ret->session);
+        error = st_session_create_wasm(ret->instance, ret->debug, &session, &ret->session);
     return error ? rt_error_context(error, "%s", rt_engine_name(engine)) : NULL;
 }
 
@@ -344,6 +382,7 @@ void hx_guest_close(struct hx_guest *guest) {
     st_session_destroy(guest->session);
     rt_wasi_destroy(guest->wasi);
     rt_store_destroy(guest->store);
+    hx_guest_world_close(&guest->world);
     rt_code_destroy(guest->code);
     for (int i = 0; i < 2; i++)
         hx_buffer_clear(&guest->streams[i]);

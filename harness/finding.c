@@ -66,19 +66,39 @@ static void quote(const char *text, struct hx_buffer *out) {
     hx_buffer_text(out, "'");
 }
 
-static void reproduce_engines(const struct hx_engines *engines, struct hx_buffer *out) {
-    hx_buffer_print(out, "check%s --engines %s,%s --steps %llu " HX_WASM " \"$@\"\n",
-                    engines->is_coarse ? " --coarse" : "", rt_engine_name(engines->engines[0]),
-                    rt_engine_name(engines->engines[1]), (unsigned long long)engines->max_steps);
+static bool is_wasm_only(const struct hx_job *job) {
+    return job->source.has_seed && job->setup->generator && !job->setup->generator->has_native;
 }
 
-static bool is_wasm_only(const struct hx_job *job) {
-    return job->source.has_seed && !job->setup->generator->has_native;
+/* A program that wants its seed's setup is made again. */
+static void reproduce_seed(const struct hx_job *job, struct hx_buffer *out) {
+    hx_buffer_print(out, "fuzz --source %s --seeds %llu", job->setup->generator->name,
+                    (unsigned long long)job->source.seed);
+}
+
+static void reproduce_compiler(const struct hx_tools *tools, struct hx_buffer *out) {
+    hx_buffer_text(out, " --cc ");
+    quote(tools->cc, out);
+    hx_buffer_print(out, " --opt %s", tools->optimisation);
+}
+
+static void reproduce_engines(const struct hx_job *job, struct hx_buffer *out) {
+    const struct hx_engines *engines = job->setup->engines;
+
+    if (is_wasm_only(job)) {
+        reproduce_seed(job, out);
+        reproduce_compiler(job->setup->tools, out);
+    } else {
+        hx_buffer_text(out, "check " HX_WASM);
+    }
+    hx_buffer_print(out, "%s%s --engines %s,%s --steps %llu --time-limit %ums \"$@\"\n",
+                    engines->is_replay ? " --replay" : "", engines->is_coarse ? " --coarse" : "",
+                    rt_engine_name(engines->engines[0]), rt_engine_name(engines->engines[1]),
+                    (unsigned long long)engines->max_steps, job->setup->time_limit);
 }
 
 static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     const struct hx_tools *tools = job->setup->tools;
-    const struct hx_engines *engines = job->setup->engines;
     char binary[PATH_MAX] = "lockstep";
     ssize_t length = readlink("/proc/self/exe", binary, sizeof binary - 1);
 
@@ -93,26 +113,24 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     hx_buffer_text(out, "}\n"
                         "[ -x \"$lockstep\" ] || lockstep=lockstep\n"
                         "exec \"$lockstep\" ");
-    if (engines) {
-        reproduce_engines(engines, out);
+    if (job->setup->engines) {
+        reproduce_engines(job, out);
         return;
     }
     if (is_wasm_only(job))
-        hx_buffer_print(out, "fuzz --source %s --seeds %llu", job->setup->generator->name,
-                        (unsigned long long)job->source.seed);
+        reproduce_seed(job, out);
     else
         hx_buffer_text(out, "check " HX_SOURCE);
-    hx_buffer_text(out, " --cc ");
-    quote(tools->cc, out);
+    reproduce_compiler(tools, out);
     if (strcmp(tools->cc, tools->native.name) != 0) {
         hx_buffer_text(out, " --native-cc ");
         quote(tools->native.name, out);
     }
     if (job->setup->engine != RT_ENGINE_COMPILED)
         hx_buffer_print(out, " --engine %s", rt_engine_name(job->setup->engine));
-    hx_buffer_print(out, " --opt %s --stops %llu --visits %llu --time-limit %ums \"$@\"\n",
-                    tools->optimisation, (unsigned long long)job->setup->max_stops,
-                    (unsigned long long)job->setup->max_visits, job->setup->time_limit);
+    hx_buffer_print(out, " --stops %llu --visits %llu --time-limit %ums \"$@\"\n",
+                    (unsigned long long)job->setup->max_stops, (unsigned long long)job->setup->max_visits,
+                    job->setup->time_limit);
 }
 
 static void finding_document(const struct hx_job *job, const struct hx_result *result,
@@ -156,8 +174,7 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
 
 struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
                                   const struct hx_finding *finding, const char **ret_name) {
-    bool has_native = !is_wasm_only(job);
-    const char *const files[] = {HX_SOURCE, HX_WASM, has_native ? HX_NATIVE : HX_WASM_OTHER};
+    const char *const files[] = {HX_SOURCE, HX_WASM, HX_NATIVE, HX_WASM_OTHER};
     const char *name = finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
                                       : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
                                                         (unsigned long long)hash(finding->body.signature));

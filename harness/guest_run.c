@@ -1,9 +1,8 @@
 /* Runs a WASI command in this process with a setup. */
 #include "harness/guest_run.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
+#include "harness/guest_world.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -57,33 +56,30 @@ static struct rt_error *run_module(const char *wasm, const struct rt_wasi_option
 
 struct rt_error *hx_guest_run(const char *wasm, const struct hx_guest_setup *setup, const char *folder,
                               const struct hx_guest_options *options, struct hx_guest_run *ret) {
-    char root[512], extra[512], input[512];
-    const struct rt_wasi_dir dirs[] = {{root, "/"}, {extra, "/extra"}};
     const struct rt_hooks hooks = {.user = (void *)(uintptr_t)options, .host_call = tell_call};
 
+    struct hx_guest_world world;
+    struct rt_error *error = hx_guest_world_open(folder, &world);
+
     *ret = (struct hx_guest_run){0};
-    snprintf(root, sizeof root, "%s/" HX_GUEST_ROOT, folder);
-    snprintf(extra, sizeof extra, "%s/" HX_GUEST_EXTRA, folder);
-    snprintf(input, sizeof input, "%s/" HX_GUEST_INPUT, folder);
-    int input_fd = open(input, O_RDONLY | O_CLOEXEC);
-    if (input_fd < 0)
-        return rt_error_os(errno, "cannot open the guest's input %s", input);
+    if (error)
+        return error;
     const struct rt_wasi_options wasi = {
         .args = setup->args,
         .arg_count = setup->arg_count,
         .env = setup->env,
         .env_count = setup->env_count,
-        .dirs = dirs,
-        .dir_count = sizeof dirs / sizeof *dirs,
-        .stdin_fd = input_fd,
+        .dirs = world.dirs,
+        .dir_count = world.dir_count,
+        .stdin_fd = world.input_fd,
         .stdout_fd = -1,
         .stderr_fd = -1,
         .write = keep_output,
         .write_user = ret,
         .deterministic = options->deterministic,
     };
-    struct rt_error *error = run_module(wasm, &wasi, options->on_call ? &hooks : NULL, &ret->status);
-    close(input_fd);
+    error = run_module(wasm, &wasi, options->on_call ? &hooks : NULL, &ret->status);
+    hx_guest_world_close(&world);
     if (error && error->code == RT_TRAP) {
         ret->trap = rt_trap_message((enum rt_trap)error->trap);
         ret->status = STATUS_TRAPPED;

@@ -1,5 +1,6 @@
 /* The oracle over traces: a run, its replay on another engine, and the replay of what that recorded, compared
- * event by event; then a run and a replay side by side, instruction by instruction. Runs in a worker. */
+ * event by event; then a run that is being recorded and its replay side by side, instruction by instruction.
+ * Runs in a worker. */
 #include "harness/engines.h"
 
 #include "harness/process.h"
@@ -21,7 +22,9 @@ enum {
 struct side {
     struct hx_guest guest;
     const struct rt_trace_memory *from; /* what is replayed; NULL: a run */
+    bool follows;                       /* `from` is still being recorded */
     struct rt_trace_memory *to;         /* where it is recorded; NULL: it is not */
+    unsigned round;                     /* see struct hx_replay_faults */
     struct rt_recorder *recorder;
     struct rt_replayer *replayer;
     struct hx_replay_output output;
@@ -29,6 +32,7 @@ struct side {
     unsigned time_limit;         /* milliseconds; 0: it is stepped */
     bool is_late;                /* that was too short */
     struct rt_error *divergence; /* the replay is not the recorded run */
+    bool is_failing;             /* stepped: an error is on its way through the guest */
 };
 
 /* ---- One side ---- */
@@ -52,8 +56,10 @@ static struct rt_error *run_replay(void *user, struct rt_instance *instance, int
 
     (void)instance;
     struct rt_error *error = rt_replayer_run(side->replayer, &side->result);
-    if (!error)
+    if (!error && side->guest.is_command)
         return end_of(side, ret_status);
+    if (!error) /* as a host that calls exports, whatever becomes of the calls */
+        return NULL;
     side->divergence = rt_error_format(error->code, "%s", error->message);
     return error;
 }
@@ -64,7 +70,12 @@ static struct rt_error *start_recording(struct side *side) {
     const struct rt_recorder_options options = {
         .modules = &module, .module_count = 1, .engine = "lockstep", .writer = &fast};
 
-    return rt_recorder_create(side->guest.store, rt_trace_sink_memory(side->to), &options, &side->recorder);
+    const struct hx_replay_faults *faults = side->guest.options->faults;
+    struct rt_trace_sink sink = rt_trace_sink_memory(side->to);
+
+    if (faults && faults->sink)
+        faults->sink(faults->user, side->round, &sink);
+    return rt_recorder_create(side->guest.store, sink, &options, &side->recorder);
 }
 
 static struct rt_error *start_replay(struct side *side, struct st_session_options *session) {
@@ -76,7 +87,11 @@ static struct rt_error *start_replay(struct side *side, struct st_session_option
     struct rt_trace_reader *reader;
 
     side->output = hx_replay_output_make(hx_guest_keep_output, &side->guest);
-    struct rt_error *error = rt_trace_source_memory(side->from->bytes, side->from->size, &source);
+    struct rt_error *error = NULL;
+    if (side->follows)
+        source = rt_trace_source_growing(side->from);
+    else
+        error = rt_trace_source_memory(side->from->bytes, side->from->size, &source);
     if (!error)
         error = rt_trace_reader_create(source, &reader);
     if (!error)
@@ -100,7 +115,10 @@ static struct rt_error *prepare(struct hx_guest *guest, struct st_session_option
 }
 
 static struct rt_error *open_side(const struct rt_module *module, enum rt_engine engine,
-                                  const struct hx_engines *options, struct side *side) {
+                                  const struct st_debug *debug, const struct hx_engines *options,
+                                  struct side *side) {
+    side->guest.debug = debug;
+    side->guest.is_recorded = !side->from;
     side->guest.prepare = prepare;
     side->guest.prepare_user = side;
     return hx_guest_open(module, engine, options, &side->guest);
@@ -191,7 +209,7 @@ static struct rt_error *compare_streams(const struct hx_guest *a, const struct h
     return NULL;
 }
 
-/* ---- The whole ---- */
+/* ---- Event by event ---- */
 
 enum { ROUNDS = 3 };
 
@@ -205,37 +223,89 @@ static struct rt_error *play_rounds(const struct rt_module *module, const struct
     for (int i = 0; i < ROUNDS && !error && !result->is_limited; i++) {
         sides[i].time_limit = time_limit / (i ? REPLAY_PART : RUN_PART);
         sides[i].to = &traces[i];
+        sides[i].round = (unsigned)i;
         sides[i].from = i ? &traces[i - 1] : NULL;
-        error = open_side(module, options->engines[i % 2], options, &sides[i]);
+        error = open_side(module, options->engines[i % 2], NULL, options, &sides[i]);
         if (!error)
             error = run_side(&sides[i]);
         if (!error)
             result->is_limited = sides[i].is_late;
         if (!error && i && !result->is_limited)
-            error = compare_traces(&traces[i - 1], &traces[i], &result->values);
+            error = compare_traces(&traces[i - 1], &traces[i], &result->events);
         if (!error && i && !result->is_limited)
             error = compare_streams(&sides[0].guest, &sides[i].guest);
     }
     return error;
 }
 
-/* Another run, beside a replay of the first one. */
-static struct rt_error *step(const struct rt_module *module, const struct hx_engines *options,
-                             const struct rt_trace_memory *trace, unsigned time_limit,
-                             struct or_progress *progress, struct hx_result *result) {
-    struct side sides[2] = {{.from = NULL}, {.from = trace}};
+/* ---- Side by side ---- */
+
+/* What the recording side has recorded up to its event is there before the replay goes on to that event. */
+static struct rt_error *hand_over(void *user, uint32_t side, uint64_t step, const struct st_event *event) {
+    struct side *sides = user;
+    const struct hx_replay_faults *faults = sides[0].guest.options->faults;
+
+    (void)step;
+    sides[side].is_failing = event->kind == ST_HOST_RETURN && event->error;
+    if (side == 1 && faults && faults->at_event)
+        faults->at_event(faults->user, &sides[1].guest, event);
+    if (side == 1)
+        return NULL;
+    return event->kind == ST_EXIT ? rt_recorder_finish(sides[0].recorder)
+                                  : rt_recorder_flush(sides[0].recorder);
+}
+
+static uint64_t number_reference(void *user, uint32_t side, enum rt_type type, const void *reference) {
+    const struct side *sides = user;
+    const uint64_t number = side == 0 ? rt_recorder_reference(sides[0].recorder, type, reference)
+                                      : rt_replayer_reference(sides[1].replayer, type, reference);
+    return number & INT64_MAX;
+}
+
+/* Lets an error come to the end of its way: with the guest's stack it would be lost. */
+static struct rt_error *unwind(struct side *side) {
+    struct st_event event = {.kind = ST_HOST_RETURN};
     struct rt_error *error = NULL;
 
-    for (int i = 0; i < 2 && !error; i++)
-        error = open_side(module, options->engines[i], options, &sides[i]);
-    if (!error) {
-        struct hx_guest *const guests[2] = {&sides[0].guest, &sides[1].guest};
-        error = hx_engines_compare(options, guests, time_limit, progress, result);
-    }
-    for (int i = 0; i < 2; i++)
-        close_side(&sides[i]);
+    while (!error && side->is_failing && event.kind != ST_EXIT)
+        error = st_session_next(side->guest.session, &event);
     return error;
 }
+
+/* A run that is being recorded, and a replay that follows it one stop behind. */
+static struct rt_error *step(const struct rt_module *module, const struct hx_engines *options,
+                             unsigned time_limit, struct or_progress *progress, struct hx_result *result) {
+    struct rt_trace_memory trace = {.bytes = NULL};
+    struct side sides[2] = {{.to = &trace, .round = HX_REPLAY_STEPPED}, {.from = &trace, .follows = true}};
+    struct st_debug *debug = NULL;
+
+    rt_error_destroy(st_debug_open_wasm(module, &debug)); /* for names alone */
+    struct rt_error *error = open_side(module, options->engines[0], debug, options, &sides[0]);
+    if (!error)
+        error = rt_recorder_flush(sides[0].recorder); /* the replay makes the instance when it is opened */
+    if (!error)
+        error = open_side(module, options->engines[1], debug, options, &sides[1]);
+    if (!error) {
+        struct hx_guest *const guests[2] = {&sides[0].guest, &sides[1].guest};
+        const struct or_engines_options compare = {.max_steps = options->max_steps,
+                                                   .max_time = time_limit,
+                                                   .progress = progress,
+                                                   .subject = "replay",
+                                                   .at_event = hand_over,
+                                                   .reference = number_reference,
+                                                   .user = sides};
+        error = hx_engines_compare(options, guests, &compare, result);
+    }
+    for (int i = 0; i < 2 && !error; i++)
+        error = unwind(&sides[i]);
+    for (int i = 0; i < 2; i++)
+        close_side(&sides[i]);
+    st_debug_close(debug);
+    free(trace.bytes);
+    return error;
+}
+
+/* ---- The whole ---- */
 
 struct rt_error *hx_replays_check(const struct hx_engines *options, const char *path, unsigned time_limit,
                                   struct or_progress *progress, struct hx_result *result) {
@@ -251,12 +321,15 @@ struct rt_error *hx_replays_check(const struct hx_engines *options, const char *
         result->verdict = HX_AGREE;
         error = play_rounds(module, options, sides, traces, time_limit, result);
     }
-    const bool is_command = sides[0].guest.wasi != NULL;
     for (int i = 0; i < ROUNDS; i++)
         close_side(&sides[i]);
-    /* References of the host are other pointers in a replay: of other modules, the events have to do. */
-    if (!error && is_command)
-        error = step(module, options, &traces[0], time_limit / STEP_PART, progress, result);
+    const bool was_late = result->is_limited;
+    if (!error)
+        error = step(module, options, time_limit / STEP_PART, progress, result);
+    if (!error && was_late && !result->is_limited) {
+        result->is_limited = true;
+        result->reason = "without its steps it was too slow to be replayed";
+    }
     if (error && error->code == RT_DIVERGED) {
         const char *detail = rt_arena_printf(&result->arena, "%s", error->message);
         rt_error_destroy(error);

@@ -66,7 +66,10 @@ void hx_report_result(const struct hx_result *result, const char *folder, struct
     if (result->reason)
         hx_buffer_print(out, " (%s)", result->reason);
     if (result->engines) {
-        hx_buffer_print(out, ": %llu instructions of %s, %llu values compared, in %.2f s\n",
+        hx_buffer_text(out, ": ");
+        if (result->events)
+            hx_buffer_print(out, "%llu events, ", (unsigned long long)result->events);
+        hx_buffer_print(out, "%llu instructions of %s, %llu values compared, in %.2f s\n",
                         (unsigned long long)result->steps, result->engines,
                         (unsigned long long)result->values, result->seconds[HX_STEP]);
         return;

@@ -120,6 +120,7 @@ static void result_body(struct codec *codec, struct hx_result *result) {
     number(codec, &result->unchanged);
     string(codec, &result->engines);
     number(codec, &result->steps);
+    number(codec, &result->events);
     number(codec, &limited);
     result->is_limited = limited != 0;
     for (int i = 0; i < HX_STAGE_COUNT; i++)

@@ -32,6 +32,7 @@ struct hx_result {
     const char *engines; /* of a comparison of engines: "compiled,interp"; else NULL */
     uint64_t steps;      /* then: instructions that both sides executed */
     bool is_limited;     /* and whether a limit ended it */
+    uint64_t events;     /* of --replay: events of a recording that its replays were compared with */
     double seconds[HX_STAGE_COUNT];
     double compare_seconds; /* the part of HX_STEP after loading */
     uint64_t worker_kib;    /* the worker's largest resident set; 0 when it did not tell */

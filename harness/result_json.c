@@ -54,6 +54,8 @@ void hx_result_json(const struct hx_result *result, struct hx_buffer *out) {
     if (result->engines) {
         hx_json_string(&json, "engines", result->engines);
         hx_json_number(&json, "steps", result->steps);
+        if (result->events)
+            hx_json_number(&json, "events", result->events);
         hx_json_bool(&json, "limited", result->is_limited);
         hx_json_number(&json, "values", result->values);
     } else {

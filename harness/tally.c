@@ -73,6 +73,7 @@ struct rt_error *hx_tally_add(struct hx_tally *tally, const struct hx_result *re
     tally->programs++;
     tally->verdicts[result->verdict]++;
     tally->steps += result->steps;
+    tally->events += result->events;
     tally->limited += result->is_limited;
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         tally->seconds[i] += result->seconds[i];
@@ -144,6 +145,9 @@ void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file) {
     if (tally->steps > 0)
         fprintf(file, "%llu instructions compared; %llu programs were stopped at a limit\n",
                 (unsigned long long)tally->steps, (unsigned long long)tally->limited);
+    if (tally->events > 0)
+        fprintf(file, "%llu events of recordings compared with their replays\n",
+                (unsigned long long)tally->events);
     if (tally->findings > 0)
         fprintf(file, "%llu findings of %zu signatures, %llu of them known\n",
                 (unsigned long long)tally->findings, tally->signatures.count,

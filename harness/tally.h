@@ -23,6 +23,7 @@ struct hx_tally {
     uint64_t programs, verdicts[HX_VERDICT_COUNT];
     uint64_t findings, unknown;
     uint64_t steps, limited; /* of engines: instructions compared, and modules that a limit ended */
+    uint64_t events;         /* of recordings, compared */
     struct hx_sightings signatures, reasons;
     double seconds[HX_STAGE_COUNT];
     uint64_t worker_kib; /* the largest of all workers */

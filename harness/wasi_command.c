@@ -7,27 +7,6 @@
 
 /* ---- Making it ---- */
 
-/* The variables, the last of each name alone: a guest's C library takes the first that it finds. */
-static struct rt_error *environment(const struct hx_list *given, struct rt_arena *arena,
-                                    struct hx_list *ret) {
-    *ret = (struct hx_list){.items = rt_arena_array(arena, given->count, sizeof *ret->items)};
-    if (!ret->items)
-        return rt_error_out_of_memory();
-    for (size_t i = 0; i < given->count; i++) {
-        const char *equals = strchr(given->items[i], '=');
-        size_t at = 0;
-
-        if (!equals || equals == given->items[i])
-            return rt_error_format(RT_USAGE, "--env: '%s' is not NAME=VALUE", given->items[i]);
-        while (at < ret->count &&
-               strncmp(ret->items[at], given->items[i], (size_t)(equals + 1 - given->items[i])))
-            at++;
-        ret->items[at] = given->items[i];
-        ret->count += at == ret->count;
-    }
-    return NULL;
-}
-
 static struct rt_error *wasi_options(const struct hx_arguments *arguments, const struct hx_run_values *values,
                                      struct rt_arena *arena, struct rt_wasi_options *ret) {
     const struct rt_wasi_dir *dirs;
@@ -35,7 +14,7 @@ static struct rt_error *wasi_options(const struct hx_arguments *arguments, const
     struct rt_error *error = hx_parse_dirs(&values->dirs, arena, &dirs);
 
     if (!error)
-        error = environment(&values->env, arena, &env);
+        error = hx_parse_env(&values->env, arena, &env);
     if (error)
         return error;
     /* The module's name and what follows "--" lie side by side. */

@@ -45,6 +45,21 @@ static void begin_stage(struct hx_shared *shared, enum hx_stage stage) {
     shared->stage = stage;
 }
 
+/* `has_setup`: it is a program of ours, which wants its seed's setup. */
+static struct rt_error *check_engines(const struct hx_job *job, bool has_setup, struct hx_result *result) {
+    struct hx_engines engines = *job->setup->engines;
+    struct hx_guest_setup guest = {.entry_count = 0};
+    const char *wasm = job->source.wasm ? job->source.wasm : HX_WASM;
+    struct rt_error *error = has_setup ? hx_guest_setup_create(job->source.seed, &guest) : NULL;
+
+    engines.setup = has_setup ? &guest : NULL;
+    engines.folder = &job->folder;
+    if (!error)
+        error = hx_engines_check(&engines, wasm, job->setup->time_limit, &job->shared->progress, result);
+    hx_guest_setup_clear(&guest);
+    return error;
+}
+
 static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *result) {
     static const int outputs[2] = {STDOUT_FILENO, STDERR_FILENO};
     const struct hx_source *source = &job->source;
@@ -66,10 +81,13 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     }
     if (!error && !random_module && (source->has_seed || source->c_file)) {
         begin_stage(shared, HX_COMPILE);
-        if (is_wasm_only)
+        const char *file = source->has_seed ? HX_SOURCE : source->c_file;
+        if (job->setup->engines)
+            error = hx_compile_wasm(tools, tools->optimisation, file, job->folder.path);
+        else if (is_wasm_only)
             error = hx_compile_levels(tools, job->folder.path);
         else
-            error = hx_compile(tools, source->has_seed ? HX_SOURCE : source->c_file, job->folder.path);
+            error = hx_compile(tools, file, job->folder.path);
         shared->seconds[HX_COMPILE] = hx_seconds() - started;
         started = hx_seconds();
     }
@@ -77,8 +95,7 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
         begin_stage(shared, HX_STEP);
         const struct hx_setup *setup = job->setup;
         if (setup->engines)
-            error = hx_engines_check(setup->engines, source->wasm ? source->wasm : HX_WASM, setup->time_limit,
-                                     &shared->progress, result);
+            error = check_engines(job, is_wasm_only, result);
         else if (is_wasm_only)
             error = hx_check_runs(setup, source->seed, job->folder.path, result);
         else

@@ -124,7 +124,9 @@ static const char *event_words(struct or_engines *engines, const struct st_event
                                  (unsigned long long)event->pc, event->name,
                                  (unsigned long long)event->address);
     case ST_HOST_CALL: return or_engines_printf(engines, "calls %s", event->name);
-    case ST_HOST_RETURN: return or_engines_printf(engines, "returns from %s", event->name);
+    case ST_HOST_RETURN:
+        return or_engines_printf(engines, "returns from %s%s%s", event->name, event->error ? ": " : "",
+                                 event->error ? event->error->message : "");
     case ST_INTERRUPT: return "is interrupted";
     case ST_EXIT:
         if (event->error)
@@ -197,7 +199,10 @@ static bool compare_events(struct or_engines *engines) {
             return differ_events(engines, OR_ENGINE_HOST_CALL, "call of the host");
         report->calls++;
         return or_engines_effects(engines);
-    case ST_HOST_RETURN: return or_engines_sweep(engines);
+    case ST_HOST_RETURN:
+        if (!a->error != !b->error)
+            return differ_events(engines, OR_ENGINE_EVENT, "return of the host");
+        return or_engines_sweep(engines);
     case ST_EXIT: compare_ends(engines); return false;
     case ST_BREAKPOINT:
     case ST_INTERRUPT: break;
@@ -216,8 +221,11 @@ static bool advance(struct or_engines *engines, struct or_progress *progress) {
         if (engines->error)
             return false;
         progress->pc[i] = side->event.pc;
-        if (engines->options.at_stop && i == 1)
-            engines->options.at_stop(engines->options.user, engines->report->public.steps, &side->event);
+        if (engines->options.at_event)
+            engines->error = engines->options.at_event(engines->options.user, i,
+                                                       engines->report->public.steps, &side->event);
+        if (engines->error)
+            return false;
     }
     progress->running = 2;
     progress->stops = engines->report->public.steps;
@@ -247,6 +255,8 @@ struct rt_error *or_engines_compare(const struct or_engine_witness witnesses[2],
     if (!report)
         return rt_error_out_of_memory();
     struct or_engines engines = {.options = *options, .report = report};
+    if (!engines.options.subject)
+        engines.options.subject = "engines";
     rt_arena_init(&report->arena, 0);
     engines.module = rt_code_module(rt_instance_code(witnesses[0].instance));
     for (int i = 0; i < 2; i++) {

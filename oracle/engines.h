@@ -1,7 +1,7 @@
 /* What the comparison of two engines shares between its files (private to oracle/).
  *
  * engines.c is the loop; engines_state.c compares what one stop shows; engines_report.c puts a difference
- * into words. */
+ * into words, engines_name.c says which variable and line it concerns. */
 #ifndef LOCKSTEP_ORACLE_ENGINES_H
 #define LOCKSTEP_ORACLE_ENGINES_H
 
@@ -91,7 +91,17 @@ bool or_engines_differ(struct or_engines *engines, enum or_engine_kind kind, con
 /* A value in words, in the report's arena. */
 const char *or_engines_print(struct or_engines *engines, int side, enum rt_type type, union rt_value value);
 const char *or_engines_printf(struct or_engines *engines, const char *format, ...) RT_PRINTF(2, 3);
-/* What a reference denotes: 0 null, a function's index + 1, else the host's own pointer. */
+/* What a reference denotes: 0 null, a function's index + 1, else, with the highest bit set, what the host
+ * calls it. */
 uint64_t or_engines_reference(const struct or_engines *engines, int side, enum rt_type type, void *ref);
+
+/* engines_name.c: names for places, by the debug information that there is; in the report's arena. */
+
+/* "memory at 0x68: g_5[2].f1" */
+const char *or_engines_name_address(struct or_engines *engines, uint64_t address);
+/* Of the innermost frame: "local 3: count" */
+const char *or_engines_name_local(struct or_engines *engines, uint32_t index);
+/* Sets file, line and column. */
+void or_engines_name_line(struct or_engines *engines, uint32_t pc, struct or_finding *finding);
 
 #endif

@@ -28,9 +28,19 @@ const char *or_engines_printf(struct or_engines *engines, const char *format, ..
 
 /* ---- Values ---- */
 
+/* Apart from functions' indices. */
+static uint64_t host_reference(const struct or_engines *engines, int side, enum rt_type type, void *ref) {
+    const struct or_engines_options *options = &engines->options;
+    if (ref == NULL)
+        return 0;
+    return UINT64_C(1) << 63 |
+           (options->reference ? options->reference(options->user, (uint32_t)side, type, ref)
+                               : (uintptr_t)ref);
+}
+
 uint64_t or_engines_reference(const struct or_engines *engines, int side, enum rt_type type, void *ref) {
-    if (type != RT_FUNCREF || ref == NULL)
-        return (uintptr_t)ref;
+    if (ref == NULL || type != RT_FUNCREF)
+        return host_reference(engines, side, type, ref);
     const struct or_engine_func *funcs = engines->sides[side].funcs;
     size_t low = 0, high = rt_module_function_count(engines->module);
     while (low < high) {
@@ -42,7 +52,7 @@ uint64_t or_engines_reference(const struct or_engines *engines, int side, enum r
     }
     if (low < rt_module_function_count(engines->module) && funcs[low].func == ref)
         return (uint64_t)funcs[low].index + 1;
-    return (uintptr_t)ref;
+    return host_reference(engines, side, type, ref);
 }
 
 const char *or_engines_print(struct or_engines *engines, int side, enum rt_type type, union rt_value value) {
@@ -68,7 +78,8 @@ const char *or_engines_print(struct or_engines *engines, int side, enum rt_type 
             return type == RT_FUNCREF ? "funcref null" : "externref null";
         if (type == RT_FUNCREF && reference <= rt_module_function_count(engines->module))
             return or_engines_printf(engines, "funcref to function %llu", (unsigned long long)reference - 1);
-        return or_engines_printf(engines, "reference 0x%llx", (unsigned long long)reference);
+        return or_engines_printf(engines, "reference 0x%llx",
+                                 (unsigned long long)(reference & ~(UINT64_C(1) << 63)));
     }
     return "unknown";
 }
@@ -102,9 +113,12 @@ bool or_engines_differ(struct or_engines *engines, enum or_engine_kind kind, con
         return false;
     report->verdict = OR_ENGINES_DIFFER;
     report->kind = kind;
-    finding->signature = or_engines_printf(engines, "engines/%s/%s", or_engine_kind_name(kind), text);
+    finding->signature =
+        or_engines_printf(engines, "%s/%s/%s", engines->options.subject, or_engine_kind_name(kind), text);
     finding->function =
         last ? (name ? name : or_engines_printf(engines, "function %u", last->function)) : NULL;
+    if (last)
+        or_engines_name_line(engines, last->pc, finding);
     finding->depth = (uint32_t)engines->depth;
     finding->variable = variable;
     finding->stop = report->steps;
@@ -116,6 +130,9 @@ bool or_engines_differ(struct or_engines *engines, enum or_engine_kind kind, con
         finding->witnesses[i] = (struct or_testimony){.name = side->name,
                                                       .value = values ? values[i] : NULL,
                                                       .function = finding->function,
+                                                      .file = finding->file,
+                                                      .line = finding->line,
+                                                      .column = finding->column,
                                                       .depth = finding->depth,
                                                       .pc = side->event.pc};
     }

@@ -224,8 +224,8 @@ static bool compare_locals(struct or_engines *engines, uint32_t function, uint32
             continue;
         enum rt_type type = rt_module_local_type(engines->module, function, first + i);
         if (!equal_values(engines, type, &a[i], &b[i]))
-            return differ_values(engines, OR_ENGINE_LOCAL, or_engines_printf(engines, "local %u", first + i),
-                                 type, &a[i], &b[i]);
+            return differ_values(engines, OR_ENGINE_LOCAL, or_engines_name_local(engines, first + i), type,
+                                 &a[i], &b[i]);
     }
     engines->report->public.values += count;
     return true;
@@ -263,9 +263,7 @@ static bool compare_memory(struct or_engines *engines, uint64_t start, uint64_t 
         at++;
     const char *const values[2] = {or_engines_printf(engines, "0x%02x", a[at]),
                                    or_engines_printf(engines, "0x%02x", b[at])};
-    return or_engines_differ(engines, OR_ENGINE_MEMORY,
-                             or_engines_printf(engines, "memory at 0x%llx", (unsigned long long)(start + at)),
-                             values);
+    return or_engines_differ(engines, OR_ENGINE_MEMORY, or_engines_name_address(engines, start + at), values);
 }
 
 static bool compare_table(struct or_engines *engines, uint32_t index, uint64_t start, uint64_t count) {
@@ -278,12 +276,11 @@ static bool compare_table(struct or_engines *engines, uint32_t index, uint64_t s
         count < rt_table_size(a) && start < rt_table_size(a) - count ? start + count : rt_table_size(a);
     for (uint64_t i = start; i < end; i++) {
         union rt_value x = {.ref = rt_table_get(a, (uint32_t)i)}, y = {.ref = rt_table_get(b, (uint32_t)i)};
-        /* An externref denotes itself; so does a pointer that is no function of the instance. */
-        if (!equal_values(engines, RT_FUNCREF, &x, &y))
+        if (!equal_values(engines, rt_table_type(a), &x, &y))
             return differ_values(
                 engines, OR_ENGINE_TABLE,
                 or_engines_printf(engines, "table %u, element %llu", index, (unsigned long long)i),
-                RT_FUNCREF, &x, &y);
+                rt_table_type(a), &x, &y);
     }
     return true;
 }

@@ -118,7 +118,7 @@ RT_MUST_USE struct rt_error *or_compare(const struct or_witness witnesses[2],
                                         const struct or_options *options, struct or_report **ret);
 void or_report_destroy(struct or_report *report);
 
-/* ---- One module in two engines ---- */
+/* ---- One module in two engines, or a run and its replay ---- */
 
 enum or_engine_kind {
 #define OR_ENGINE_KIND(name, word) OR_ENGINE_##name,
@@ -128,7 +128,8 @@ enum or_engine_kind {
 const char *or_engine_kind_name(enum or_engine_kind kind);
 
 /* One side. The session has not run yet, has no probes and no quantum, and delivers host calls. It is stopped
- * at all sites of its instance's code: where every instruction is one, a difference shows at once. */
+ * at all sites of its instance's code: where every instruction is one, a difference shows at once. Where it
+ * has debug information, a finding names the variable and the line. */
 struct or_engine_witness {
     const char *name; /* "compiled", "interp" */
     struct st_session *session;
@@ -139,8 +140,13 @@ struct or_engines_options {
     uint64_t max_steps; /* instructions on each side; 0: no limit */
     unsigned max_time;  /* milliseconds; 0: no limit */
     struct or_progress *progress;
-    /* Called at each stop before it is compared, for tests that plant a fault; may be NULL. */
-    void (*at_stop)(void *user, uint64_t step, const struct st_event *event);
+    const char *subject; /* the first word of signatures; NULL: "engines" */
+    /* Called when a side has come to its next event. The second side goes on after the call for the first
+     * one, and both have stopped at the call for the second. An error ends the comparison. May be NULL. */
+    struct rt_error *(*at_event)(void *user, uint32_t side, uint64_t step, const struct st_event *event);
+    /* What a reference that is not null and no function of the instance denotes: the same number, below 2^63,
+     * on both sides when it is the same thing of the host's. NULL: its pointer. */
+    uint64_t (*reference)(void *user, uint32_t side, enum rt_type type, const void *reference);
     void *user;
 };
 
@@ -155,7 +161,8 @@ struct or_engines_report {
     int status[2];            /* then */
     const char *error[2];     /* in words, when it ended by an error; else NULL */
     enum or_engine_kind kind; /* of the finding, with DIFFER */
-    /* `kind` and `file` are not set; `stop` is the instruction's number. */
+    /* `kind` is not set; `stop` is the instruction's number. Of the instruction executed last: function, and
+     * with debug information file, line and column. */
     struct or_finding finding;
 };
 

@@ -292,6 +292,7 @@ RT_MUST_USE bool rt_memory_write(struct rt_memory *memory, uint64_t address, con
 enum rt_type rt_global_type(const struct rt_global *global);
 union rt_value rt_global_get(const struct rt_global *global);
 void rt_global_set(struct rt_global *global, union rt_value value);
+enum rt_type rt_table_type(const struct rt_table *table); /* of its elements */
 uint32_t rt_table_size(const struct rt_table *table);
 void *rt_table_get(const struct rt_table *table, uint32_t index); /* NULL: null, or past the end */
 /* RT_USAGE past the end. */

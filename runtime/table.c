@@ -36,6 +36,10 @@ void rt_table_destroy(struct rt_table *table) {
     free(table);
 }
 
+enum rt_type rt_table_type(const struct rt_table *table) {
+    return table->type;
+}
+
 uint32_t rt_table_size(const struct rt_table *table) {
     return table->size;
 }

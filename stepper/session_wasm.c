@@ -155,16 +155,21 @@ static void stop_at_host(struct st_session *session, enum st_event_kind kind, co
                                              .error = error});
 }
 
+/* What the host calls itself, such as a start function that is its own, is none of the guest's doing. */
 static void on_host_call(void *user, struct rt_caller *caller, const struct rt_func *func,
                          const union rt_value *args) {
-    (void)caller, (void)args;
-    stop_at_host(user, ST_HOST_CALL, func, NULL);
+    (void)args;
+    if (caller->instance != NULL) {
+        stop_at_host(user, ST_HOST_CALL, func, NULL);
+    }
 }
 
 static void on_host_return(void *user, struct rt_caller *caller, const struct rt_func *func,
                            const union rt_value *results, struct rt_error *error) {
-    (void)caller, (void)results;
-    stop_at_host(user, ST_HOST_RETURN, func, error);
+    (void)results;
+    if (caller->instance != NULL) {
+        stop_at_host(user, ST_HOST_RETURN, func, error);
+    }
 }
 
 /* ---- Probes ---- */

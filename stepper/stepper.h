@@ -175,7 +175,7 @@ enum st_event_kind {
     ST_BREAKPOINT, /* the same of kind ST_BREAKPOINT */
     ST_TRAP, /* Wasm: a trap; native: a fault. The whole state is as it was; `next` goes on with the unwinding
               */
-    ST_HOST_CALL,   /* about to call a host function (Wasm, with options.host_calls) */
+    ST_HOST_CALL,   /* a guest is about to call a host function (Wasm, with options.host_calls) */
     ST_HOST_RETURN, /* it returned */
     ST_INTERRUPT,   /* it ran options.quantum without an event */
     ST_EXIT,        /* it ended; `next` must not be called again */

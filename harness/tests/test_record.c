@@ -136,7 +136,10 @@ static void test_usage(void **state) {
     expect("$L record -o trace", 2, "needs one Wasm file");
     expect("$L replay", 2, "needs one trace");
     expect("$L replay missing", 2, "missing");
-    expect("$L check --replay --dir . program.wasm", 2, "takes no --dir");
+    expect("$L check --replay", 2, "--replay needs one C or Wasm file; its arguments come after --");
+    expect("$L check --replay --dir nowhere program.wasm", 2, "cannot open nowhere");
+    expect("$L check --replay --env NAME program.wasm", 2, "is not NAME=VALUE");
+    expect("$L fuzz --engines compiled,interp --source wasi --seeds 1-1", 2, "add --replay");
 }
 
 /* ---- The oracle over traces ---- */
@@ -147,6 +150,13 @@ static void test_check_replay(void **state) {
     expect("$L check --replay --engines interp,compiled program.wasm -- traps", 0, "agree: ");
     expect("printf 'int main(void) { return 3; }' >small.c; $L check --replay small.c", 0, "agree: ");
     expect("$L check --replay --json program.wasm -- closes", 0, "\"verdict\":\"agree\"");
+    /* The runs have copies of the folder. */
+    expect("printf '#include <stdio.h>\n#include <stdlib.h>\nint main(void) {"
+           "puts(getenv(\"NAME\")); return remove(\"/in/file\") || remove(\"/in/sub/link\"); }' >take.c; "
+           "mkdir -p in/sub; echo here >in/file; ln -sf ../file in/sub/link; mkfifo in/pipe; "
+           "$L check --replay --dir in::/in --env NAME=value take.c -- x",
+           0, "agree: ");
+    expect("cat in/file; readlink in/sub/link", 0, "here\n../file");
 }
 
 int main(void) {

@@ -30,6 +30,7 @@ static void make(struct hx_result *result) {
     result->values = 4000;
     result->unchanged = 50000;
     result->repeats = 900;
+    result->events = 30;
     result->seconds[HX_COMPILE] = 0.25;
     assert_non_null(hx_result_add(result, "value", &finding));
     assert_non_null(hx_result_add(result, "value", &finding));
@@ -45,6 +46,7 @@ static void test_round_trip(void **state) {
     hx_result_init(&read);
     assert_null(hx_result_read(bytes.bytes, bytes.size, &read));
     assert_int_equal(read.finding_count, 2);
+    assert_int_equal(read.events, 30);
     assert_string_equal(read.findings[1].body.variable, "g_5.f1");
     assert_null(read.findings[1].body.detail);
     hx_result_write(&read, &again);

@@ -236,12 +236,13 @@ struct fault {
     void (*plant)(struct side *side);
 };
 
-static void plant_at(void *user, uint64_t step, const struct st_event *event) {
+static struct rt_error *plant_at(void *user, uint32_t side, uint64_t step, const struct st_event *event) {
     struct fault *fault = user;
-    if (event->kind == ST_STEP && event->pc == fault->pc) {
+    if (side == 1 && event->kind == ST_STEP && event->pc == fault->pc) {
         fault->step = step;
         fault->plant(&fault->pair->sides[1]);
     }
+    return NULL;
 }
 
 static void plant_local(struct side *side) {
@@ -290,7 +291,7 @@ static void test_wrong_state(void **state) {
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             struct pair pair = {0};
             struct fault fault = {.pair = &pair, .plant = cases[i].plant};
-            pair.options = (struct or_engines_options){.at_stop = plant_at, .user = &fault};
+            pair.options = (struct or_engines_options){.at_event = plant_at, .user = &fault};
             for (int k = 0; k < 2; k++)
                 open_side(&pair.sides[k], orders[order][k], NULL, 0);
             fault.pc = find(store, sizeof store) - rt_module_code_offset(pair.sides[0].module) + cases[i].pc;

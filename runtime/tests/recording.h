@@ -47,9 +47,12 @@ static struct rt_module *build_guest(void) {
     BUILD_FUNCTION(&builder, "divide", "ii:i", "", RT_OP_LOCAL_GET, 0, RT_OP_LOCAL_GET, 1, RT_OP_I32_DIV_U);
     const uint32_t self = builder.functions;
     BUILD_FUNCTION(&builder, "recurse", "i:i", "", RT_OP_LOCAL_GET, 0, RT_OP_CALL, (uint8_t)self);
+    BUILD_FUNCTION(&builder, "own", "e:re", "", RT_OP_REF_FUNC, (uint8_t)self, RT_OP_LOCAL_GET, 0, RT_OP_CALL,
+                   (uint8_t)g);
+    BUILD_FUNCTION(&builder, "give", ":r", "", RT_OP_REF_FUNC, (uint8_t)(self + 1));
     BUILD_FUNCTION(&builder, "numbers", "iIfFv:vFfIi", "", RT_OP_LOCAL_GET, 4, RT_OP_LOCAL_GET, 3,
                    RT_OP_LOCAL_GET, 2, RT_OP_LOCAL_GET, 1, RT_OP_LOCAL_GET, 0);
-    const uint32_t elements[] = {self + 1};
+    const uint32_t elements[] = {builder.functions - 1};
     build_elements(&builder, 0, elements, 1);
     build_data(&builder, 0, "data");
     return build_module(&builder);
@@ -166,6 +169,9 @@ static void make_calls(struct rt_instance *guest, struct rt_instance *neighbour,
     args[0].ref = results[0].ref;
     args[1].ref = (void *)(uintptr_t)strange;
     expect_good(rt_func_call(refs, args, results));
+    /* Functions that the host sees for the first time as an argument and as a result. */
+    expect_good(rt_func_call(export_of(guest, "own").func, &args[1], results));
+    expect_good(rt_func_call(export_of(guest, "give").func, NULL, results));
     expect_good(rt_table_set(export_of(guest, "table").table, 1, counts));
     expect_good(call_guest(guest, "indirect", 41, 1, &result));
     assert_int_equal(result, 42);

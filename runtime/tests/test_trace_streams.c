@@ -250,6 +250,42 @@ static void the_same_bytes(void **state) {
         free(traces[i].bytes);
 }
 
+/* A reader follows a writer: it is at the end again and again, until the index says that there is no more. */
+static void while_it_grows(void **state) {
+    (void)state;
+    struct rt_trace_memory memory = {0};
+    struct rt_trace_writer *writer;
+    struct rt_trace_reader *reader;
+    const struct rt_trace_event *event;
+    uint64_t behind;
+
+    expect_good(rt_trace_writer_create(rt_trace_sink_memory(&memory), &plain_header, NULL, &writer));
+    expect_good(rt_trace_reader_create(rt_trace_source_growing(&memory), &reader));
+    for (uint64_t round = 0; round < 200; round++) {
+        expect_good(rt_trace_reader_next(reader, &event));
+        assert_null(event);
+        assert_true(rt_trace_is_cut(reader, &behind));
+        expect_good(add_events(writer, 2));
+        expect_good(rt_trace_reader_next(reader, &event));
+        assert_null(event); /* the block is open */
+        expect_good(rt_trace_writer_flush(writer));
+        expect_good(rt_trace_writer_flush(writer)); /* nothing is pending: no empty block */
+        for (uint64_t i = 0; i < 2; i++) {
+            expect_good(rt_trace_reader_next(reader, &event));
+            assert_int_equal(event->number, 2 * round + i);
+        }
+    }
+    expect_good(rt_trace_writer_finish(writer));
+    for (int i = 0; i < 2; i++) {
+        expect_good(rt_trace_reader_next(reader, &event));
+        assert_null(event);
+        assert_false(rt_trace_is_cut(reader, &behind));
+    }
+    rt_trace_reader_destroy(reader);
+    rt_trace_writer_destroy(writer);
+    free(memory.bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_appears_when_it_is_whole),
@@ -261,6 +297,7 @@ int main(void) {
         cmocka_unit_test(errors_name_the_file),
         cmocka_unit_test(through_a_pipe),
         cmocka_unit_test(the_same_bytes),
+        cmocka_unit_test(while_it_grows),
     };
     const int failed = cmocka_run_group_tests_name("at once", tests, enter_folder, remove_folder);
     in_background = true;

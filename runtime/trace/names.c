@@ -95,6 +95,14 @@ bool rt_trace_names_add_instance(struct rt_trace_names *names, struct rt_instanc
     return good;
 }
 
+uint64_t rt_trace_reference(const struct rt_trace_names *names, uint8_t type, const void *reference) {
+    const struct rt_trace_map *map = type == RT_FUNCREF ? &names->funcrefs : &names->externrefs;
+    const struct rt_trace_place *found = rt_trace_map_find(map, reference);
+    if (!reference)
+        return 0;
+    return found ? (uint64_t)found->index + 1 : RT_TRACE_UNNAMED;
+}
+
 void *rt_trace_extern_pointer(const struct rt_extern *external) {
     switch (external->kind) {
     case RT_EXTERN_FUNC: return external->func;

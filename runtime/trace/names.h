@@ -39,6 +39,8 @@ bool rt_trace_place_of(const struct rt_trace_names *names, const void *thing, st
 bool rt_trace_names_add_host(struct rt_trace_names *names, enum rt_extern_kind kind, const void *thing);
 /* Gives what an instance defines itself its places. */
 bool rt_trace_names_add_instance(struct rt_trace_names *names, struct rt_instance *instance);
+/* The number of a reference in events; RT_TRACE_UNNAMED when it has none yet. */
+uint64_t rt_trace_reference(const struct rt_trace_names *names, uint8_t type, const void *reference);
 /* The pointer in an external, by its kind. */
 void *rt_trace_extern_pointer(const struct rt_extern *external);
 

@@ -86,6 +86,13 @@ static void end_cut(struct rt_trace_reader *reader, uint64_t got) {
     reader->behind = got;
 }
 
+/* More may be there by now. */
+static void go_on(struct rt_trace_reader *reader) {
+    reader->state = READING;
+    reader->is_cut = false;
+    reader->behind = 0;
+}
+
 /* ---- The end ---- */
 
 /* Each entry of the index must be of a block; only a source that can be read anywhere can tell. */
@@ -311,6 +318,8 @@ struct rt_error *rt_trace_reader_next(struct rt_trace_reader *reader, const stru
     *ret = NULL;
     if (reader->state == FAILED)
         return copy_failure(reader);
+    if (reader->state == AT_END && reader->is_cut && reader->source.grows)
+        go_on(reader);
     if (reader->state == READING && reader->next == reader->block_end)
         error = load_block(reader);
     if (error || reader->state == AT_END)
@@ -372,9 +381,7 @@ static void move_to(struct rt_trace_reader *reader, uint64_t offset, uint64_t fi
     reader->events = (struct rt_cursor){0};
     reader->nesting = (struct rt_trace_nesting){0};
     reader->is_fresh = offset != reader->data;
-    reader->state = READING;
-    reader->is_cut = false;
-    reader->behind = 0;
+    go_on(reader);
 }
 
 /* Steps over the block at reader->offset where `number` is not in it; else *ret_found is set, and the block

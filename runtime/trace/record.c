@@ -82,11 +82,9 @@ static uint64_t number_of(struct rt_recorder *recorder, uint8_t type, const void
     struct rt_trace_map *map = type == RT_FUNCREF ? &names->funcrefs : &names->externrefs;
     uint32_t *count = type == RT_FUNCREF ? &names->funcref_count : &names->externref_count;
 
-    if (!reference)
-        return 0;
-    const struct rt_trace_place *found = rt_trace_map_find(map, reference);
-    if (found)
-        return (uint64_t)found->index + 1;
+    const uint64_t number = rt_trace_reference(names, type, reference);
+    if (number != RT_TRACE_UNNAMED)
+        return number;
     if (type == RT_FUNCREF)
         emit(recorder, &(struct rt_trace_event){.kind = RT_TRACE_FUNCREF,
                                                 .funcref.function = place_of_func(recorder, reference)});
@@ -475,8 +473,18 @@ struct rt_error *rt_recorder_message(struct rt_recorder *recorder, const char *n
     return copy_failure(recorder);
 }
 
+struct rt_error *rt_recorder_flush(struct rt_recorder *recorder) {
+    if (!recorder->failure)
+        fail(recorder, rt_trace_writer_flush(recorder->writer));
+    return copy_failure(recorder);
+}
+
 struct rt_trace_totals rt_recorder_totals(const struct rt_recorder *recorder) {
     return rt_trace_writer_totals(recorder->writer);
+}
+
+uint64_t rt_recorder_reference(const struct rt_recorder *recorder, enum rt_type type, const void *reference) {
+    return rt_trace_reference(&recorder->names, (uint8_t)type, reference);
 }
 
 void rt_recorder_destroy(struct rt_recorder *recorder) {

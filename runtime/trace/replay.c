@@ -103,12 +103,18 @@ static struct rt_error *compare(struct rt_replayer *replayer, struct rt_trace_ev
     return NULL;
 }
 
-/* Values with numbers for references. The memory is the caller's to free. */
-static struct rt_error *numbered(const struct rt_replayer *replayer, const uint8_t *types, uint32_t count,
+/* Values with numbers for references, by what the trace defines before its next event. The memory is the
+ * caller's to free. */
+static struct rt_error *numbered(struct rt_replayer *replayer, const uint8_t *types, uint32_t count,
                                  const union rt_value *values, union rt_value **ret) {
+    const struct rt_trace_event *expected;
+
     *ret = calloc((size_t)count + 1, sizeof **ret);
     if (!*ret)
         return rt_error_out_of_memory();
+    struct rt_error *error = peek_inside(replayer, &expected);
+    if (error)
+        return error;
     for (uint32_t i = 0; i < count; i++)
         (*ret)[i] = rt_replay_number(replayer, types[i], values[i]);
     return NULL;
@@ -463,6 +469,11 @@ struct rt_error *rt_replayer_run(struct rt_replayer *replayer, struct rt_replay_
 
 const char *rt_replayer_failure(const struct rt_replayer *replayer) {
     return replayer->failure;
+}
+
+uint64_t rt_replayer_reference(const struct rt_replayer *replayer, enum rt_type type, const void *reference) {
+    const union rt_value value = {.ref = (void *)(uintptr_t)reference};
+    return rt_replay_number(replayer, (uint8_t)type, value).i64;
 }
 
 void rt_replayer_destroy(struct rt_replayer *replayer) {

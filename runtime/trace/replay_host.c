@@ -59,12 +59,10 @@ union rt_value rt_replay_value(const struct rt_replayer *replayer, uint8_t type,
 }
 
 union rt_value rt_replay_number(const struct rt_replayer *replayer, uint8_t type, union rt_value value) {
-    if (type == RT_FUNCREF && value.ref) {
-        const struct rt_trace_place *found = rt_trace_map_find(&replayer->names.funcrefs, value.ref);
-        value.i64 = found ? (uint64_t)found->index + 1 : UINT64_MAX;
-    } else if (rt_trace_is_reference(type)) {
+    if (type == RT_FUNCREF)
+        value.i64 = rt_trace_reference(&replayer->names, type, value.ref);
+    else if (rt_trace_is_reference(type))
         value.i64 = (uintptr_t)value.ref;
-    }
     return value;
 }
 

@@ -68,7 +68,8 @@ struct rt_error *rt_trace_source_fd(int fd, const char *name, struct rt_trace_so
     struct input *input;
     struct rt_error *error = input_create(fd, name, &input);
     if (!error)
-        *ret = (struct rt_trace_source){input, RT_TRACE_UNKNOWN, input_read, input_destroy};
+        *ret = (struct rt_trace_source){
+            .user = input, .size = RT_TRACE_UNKNOWN, .read = input_read, .destroy = input_destroy};
     return error;
 }
 
@@ -119,6 +120,24 @@ struct rt_error *rt_trace_source_memory(const void *bytes, size_t size, struct r
     if (!view)
         return rt_error_out_of_memory();
     *view = (struct view){bytes, size};
-    *ret = (struct rt_trace_source){view, size, view_read, free};
+    *ret = (struct rt_trace_source){.user = view, .size = size, .read = view_read, .destroy = free};
     return NULL;
+}
+
+static struct rt_error *growing_read(void *user, uint64_t offset, void *bytes, size_t size, size_t *ret) {
+    const struct rt_trace_memory *memory = user;
+    struct view view = {memory->bytes, memory->size};
+    return view_read(&view, offset, bytes, size, ret);
+}
+
+static void growing_destroy(void *user) {
+    (void)user; /* the caller's */
+}
+
+struct rt_trace_source rt_trace_source_growing(const struct rt_trace_memory *memory) {
+    return (struct rt_trace_source){.user = (void *)(uintptr_t)memory,
+                                    .size = RT_TRACE_UNKNOWN,
+                                    .read = growing_read,
+                                    .destroy = growing_destroy,
+                                    .grows = true};
 }

@@ -58,6 +58,8 @@ struct rt_trace_source {
     uint64_t size; /* RT_TRACE_UNKNOWN: known at the end only */
     struct rt_error *(*read)(void *user, uint64_t offset, void *bytes, size_t size, size_t *ret);
     void (*destroy)(void *user);
+    bool grows; /* without a known size: its end is that of what has been written so far; `read` may be asked
+                 * again from any offset */
 };
 #define RT_TRACE_UNKNOWN UINT64_MAX
 
@@ -68,6 +70,9 @@ RT_MUST_USE struct rt_error *rt_trace_source_fd(int fd, const char *name, struct
 /* Bytes that stay the caller's and must outlive the source. */
 RT_MUST_USE struct rt_error *rt_trace_source_memory(const void *bytes, size_t size,
                                                     struct rt_trace_source *ret);
+/* Memory that a sink may still write to, which stays the caller's: a trace that is followed while it is made.
+ */
+struct rt_trace_source rt_trace_source_growing(const struct rt_trace_memory *memory);
 void rt_trace_source_destroy(struct rt_trace_source *source);
 
 /* ---- The header ---- */
@@ -263,7 +268,8 @@ void rt_trace_reader_destroy(struct rt_trace_reader *reader);
 const struct rt_trace_header *rt_trace_reader_header(const struct rt_trace_reader *reader);
 /* The next event, or NULL at the end; valid until the next call. Everything that FORMAT.md asks of a file's
  * framing and of an event by itself is checked, and "Order"; a struct rt_trace_checker checks the rest. An
- * error is RT_MALFORMED and names the offset in the file and the event, and comes again. */
+ * error is RT_MALFORMED and names the offset in the file and the event, and comes again. Of a source that
+ * grows, NULL before the index says that nothing more is there yet: the next call looks again. */
 RT_MUST_USE struct rt_error *rt_trace_reader_next(struct rt_trace_reader *reader,
                                                   const struct rt_trace_event **ret);
 /* Makes the next event that of this number, or the end when there are not so many. Uses the index where the
@@ -335,7 +341,14 @@ RT_MUST_USE struct rt_error *rt_recorder_finish(struct rt_recorder *recorder);
  * above. */
 RT_MUST_USE struct rt_error *rt_recorder_message(struct rt_recorder *recorder, const char *name,
                                                  const void *bytes, size_t size);
+/* Ends the block, so that a reader of what the sink has got sees all events up to here: for who follows the
+ * recording while it goes on. Cheap when there are none. What failed before is the error. */
+RT_MUST_USE struct rt_error *rt_recorder_flush(struct rt_recorder *recorder);
 struct rt_trace_totals rt_recorder_totals(const struct rt_recorder *recorder);
+/* What events call a reference of the store's guests: 0 null, n + 1 an entry of the trace's list,
+ * RT_TRACE_UNNAMED when no event has named it. */
+#define RT_TRACE_UNNAMED UINT64_MAX
+uint64_t rt_recorder_reference(const struct rt_recorder *recorder, enum rt_type type, const void *reference);
 /* Before the store. Unfinished: gives up the trace. */
 void rt_recorder_destroy(struct rt_recorder *recorder);
 
@@ -383,6 +396,8 @@ struct rt_instance *rt_replayer_instance(const struct rt_replayer *replayer);
 RT_MUST_USE struct rt_error *rt_replayer_run(struct rt_replayer *replayer, struct rt_replay_result *ret);
 /* What the last import that did not return said, by a trap or a failure; "" when there was none. */
 const char *rt_replayer_failure(const struct rt_replayer *replayer);
+/* The same as rt_recorder_reference, of the replay's guests. */
+uint64_t rt_replayer_reference(const struct rt_replayer *replayer, enum rt_type type, const void *reference);
 /* Before the store. */
 void rt_replayer_destroy(struct rt_replayer *replayer);
 
