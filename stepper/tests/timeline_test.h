@@ -287,7 +287,7 @@ static void mix_memory(uint64_t *hash, const struct rt_memory *memory) {
 
 /* All that can be seen there. Of the neighbours, the newest, once both have
  * been made. */
-static uint64_t digest(struct travel *travel, const struct st_event *event) {
+__attribute__((unused)) static uint64_t digest(struct travel *travel, const struct st_event *event) {
     uint64_t hash = 1;
     mix(&hash, event->kind);
     mix(&hash, event->pc);
