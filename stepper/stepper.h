@@ -392,6 +392,11 @@ struct st_write {
 RT_MUST_USE struct rt_error *st_timeline_last_write(struct st_timeline *timeline, uint64_t address,
                                                     uint64_t size, struct st_write *ret, bool *ret_found);
 
+/* Goes on to the first stop behind the present one that has such a write behind it; to the end when there is
+ * none. */
+RT_MUST_USE struct rt_error *st_timeline_next_write(struct st_timeline *timeline, uint64_t address,
+                                                    uint64_t size, struct st_write *ret, bool *ret_found);
+
 struct st_timeline_cost {
     size_t checkpoints, bytes;    /* there are, and take */
     uint64_t taken, pages_copied; /* ever */

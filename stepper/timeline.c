@@ -43,8 +43,8 @@ static bool pass(void *user, const struct st_event *event, struct rt_registers *
                 }
             }
         }
-        if (timeline->reached >= timeline->until) {
-            return false;
+        if (timeline->reached >= timeline->until || (timeline->is_met && !timeline->is_scanning)) {
+            return false; /* it is there, or behind a write that was watched for */
         }
     }
     if (point->is_store) {
@@ -80,6 +80,12 @@ struct rt_error *st_timeline_forward(struct st_timeline *timeline, uint64_t unti
     struct rt_error *error = NULL;
     while (error == NULL && !timeline->has_ended && timeline->reached < until &&
            (timeline->is_scanning || !timeline->is_met)) {
+        if (timeline->watched_size > 0 && !timeline->is_scanning) {
+            st_timeline_look_here(timeline);
+            if (timeline->is_met) {
+                return NULL;
+            }
+        }
         uint64_t due = st_timeline_due(timeline), started = st_timeline_now();
         timeline->until = timeline->is_scanning || until < due ? until : due;
         error = go_on(timeline);
@@ -147,23 +153,6 @@ bool st_timeline_end(const struct st_timeline *timeline, uint64_t *ret) {
     return timeline->end != 0;
 }
 
-struct rt_error *st_timeline_set_breakpoints(struct st_timeline *timeline, const uint64_t *pcs, size_t count,
-                                             size_t *ret_count) {
-    size_t found = 0;
-    for (size_t i = 0; i < timeline->point_count; i++) {
-        struct st_point *point = &timeline->points[i];
-        point->is_breakpoint = false;
-        for (size_t k = 0; k < count && point->is_statement && !point->is_breakpoint; k++) {
-            point->is_breakpoint = pcs[k] == point->pc;
-        }
-        found += point->is_breakpoint;
-    }
-    if (ret_count != NULL) {
-        *ret_count = found;
-    }
-    return NULL;
-}
-
 struct st_timeline_cost st_timeline_cost(const struct st_timeline *timeline) {
     struct rt_history_cost cost = rt_history_cost(timeline->history);
     return (struct st_timeline_cost){.checkpoints = timeline->kept_count,
@@ -175,17 +164,17 @@ struct st_timeline_cost st_timeline_cost(const struct st_timeline *timeline) {
 
 /* ---- Where it looks ---- */
 
-struct rt_error *st_timeline_set_probes(struct st_timeline *timeline, bool with_stores) {
+struct rt_error *st_timeline_set_probes(struct st_timeline *timeline) {
     size_t count = 0;
     for (size_t i = 0; i < timeline->point_count; i++) {
         const struct st_point *point = &timeline->points[i];
-        if (point->is_statement || (point->is_store && with_stores)) {
+        if (point->is_statement || (point->is_store && timeline->wants_stores)) {
             timeline->probes[count++] =
                 (struct st_probe){.pc = point->pc, .cookie = (uint32_t)i, .kind = ST_STEP};
         }
     }
     struct rt_error *error = st_session_set_probes(timeline->session, timeline->probes, count);
-    timeline->has_stores = with_stores && error == NULL;
+    timeline->has_stores = timeline->wants_stores && error == NULL;
     return error;
 }
 
@@ -267,6 +256,28 @@ static struct rt_error *find_points(struct st_timeline *timeline) {
     return NULL;
 }
 
+struct rt_error *st_timeline_set_breakpoints(struct st_timeline *timeline, const uint64_t *pcs, size_t count,
+                                             size_t *ret_count) {
+    const struct rt_module *module = rt_code_module(timeline->session->code);
+    size_t found = 0;
+    for (size_t i = 0; i < timeline->point_count; i++) {
+        timeline->points[i].is_breakpoint = false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t pc = statement_pc(module, pcs[i]);
+        size_t at = find_point(timeline, pc);
+        if (at < timeline->point_count && timeline->points[at].pc == pc &&
+            timeline->points[at].is_statement) {
+            found += !timeline->points[at].is_breakpoint;
+            timeline->points[at].is_breakpoint = true;
+        }
+    }
+    if (ret_count != NULL) {
+        *ret_count = found;
+    }
+    return NULL;
+}
+
 /* ---- Making ---- */
 
 static struct rt_error *set_up(struct st_timeline *timeline, const struct st_timeline_options *options) {
@@ -283,7 +294,7 @@ static struct rt_error *set_up(struct st_timeline *timeline, const struct st_tim
         error = rt_history_create(timeline->session->store, &timeline->history);
     }
     if (error == NULL) {
-        error = st_timeline_set_probes(timeline, false);
+        error = st_timeline_set_probes(timeline);
     }
     if (error == NULL) {
         error = st_timeline_keep(timeline);

@@ -45,6 +45,7 @@ struct st_timeline {
     size_t point_count;
     struct st_probe *probes; /* as many */
     bool has_stores;         /* the stores' probes are set, too */
+    bool wants_stores;       /* so they shall be from the next restoring on */
     uint32_t missing_store;  /* pc of a store that is no site; UINT32_MAX: none */
 
     struct st_kept *kept; /* ascending; the first has reached 0 */
@@ -86,7 +87,7 @@ RT_MUST_USE struct rt_error *st_timeline_reach(struct st_timeline *timeline, uin
 RT_MUST_USE struct rt_error *st_timeline_condition(struct st_timeline *timeline, enum st_until until,
                                                    struct st_condition *ret);
 /* Sets the probes of statements, and of stores where they are wanted. The session is stopped. */
-RT_MUST_USE struct rt_error *st_timeline_set_probes(struct st_timeline *timeline, bool with_stores);
+RT_MUST_USE struct rt_error *st_timeline_set_probes(struct st_timeline *timeline);
 
 /* timeline_keep.c */
 
@@ -101,6 +102,9 @@ void st_timeline_drop_all(struct st_timeline *timeline);
 uint64_t st_timeline_now(void); /* nanoseconds */
 
 /* timeline_back.c */
+
+/* Notes what is looked for at the present stop itself, whose probe is passed already. */
+void st_timeline_look_here(struct st_timeline *timeline);
 
 /* A store is about to be executed: notes it when it is watched for. */
 void st_timeline_note_store(struct st_timeline *timeline, const struct st_point *point,

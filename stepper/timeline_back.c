@@ -73,10 +73,9 @@ static void note_host(void *user, const struct rt_memory *memory, uint64_t addre
 
 /* ---- Stretches ---- */
 
-/* What the stop of a checkpoint has itself: its probe is behind it. */
-static void look_here(struct st_timeline *timeline) {
+void st_timeline_look_here(struct st_timeline *timeline) {
     const struct st_session *session = timeline->session;
-    if (timeline->reached == 0) {
+    if (timeline->reached == 0 || timeline->event.kind != ST_STEP) {
         return;
     }
     struct rt_registers *registers = session->saved != NULL ? &session->saved->registers : NULL;
@@ -90,46 +89,49 @@ static void look_here(struct st_timeline *timeline) {
     }
 }
 
+/* What went wrong on the debuggee's stack. */
+static struct rt_error *take_failure(struct st_timeline *timeline, struct rt_error *error) {
+    struct rt_error *failure = timeline->failure;
+    if (failure == NULL) {
+        return error;
+    }
+    rt_error_destroy(error);
+    timeline->failure = NULL;
+    return failure;
+}
+
 /* Runs through the stretch from a checkpoint until `end` stops have been reached, noting the last of what is
  * looked for. */
-static struct rt_error *scan(struct st_timeline *timeline, size_t index, uint64_t end, bool with_stores) {
+static struct rt_error *scan(struct st_timeline *timeline, size_t index, uint64_t end) {
     struct rt_error *error = st_timeline_restore(timeline, index);
-    if (error == NULL && timeline->has_stores != with_stores) {
-        error = st_timeline_set_probes(timeline, with_stores);
-    }
     if (error != NULL) {
         return error;
     }
     timeline->is_met = false;
     timeline->is_scanning = true;
     timeline->until = end;
-    look_here(timeline);
+    st_timeline_look_here(timeline);
     error = st_timeline_forward(timeline, end);
     timeline->is_scanning = false;
-    if (timeline->failure != NULL) {
-        rt_error_destroy(error);
-        error = timeline->failure;
-        timeline->failure = NULL;
+    return take_failure(timeline, error);
+}
+
+/* From the present stop backwards, through all of the past until it is found. */
+static struct rt_error *search(struct st_timeline *timeline) {
+    uint64_t end = timeline->reached;
+    size_t index = st_timeline_before(timeline, end - 1);
+    struct rt_error *error = scan(timeline, index, end);
+    while (error == NULL && !timeline->is_met && index > 0) {
+        end = timeline->kept[index].reached;
+        error = scan(timeline, --index, end);
     }
     return error;
 }
 
-/* From the present stop backwards. In the end it is at the checkpoint before what was found, or the first. */
-static struct rt_error *search(struct st_timeline *timeline, bool with_stores) {
-    uint64_t end = timeline->reached;
-    size_t index = st_timeline_before(timeline, end - 1);
-    struct rt_error *error = scan(timeline, index, end, with_stores);
-    while (error == NULL && !timeline->is_met && index > 0) {
-        end = timeline->kept[index].reached;
-        error = scan(timeline, --index, end, with_stores);
-    }
-    if (error == NULL) {
-        error = st_timeline_restore(timeline, index);
-    }
-    if (error == NULL && timeline->has_stores) {
-        error = st_timeline_set_probes(timeline, false);
-    }
-    return error;
+/* Back from where a search ended. */
+static struct rt_error *settle(struct st_timeline *timeline, uint64_t reached) {
+    struct rt_error *error = st_timeline_restore(timeline, st_timeline_before(timeline, reached));
+    return error != NULL ? error : st_timeline_reach(timeline, reached);
 }
 
 /* ---- Public ---- */
@@ -141,28 +143,62 @@ struct rt_error *st_timeline_run_back(struct st_timeline *timeline, enum st_unti
     }
     struct rt_error *error = st_timeline_condition(timeline, until, &timeline->condition);
     if (error == NULL) {
-        error = search(timeline, false);
+        error = search(timeline);
     }
     *ret_found = timeline->is_met;
-    return error != NULL ? error : st_timeline_reach(timeline, timeline->is_met ? timeline->met : 1);
+    return error != NULL ? error : settle(timeline, timeline->is_met ? timeline->met : 1);
 }
 
-struct rt_error *st_timeline_last_write(struct st_timeline *timeline, uint64_t address, uint64_t size,
-                                        struct st_write *ret, bool *ret_found) {
-    const uint64_t origin = timeline->reached;
+static struct rt_error *watch(struct st_timeline *timeline, uint64_t address, uint64_t size) {
     if (timeline->missing_store != UINT32_MAX) {
         return rt_error_format(RT_USAGE,
                                "searching for a write: the store at Wasm pc 0x%x is no site of the code",
                                timeline->missing_store);
     }
     timeline->condition.kind = ST_NEVER;
+    timeline->is_met = false;
     timeline->watched = address;
     timeline->watched_size = size;
+    timeline->wants_stores = true;
     rt_replayer_watch(timeline->replayer, note_host, timeline);
-    struct rt_error *error = search(timeline, true);
+    return NULL;
+}
+
+static void unwatch(struct st_timeline *timeline, struct st_write *ret, bool *ret_found) {
     rt_replayer_watch(timeline->replayer, NULL, NULL);
     timeline->watched_size = 0;
+    timeline->wants_stores = false;
     *ret_found = timeline->is_met;
     *ret = timeline->write;
-    return error != NULL ? error : st_timeline_reach(timeline, timeline->is_met ? timeline->met : origin);
+}
+
+struct rt_error *st_timeline_last_write(struct st_timeline *timeline, uint64_t address, uint64_t size,
+                                        struct st_write *ret, bool *ret_found) {
+    const uint64_t origin = timeline->reached;
+    struct rt_error *error = watch(timeline, address, size);
+    if (error != NULL) {
+        return error;
+    }
+    error = search(timeline);
+    unwatch(timeline, ret, ret_found);
+    return error != NULL ? error : settle(timeline, *ret_found ? timeline->met : origin);
+}
+
+struct rt_error *st_timeline_next_write(struct st_timeline *timeline, uint64_t address, uint64_t size,
+                                        struct st_write *ret, bool *ret_found) {
+    struct rt_error *error = st_timeline_reach(timeline, timeline->reached + 1);
+    *ret_found = false;
+    if (error != NULL || timeline->has_ended) {
+        return error;
+    }
+    error = watch(timeline, address, size);
+    if (error != NULL) {
+        return error;
+    }
+    error = st_timeline_set_probes(timeline);
+    if (error == NULL) {
+        error = take_failure(timeline, st_timeline_forward(timeline, UINT64_MAX));
+    }
+    unwatch(timeline, ret, ret_found);
+    return error != NULL || !*ret_found ? error : settle(timeline, timeline->met);
 }

@@ -166,5 +166,5 @@ struct rt_error *st_timeline_restore(struct st_timeline *timeline, size_t index)
     timeline->reached = kept->reached;
     timeline->event = kept->session.event;
     timeline->has_ended = false;
-    return NULL;
+    return timeline->has_stores != timeline->wants_stores ? st_timeline_set_probes(timeline) : NULL;
 }

@@ -136,6 +136,22 @@ static const struct known_write *last_write(uint64_t before, uint64_t address, u
     return found;
 }
 
+static void expect_next_write(struct travel *travel, uint64_t origin, uint64_t address, uint64_t size) {
+    const struct known_write *expected = NULL;
+    struct st_write write;
+    bool found;
+    for (size_t i = 0; i < write_count && !expected; i++)
+        if (writes[i].stop > origin && writes[i].size && writes[i].address < address + size &&
+            address < writes[i].address + writes[i].size)
+            expected = &writes[i];
+    check(st_timeline_goto(travel->timeline, origin));
+    check(st_timeline_next_write(travel->timeline, address, size, &write, &found));
+    assert_int_equal(found, expected != NULL);
+    assert_int_equal(st_timeline_position(travel->timeline), expected ? expected->stop : count - 1);
+    if (expected)
+        assert_int_equal(write.address, expected->address);
+}
+
 static void expect_write(struct travel *travel, uint64_t origin, uint64_t address, uint64_t size) {
     const struct known_write *expected = last_write(origin, address, size);
     struct st_write write;
@@ -160,6 +176,7 @@ static void last_writes_are_those_of_the_list(void **state) {
         const struct known_write *some = &writes[random_below(&seed, write_count)];
         uint64_t address = random_below(&seed, 2) ? some->address : random_below(&seed, 65536);
         expect_write(travel, random_below(&seed, count), address, 1 + random_below(&seed, 8));
+        expect_next_write(travel, random_below(&seed, count), address, 1 + random_below(&seed, 8));
     }
     expect_write(travel, count - 1, 0, 1u << 20);
     expect_write(travel, count - 1, 0xfffffff0, 64);
