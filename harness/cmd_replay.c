@@ -2,6 +2,7 @@
 #include "harness/harness.h"
 
 #include "harness/replay_output.h"
+#include "harness/travel.h"
 #include "harness/wasi_command.h"
 
 #include <signal.h>
@@ -9,6 +10,7 @@
 
 struct values {
     const char *wasm, *engine;
+    bool interactive, json;
 };
 
 static const struct values defaults = {.engine = "compiled"};
@@ -17,6 +19,10 @@ static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
      "the recorded module (the file that was recorded, when it still is the same)"},
     HX_ENGINE_OPTION(struct values),
+    {"--interactive", NULL, HX_OPTION_FLAG, offsetof(struct values, interactive),
+     "step it forwards and backwards by commands from standard input; `help` lists them"},
+    {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json),
+     "with --interactive: answer a command with a JSON object, and what is printed, too"},
 };
 
 /* A replay on a session's stack. What comes of it is kept here, as traps on the way are the session's. */
@@ -118,6 +124,10 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     error = open_trace(arguments->items[0], &reader);
     if (!error)
         error = find_module(rt_trace_reader_header(reader), values, &module);
+    if (!error && values->interactive) {
+        error = hx_travel(module, compile.engine, reader, values->json, ret_status);
+        return error ? rt_error_context(error, "%s", arguments->items[0]) : NULL;
+    }
     if (!error)
         error = hx_wasi_command_open(module, &compile, &guest);
     if (!error) {
@@ -146,14 +156,20 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_replay = {
     .name = "replay",
-    .arguments = "FILE.trace [--wasm FILE.wasm] [--engine compiled|interp]",
+    .arguments = "FILE.trace [--wasm FILE.wasm] [--engine compiled|interp] [--interactive [--json]]",
     .summary = "Runs a recorded WASI command again, from its trace alone.",
     .details =
         "No file, clock or argument of the recorded run is needed: imports are answered from the trace, and\n"
         "everything that the guest does at its boundary is compared with what was recorded. It prints what\n"
         "the recorded run printed, and ends with its exit status, or with 1 at the first difference, which\n"
         "is shown. A trace that was cut short is replayed up to its last whole block; exit status 1. A\n"
-        "module other than the recorded one is refused.",
+        "module other than the recorded one is refused.\n"
+        "\n"
+        "With --interactive it stops at the first statement and reads commands, one a line: step, next,\n"
+        "finish, continue, each also reverse-..., goto N, last-write WHAT, break, watch, where, locals, "
+        "print,\n"
+        "list, help, quit. Stops are numbered: statements that are reached, traps, the end. Stop N is the\n"
+        "same from wherever one comes. What the program prints is printed once.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,
