@@ -125,7 +125,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error)
         error = find_module(rt_trace_reader_header(reader), values, &module);
     if (!error && values->interactive) {
-        error = hx_travel(module, compile.engine, reader, values->json, ret_status);
+        const struct hx_travel_options travel = {module, compile.engine, values->json, 0};
+        error = hx_travel(&travel, reader, ret_status);
         return error ? rt_error_context(error, "%s", arguments->items[0]) : NULL;
     }
     if (!error)

@@ -116,7 +116,7 @@ static struct rt_error *open_guest(const char *path, enum rt_engine engine, stru
     return error ? rt_error_context(error, "%s", path) : NULL;
 }
 
-static struct rt_error *start(struct hx_travel *travel, struct rt_trace_reader *reader) {
+static struct rt_error *start(struct hx_travel *travel, struct rt_trace_reader *reader, uint64_t interval) {
     const struct rt_replayer_options replayer = {
         .codes = &travel->guest.code, .code_count = 1, .at_event = at_event, .user = travel};
     const struct st_session_options session = {.run = run_replay, .run_user = travel};
@@ -135,8 +135,44 @@ static struct rt_error *start(struct hx_travel *travel, struct rt_trace_reader *
     if (error)
         return error;
     const struct st_timeline_options timeline = {
-        .replayer = travel->replayer, .areas = &output, .area_count = 1};
+        .replayer = travel->replayer, .areas = &output, .area_count = 1, .interval = interval};
     return st_timeline_create(travel->guest.session, &timeline, &travel->timeline);
+}
+
+struct rt_error *hx_travel_open(const struct hx_travel_options *options, struct rt_trace_reader *reader,
+                                struct hx_travel **ret) {
+    struct hx_travel *travel = calloc(1, sizeof *travel);
+
+    if (!travel) {
+        rt_trace_reader_destroy(reader);
+        return rt_error_out_of_memory();
+    }
+    travel->is_json = options->is_json;
+    travel->output = hx_replay_output_make(print_once, travel);
+    struct rt_error *error = open_guest(options->module, options->engine, &travel->guest);
+    if (error)
+        rt_trace_reader_destroy(reader);
+    else
+        error = start(travel, reader, options->interval);
+    if (error)
+        hx_travel_close(travel);
+    else
+        *ret = travel;
+    return error;
+}
+
+void hx_travel_close(struct hx_travel *travel) {
+    if (!travel)
+        return;
+    hx_travel_clear_markers(travel);
+    st_timeline_destroy(travel->timeline);
+    st_session_destroy(travel->guest.session);
+    travel->guest.session = NULL;
+    rt_replayer_destroy(travel->replayer);
+    hx_wasi_command_close(&travel->guest);
+    rt_error_destroy(travel->diverged);
+    hx_buffer_clear(&travel->out);
+    free(travel);
 }
 
 /* ---- Commands ---- */
@@ -197,35 +233,18 @@ static struct rt_error *read_commands(struct hx_travel *travel) {
     return error;
 }
 
-struct rt_error *hx_travel(const char *module, enum rt_engine engine, struct rt_trace_reader *reader,
-                           bool json, int *ret_status) {
-    struct hx_travel *travel = calloc(1, sizeof *travel);
+struct rt_error *hx_travel(const struct hx_travel_options *options, struct rt_trace_reader *reader,
+                           int *ret_status) {
+    struct hx_travel *travel;
+    struct rt_error *error = hx_travel_open(options, reader, &travel);
 
-    if (!travel) {
-        rt_trace_reader_destroy(reader);
-        return rt_error_out_of_memory();
-    }
-    travel->is_json = json;
-    travel->output = hx_replay_output_make(print_once, travel);
-    struct rt_error *error = open_guest(module, engine, &travel->guest);
     if (error)
-        rt_trace_reader_destroy(reader);
-    else
-        error = start(travel, reader);
-    if (!error)
-        error = read_commands(travel);
+        return error;
+    error = read_commands(travel);
     if (!error && travel->output.has_failed)
         error = rt_error_format(RT_OS, "cannot write what the guest prints");
     if (!error && travel->diverged)
         *ret_status = HX_STATUS_FOUND;
-    hx_travel_clear_markers(travel);
-    st_timeline_destroy(travel->timeline);
-    st_session_destroy(travel->guest.session);
-    travel->guest.session = NULL;
-    rt_replayer_destroy(travel->replayer);
-    hx_wasi_command_close(&travel->guest);
-    rt_error_destroy(travel->diverged);
-    hx_buffer_clear(&travel->out);
-    free(travel);
+    hx_travel_close(travel);
     return error;
 }

@@ -9,10 +9,22 @@
 #include "harness/replay_output.h"
 #include "harness/wasi_command.h"
 
-/* Replays a trace of this module by commands from standard input. Takes the reader. `json`: answers are JSON
- * Lines. *ret_status is 1 when the replay was found to diverge. */
-RT_MUST_USE struct rt_error *hx_travel(const char *module, enum rt_engine engine,
-                                       struct rt_trace_reader *reader, bool json, int *ret_status);
+struct hx_travel_options {
+    const char *module; /* its file */
+    enum rt_engine engine;
+    bool is_json;      /* answers are JSON Lines */
+    uint64_t interval; /* of struct st_timeline_options */
+};
+/* Replays a trace by commands from standard input. Takes the reader. *ret_status is 1 when the replay was
+ * found to diverge. */
+RT_MUST_USE struct rt_error *hx_travel(const struct hx_travel_options *options,
+                                       struct rt_trace_reader *reader, int *ret_status);
+
+struct hx_travel;
+/* At stop 0, without reading commands. Takes the reader. */
+RT_MUST_USE struct rt_error *hx_travel_open(const struct hx_travel_options *options,
+                                            struct rt_trace_reader *reader, struct hx_travel **ret);
+void hx_travel_close(struct hx_travel *travel);
 
 /* A breakpoint or watchpoint. */
 struct hx_marker {

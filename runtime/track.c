@@ -8,13 +8,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* A page that was written once is likely to be written again, and a fault costs as much as comparing a page a
+ * hundred times: it stays open until it has not changed for so many images. One that is new is closed at
+ * once. */
+enum { IDLE = 64, FRESH = 255 };
+
 struct rt_tracker {
     struct rt_memory *memory;
     struct rt_page_pool *pool;
     struct rt_image image; /* what the pages hold that are not written */
     size_t page_count;     /* of the largest that the memory can be */
-    uint8_t *is_written;   /* by page */
-    uint32_t *written;     /* the same as a list */
+    uint8_t *ages;         /* by page: 0 when it is protected, else 1 + images since it changed, or FRESH */
+    uint32_t *written;     /* the pages that are not protected */
     size_t written_count;
 };
 
@@ -85,10 +90,10 @@ static bool protect(const struct rt_tracker *tracker, size_t first, size_t end, 
     return !mprotect(address_of(tracker, first), (end - first) * tracker->pool->page_size, protection);
 }
 
-static void mark(struct rt_tracker *tracker, size_t page) {
-    if (tracker->is_written[page])
+static void mark(struct rt_tracker *tracker, size_t page, uint8_t age) {
+    if (tracker->ages[page])
         return;
-    tracker->is_written[page] = true;
+    tracker->ages[page] = age;
     tracker->written[tracker->written_count++] = (uint32_t)page;
 }
 
@@ -102,7 +107,7 @@ static bool open_pages(struct rt_tracker *tracker, size_t first, size_t end) {
             return false;
     }
     for (size_t page = first; page < end; page++)
-        mark(tracker, page);
+        mark(tracker, page, 1);
     return true;
 }
 
@@ -111,7 +116,7 @@ bool rt_tracker_fault(uintptr_t address) {
     if (!tracker)
         return false;
     const size_t page = (address - (uintptr_t)tracker->memory->base) / tracker->pool->page_size;
-    return page < pages_of(tracker) && !tracker->is_written[page] && open_pages(tracker, page, page + 1);
+    return page < pages_of(tracker) && !tracker->ages[page] && open_pages(tracker, page, page + 1);
 }
 
 /* ---- Making ---- */
@@ -130,10 +135,10 @@ struct rt_error *rt_tracker_create(struct rt_memory *memory, struct rt_page_pool
     tracker->memory = memory;
     tracker->pool = pool;
     tracker->page_count = (size_t)RT_MAX_PAGES * RT_PAGE_SIZE / pool->page_size;
-    tracker->is_written = reserve(tracker->page_count * sizeof *tracker->is_written);
+    tracker->ages = reserve(tracker->page_count * sizeof *tracker->ages);
     tracker->written = reserve(tracker->page_count * sizeof *tracker->written);
     struct rt_error *error = rt_image_init(pool, NULL, 0, &tracker->image);
-    if (!error && (!tracker->is_written || !tracker->written))
+    if (!error && (!tracker->ages || !tracker->written))
         error = rt_error_out_of_memory();
     if (!error)
         error = enter(tracker);
@@ -151,8 +156,8 @@ void rt_tracker_destroy(struct rt_tracker *tracker) {
     if (pages_of(tracker))
         (void)protect(tracker, 0, pages_of(tracker), PROT_READ | PROT_WRITE);
     rt_image_clear(tracker->pool, &tracker->image);
-    if (tracker->is_written)
-        munmap(tracker->is_written, tracker->page_count * sizeof *tracker->is_written);
+    if (tracker->ages)
+        munmap(tracker->ages, tracker->page_count * sizeof *tracker->ages);
     if (tracker->written)
         munmap(tracker->written, tracker->page_count * sizeof *tracker->written);
     free(tracker);
@@ -172,25 +177,40 @@ static void forget_behind(struct rt_tracker *tracker) {
         if (page < pages_of(tracker))
             tracker->written[kept++] = page;
         else
-            tracker->is_written[page] = false;
+            tracker->ages[page] = 0;
     }
     tracker->written_count = kept;
 }
 
-/* No page is written any more. Pages that were written one after another are protected together. */
+static bool is_idle(const struct rt_tracker *tracker, size_t page) {
+    return tracker->ages[page] > IDLE;
+}
+
+/* Protects the pages that are idle. Those that are listed one after another are protected together. */
 static struct rt_error *close_pages(struct rt_tracker *tracker) {
+    size_t kept = 0, run;
     bool good = true;
-    for (size_t i = 0, run = 1; i < tracker->written_count && good; i += run) {
+
+    for (size_t i = 0; i < tracker->written_count && good; i += run) {
         const size_t first = tracker->written[i];
-        for (run = 1; i + run < tracker->written_count && tracker->written[i + run] == first + run;)
+        run = 1;
+        if (!is_idle(tracker, first)) {
+            tracker->written[kept++] = (uint32_t)first;
+            continue;
+        }
+        while (i + run < tracker->written_count && tracker->written[i + run] == first + run &&
+               is_idle(tracker, first + run))
             run++;
         good = protect(tracker, first, first + run, PROT_READ);
+        memset(tracker->ages + first, 0, run);
     }
-    if (!good && !protect(tracker, 0, pages_of(tracker), PROT_READ))
-        return rt_error_os(errno, "protecting a memory of %u pages", tracker->memory->pages);
-    for (size_t i = 0; i < tracker->written_count; i++)
-        tracker->is_written[tracker->written[i]] = false;
-    tracker->written_count = 0;
+    if (!good) { /* too many stretches: all becomes one */
+        if (!protect(tracker, 0, pages_of(tracker), PROT_READ))
+            return rt_error_os(errno, "protecting a memory of %u pages", tracker->memory->pages);
+        memset(tracker->ages, 0, pages_of(tracker));
+        kept = 0;
+    }
+    tracker->written_count = kept;
     return NULL;
 }
 
@@ -205,6 +225,15 @@ static struct rt_error *keep(struct rt_tracker *tracker, const struct rt_image *
     return NULL;
 }
 
+static struct rt_error *take_page(struct rt_tracker *tracker, size_t page, struct rt_image *image) {
+    struct rt_error *error =
+        rt_image_set(tracker->pool, image, page, address_of(tracker, page), tracker->pool->page_size);
+    const bool has_changed = rt_image_difference(&tracker->image, image, page, page + 1) == page;
+    if (tracker->ages[page] != FRESH)
+        tracker->ages[page] = has_changed ? 1 : (uint8_t)(tracker->ages[page] + 1);
+    return error;
+}
+
 struct rt_error *rt_tracker_take(struct rt_tracker *tracker, struct rt_image *ret) {
     const size_t page_size = tracker->pool->page_size, known = tracker->image.size / page_size;
     struct rt_image image;
@@ -215,10 +244,9 @@ struct rt_error *rt_tracker_take(struct rt_tracker *tracker, struct rt_image *re
         return error;
     forget_behind(tracker); /* an instance that began again may be smaller */
     for (size_t page = known; page < pages_of(tracker); page++) /* the memory has grown */
-        mark(tracker, page);
+        mark(tracker, page, FRESH);
     for (size_t i = 0; i < tracker->written_count && !error; i++)
-        error = rt_image_set(tracker->pool, &image, tracker->written[i],
-                             address_of(tracker, tracker->written[i]), page_size);
+        error = take_page(tracker, tracker->written[i], &image);
     if (!error)
         error = keep(tracker, &image);
     if (!error)
@@ -248,7 +276,7 @@ static struct rt_error *resize(struct rt_tracker *tracker, size_t size) {
     memory->pages = (uint32_t)(size / RT_PAGE_SIZE);
     forget_behind(tracker);
     for (size_t page = now / page_size; page < size / page_size; page++)
-        mark(tracker, page);
+        mark(tracker, page, FRESH);
     return NULL;
 }
 
