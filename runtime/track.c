@@ -182,6 +182,14 @@ static void forget_behind(struct rt_tracker *tracker) {
     tracker->written_count = kept;
 }
 
+/* Takes account of what the memory has become since the last image: it has grown, or an instance that began
+ * again has made it smaller. */
+static void settle_size(struct rt_tracker *tracker) {
+    forget_behind(tracker);
+    for (size_t page = tracker->image.size / tracker->pool->page_size; page < pages_of(tracker); page++)
+        mark(tracker, page, FRESH);
+}
+
 static bool is_idle(const struct rt_tracker *tracker, size_t page) {
     return tracker->ages[page] > IDLE;
 }
@@ -235,16 +243,13 @@ static struct rt_error *take_page(struct rt_tracker *tracker, size_t page, struc
 }
 
 struct rt_error *rt_tracker_take(struct rt_tracker *tracker, struct rt_image *ret) {
-    const size_t page_size = tracker->pool->page_size, known = tracker->image.size / page_size;
     struct rt_image image;
     struct rt_error *error =
         rt_image_init(tracker->pool, &tracker->image, rt_memory_size(tracker->memory), &image);
 
     if (error)
         return error;
-    forget_behind(tracker); /* an instance that began again may be smaller */
-    for (size_t page = known; page < pages_of(tracker); page++) /* the memory has grown */
-        mark(tracker, page, FRESH);
+    settle_size(tracker);
     for (size_t i = 0; i < tracker->written_count && !error; i++)
         error = take_page(tracker, tracker->written[i], &image);
     if (!error)
@@ -282,6 +287,7 @@ static struct rt_error *resize(struct rt_tracker *tracker, size_t size) {
 
 struct rt_error *rt_tracker_put(struct rt_tracker *tracker, const struct rt_image *image) {
     const size_t page_size = tracker->pool->page_size, end = image->size / page_size;
+    settle_size(tracker);
     struct rt_error *error = resize(tracker, image->size);
 
     for (size_t first = 0, run; first < end && !error; first += run) {
