@@ -6,6 +6,7 @@
 #include "harness/trace.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -194,6 +195,29 @@ static struct rt_error *answer(struct hx_travel *travel, struct rt_error *error)
     return failed;
 }
 
+/* Whose command Ctrl-C ends. */
+static struct st_timeline *volatile busy;
+
+static void end_command(int number) {
+    (void)number;
+    if (busy)
+        st_timeline_interrupt(busy);
+}
+
+/* On a terminal Ctrl-C ends the command that is under way; at the prompt, everything. */
+static struct rt_error *run_command(struct hx_travel *travel, const char *command, bool is_terminal) {
+    struct rt_error *error;
+
+    if (is_terminal) {
+        busy = travel->timeline;
+        signal(SIGINT, end_command);
+    }
+    error = hx_travel_command(travel, command);
+    if (is_terminal)
+        signal(SIGINT, SIG_DFL);
+    return error;
+}
+
 static void begin(struct hx_travel *travel, const char *command) {
     travel->json = (struct hx_json){.out = &travel->out};
     if (travel->is_json) {
@@ -217,15 +241,16 @@ static struct rt_error *read_commands(struct hx_travel *travel) {
         if (getline(&line, &room, stdin) < 0)
             break;
         line[strcspn(line, "\n")] = 0;
-        if (prompts && !*line && last) { /* once more, as in GDB */
-            begin(travel, last);
-            error = answer(travel, hx_travel_command(travel, last));
-        } else if (line[strspn(line, " \t")]) {
-            const char *command = line + strspn(line, " \t");
+        const char *command = line + strspn(line, " \t");
+        if (*command) {
             free(last);
             last = strdup(command);
-            begin(travel, command);
-            error = answer(travel, hx_travel_command(travel, command));
+        } else if (!prompts) { /* on a terminal it is the last command once more, as in GDB */
+            continue;
+        }
+        if (last) {
+            begin(travel, last);
+            error = answer(travel, run_command(travel, last, prompts));
         }
     }
     free(line);

@@ -239,7 +239,7 @@ static struct rt_error *watch(struct hx_travel *travel, const char *text) {
     return error ? error : add_marker(travel, marker, text);
 }
 
-static struct rt_error *delete(struct hx_travel *travel, const char *text) {
+static struct rt_error *delete_marker(struct hx_travel *travel, const char *text) {
     uint64_t number;
     struct rt_error *error = parse_count(text, &number);
     if (error)
@@ -411,7 +411,7 @@ static const struct command {
 } commands[] = {
     {"step", "s", "[N]", "go N stops on", step},
     {"reverse-step", "rs", "[N]", "go N stops back; also: back", reverse_step},
-    {"back", "b-", "[N]", NULL, reverse_step},
+    {"back", "ba", "[N]", NULL, reverse_step},
     {"next", "n", "[N]", "the same, over calls", next},
     {"reverse-next", "rn", "[N]", "back over calls", reverse_next},
     {"finish", "fin", "", "on to the caller", finish},
@@ -424,7 +424,7 @@ static const struct command {
     {"goto", "g", "N|end", "go to stop N", go_to},
     {"break", "b", "FILE:LINE|LINE|FUNCTION|*PC", "set a breakpoint", set_break},
     {"watch", "w", "WHAT", "watch memory: a variable in memory, or ADDRESS,SIZE", watch},
-    {"delete", "d", "[N]", "delete breakpoint or watchpoint N, or all", delete},
+    {"delete", "d", "[N]", "delete breakpoint or watchpoint N, or all", delete_marker},
     {"info", "i", "", "list both; where one is, and what checkpoints take", info},
     {"where", "bt", "", "show the call stack", where},
     {"frame", "f", "[N]", "look at frame N", select_frame},

@@ -6,7 +6,7 @@
 #include <dwarf.h>
 #include <string.h>
 
-enum { MOST_ELEMENTS = 200, MOST_TEXT = 200, DEEPEST = 8 };
+enum { MOST_ELEMENTS = 200, MOST_TEXT = 200, DEEPEST = 8, MOST_OUTPUT = 64 << 10 };
 
 /* ---- Scalars ---- */
 
@@ -144,7 +144,7 @@ static void print_value(struct hx_travel *travel, const struct hx_object *object
                         struct hx_buffer *out) {
     const struct st_type *type = st_type_strip(object->type);
 
-    if (!type || !object->bytes || depth > DEEPEST) {
+    if (!type || !object->bytes || depth > DEEPEST || out->size > MOST_OUTPUT) {
         hx_buffer_print(out, "<%s>", object->why ? object->why : type ? "..." : "no type");
         return;
     }

@@ -358,6 +358,10 @@ bool st_timeline_end(const struct st_timeline *timeline, uint64_t *ret);
 /* The furthest stop that was reached so far. */
 uint64_t st_timeline_furthest(const struct st_timeline *timeline);
 
+/* Ends what the timeline is doing at its next statement, as soon as possible: the call fails with RT_USAGE
+ * "interrupted", and the timeline is at some stop on the way. May be called in a signal handler. */
+void st_timeline_interrupt(struct st_timeline *timeline);
+
 /* Goes to a stop, or to the end when there are not so many. */
 RT_MUST_USE struct rt_error *st_timeline_goto(struct st_timeline *timeline, uint64_t number);
 

@@ -43,7 +43,8 @@ static bool pass(void *user, const struct st_event *event, struct rt_registers *
                 }
             }
         }
-        if (timeline->reached >= timeline->until || (timeline->is_met && !timeline->is_scanning)) {
+        if (timeline->reached >= timeline->until || timeline->is_interrupted ||
+            (timeline->is_met && !timeline->is_scanning)) {
             return false; /* it is there, or behind a write that was watched for */
         }
     }
@@ -89,6 +90,10 @@ struct rt_error *st_timeline_forward(struct st_timeline *timeline, uint64_t unti
         uint64_t due = st_timeline_due(timeline), started = st_timeline_now();
         timeline->until = timeline->is_scanning || until < due ? until : due;
         error = go_on(timeline);
+        if (error == NULL && timeline->is_interrupted) {
+            timeline->is_interrupted = false;
+            error = rt_error_format(RT_USAGE, "interrupted");
+        }
         timeline->running += st_timeline_now() - started;
         if (error == NULL && !timeline->is_scanning) {
             error = st_timeline_keep(timeline);
@@ -134,6 +139,10 @@ struct rt_error *st_timeline_run(struct st_timeline *timeline, enum st_until unt
     struct rt_error *error = st_timeline_condition(timeline, until, &timeline->condition);
     timeline->is_met = false;
     return error != NULL ? error : st_timeline_forward(timeline, UINT64_MAX);
+}
+
+void st_timeline_interrupt(struct st_timeline *timeline) {
+    timeline->is_interrupted = true;
 }
 
 const struct st_event *st_timeline_event(const struct st_timeline *timeline) {

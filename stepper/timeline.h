@@ -58,6 +58,8 @@ struct st_timeline {
     uint64_t end; /* `reached` there; 0: not known yet */
     struct st_event event;
 
+    volatile sig_atomic_t is_interrupted;
+
     /* What the run that is under way is for. */
     uint64_t until; /* `reached` */
     struct st_condition condition;

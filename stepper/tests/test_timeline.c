@@ -137,6 +137,31 @@ static void deep_recursion(void **state) {
     destroy_recording(&deep);
 }
 
+static void an_interrupt_ends_a_run(void **state) {
+    (void)state;
+    struct travel *travel = open_timeline(&recording, 100, 0, 0);
+    st_timeline_interrupt(travel->timeline);
+    check_fails(st_timeline_goto(travel->timeline, count - 1), "interrupted");
+    assert_true(st_timeline_position(travel->timeline) < count - 1);
+    check(st_timeline_goto(travel->timeline, 700));
+    expect_stop(travel, 700);
+    close_travel(travel);
+}
+
+/* What a driver changes is undone by going back before it. */
+static void changes_are_undone(void **state) {
+    (void)state;
+    struct travel *travel = open_timeline(&recording, 100, 0, 0);
+    check(st_timeline_goto(travel->timeline, 500));
+    uint8_t *byte = st_session_writable(travel->session, 60000, 1);
+    assert_non_null(byte);
+    *byte ^= 1;
+    check(st_timeline_goto(travel->timeline, 499));
+    check(st_timeline_goto(travel->timeline, 500));
+    expect_stop(travel, 500);
+    close_travel(travel);
+}
+
 static void only_a_fresh_session_has_a_timeline(void **state) {
     (void)state;
     struct travel *travel = open_session(&recording, 0);
@@ -148,6 +173,19 @@ static void only_a_fresh_session_has_a_timeline(void **state) {
     close_travel(travel);
 }
 
+/* The second group compares with the first: stops and their states do not depend on the engine. */
+static void engines_agree(void **state) {
+    (void)state;
+    static uint64_t first[MOST_STOPS];
+    static size_t first_count;
+    if (first_count > 0) {
+        assert_int_equal(count, first_count);
+        assert_memory_equal(digests, first, count * sizeof(*digests));
+    }
+    memcpy(first, digests, sizeof(first));
+    first_count = count;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stepping_forwards_is_stepping),
@@ -155,7 +193,10 @@ int main(void) {
         cmocka_unit_test(few_checkpoints_are_enough),
         cmocka_unit_test(stepping_backwards_is_the_same),
         cmocka_unit_test(deep_recursion),
+        cmocka_unit_test(an_interrupt_ends_a_run),
+        cmocka_unit_test(changes_are_undone),
         cmocka_unit_test(only_a_fresh_session_has_a_timeline),
+        cmocka_unit_test(engines_agree),
     };
     tested_engine = RT_ENGINE_COMPILED;
     int failed = cmocka_run_group_tests_name("compiled", tests, set_up, tear_down);
