@@ -390,9 +390,10 @@ const char *rt_replayer_failure(const struct rt_replayer *replayer);
 /* Before the store. */
 void rt_replayer_destroy(struct rt_replayer *replayer);
 
-/* How far a replay is, to go back to, after rt_replayer_start or while a guest runs: beside it, a checkpoint of the store and of the
- * stack that rt_replayer_run is on. Events are told to `at_event` again on the way from there; their numbers
- * say which have been told. RT_USAGE when the trace is from a source that is read in order. */
+/* How far a replay is, to go back to, after rt_replayer_start or while a guest runs: beside it, a checkpoint
+ * of the store and of the stack that rt_replayer_run is on. Events are told to `at_event` again on the way
+ * from there; their numbers say which have been told. RT_USAGE when the trace is from a source that is read
+ * in order. */
 struct rt_replay_mark;
 RT_MUST_USE struct rt_error *rt_replay_mark_take(const struct rt_replayer *replayer,
                                                  struct rt_replay_mark **ret);
