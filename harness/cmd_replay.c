@@ -11,9 +11,10 @@
 struct values {
     const char *wasm, *engine;
     bool interactive, json;
+    uint64_t budget; /* MiB */
 };
 
-static const struct values defaults = {.engine = "compiled"};
+static const struct values defaults = {.engine = "compiled", .budget = 256};
 
 static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
@@ -23,6 +24,8 @@ static const struct hx_option options[] = {
      "step it forwards and backwards by commands from standard input; `help` lists them"},
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json),
      "with --interactive: answer a command with a JSON object, and what is printed, too"},
+    {"--budget", "MIB", HX_OPTION_NUMBER, offsetof(struct values, budget),
+     "with --interactive: what checkpoints may take together, in MiB (256)"},
 };
 
 /* A replay on a session's stack. What comes of it is kept here, as traps on the way are the session's. */
@@ -125,7 +128,11 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error)
         error = find_module(rt_trace_reader_header(reader), values, &module);
     if (!error && values->interactive) {
-        const struct hx_travel_options travel = {module, compile.engine, values->json, 0};
+        const struct hx_travel_options travel = {
+            .module = module,
+            .engine = compile.engine,
+            .is_json = values->json,
+            .budget = values->budget < 1 << 20 ? (size_t)values->budget << 20 : SIZE_MAX};
         error = hx_travel(&travel, reader, ret_status);
         return error ? rt_error_context(error, "%s", arguments->items[0]) : NULL;
     }

@@ -117,7 +117,8 @@ static struct rt_error *open_guest(const char *path, enum rt_engine engine, stru
     return error ? rt_error_context(error, "%s", path) : NULL;
 }
 
-static struct rt_error *start(struct hx_travel *travel, struct rt_trace_reader *reader, uint64_t interval) {
+static struct rt_error *start(struct hx_travel *travel, struct rt_trace_reader *reader,
+                              const struct hx_travel_options *options) {
     const struct rt_replayer_options replayer = {
         .codes = &travel->guest.code, .code_count = 1, .at_event = at_event, .user = travel};
     const struct st_session_options session = {.run = run_replay, .run_user = travel};
@@ -135,8 +136,11 @@ static struct rt_error *start(struct hx_travel *travel, struct rt_trace_reader *
     error = st_session_create_wasm(instance, travel->guest.debug, &session, &travel->guest.session);
     if (error)
         return error;
-    const struct st_timeline_options timeline = {
-        .replayer = travel->replayer, .areas = &output, .area_count = 1, .interval = interval};
+    const struct st_timeline_options timeline = {.replayer = travel->replayer,
+                                                 .areas = &output,
+                                                 .area_count = 1,
+                                                 .interval = options->interval,
+                                                 .budget = options->budget};
     return st_timeline_create(travel->guest.session, &timeline, &travel->timeline);
 }
 
@@ -154,7 +158,7 @@ struct rt_error *hx_travel_open(const struct hx_travel_options *options, struct 
     if (error)
         rt_trace_reader_destroy(reader);
     else
-        error = start(travel, reader, options->interval);
+        error = start(travel, reader, options);
     if (error)
         hx_travel_close(travel);
     else

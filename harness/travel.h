@@ -14,6 +14,7 @@ struct hx_travel_options {
     enum rt_engine engine;
     bool is_json;      /* answers are JSON Lines */
     uint64_t interval; /* of struct st_timeline_options */
+    size_t budget;     /* the same */
 };
 /* Replays a trace by commands from standard input. Takes the reader. *ret_status is 1 when the replay was
  * found to diverge. */
