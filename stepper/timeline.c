@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_INTERVAL = 1000, DEFAULT_BUDGET = 256 << 20 };
+enum { DEFAULT_INTERVAL = 1000, DEFAULT_BUDGET = 256 << 20, NEAR_PART = 32 };
 
 /* ---- Running ---- */
 
@@ -95,22 +95,36 @@ struct rt_error *st_timeline_forward(struct st_timeline *timeline, uint64_t unti
             error = rt_error_format(RT_USAGE, "interrupted");
         }
         timeline->running += st_timeline_now() - started;
-        if (error == NULL && !timeline->is_scanning) {
+        if (error == NULL && !timeline->is_scanning && timeline->reached == due) {
             error = st_timeline_keep(timeline);
         }
     }
     return error;
 }
 
+/* Who has gone back one stop is likely to go back another: a checkpoint a little before it makes that cheap.
+ */
+static struct rt_error *keep_near(struct st_timeline *timeline, uint64_t reached) {
+    uint64_t near = timeline->interval / NEAR_PART;
+    if (near == 0 || reached < timeline->reached + 2 * near) {
+        return NULL;
+    }
+    struct rt_error *error = st_timeline_forward(timeline, reached - near);
+    return error != NULL ? error : st_timeline_keep(timeline);
+}
+
 struct rt_error *st_timeline_reach(struct st_timeline *timeline, uint64_t reached) {
     struct rt_error *error = NULL;
     size_t index = st_timeline_before(timeline, reached);
     bool is_behind = reached < timeline->reached;
+    timeline->condition.kind = ST_NEVER;
+    timeline->is_met = false;
     if (is_behind || (!timeline->has_ended && timeline->kept[index].reached > timeline->reached)) {
         error = st_timeline_restore(timeline, index);
     }
-    timeline->condition.kind = ST_NEVER;
-    timeline->is_met = false;
+    if (error == NULL && is_behind) {
+        error = keep_near(timeline, reached);
+    }
     return error != NULL ? error : st_timeline_forward(timeline, reached);
 }
 

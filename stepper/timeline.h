@@ -93,7 +93,7 @@ RT_MUST_USE struct rt_error *st_timeline_set_probes(struct st_timeline *timeline
 
 /* timeline_keep.c */
 
-/* Takes a checkpoint here, if it is time for one. */
+/* Takes a checkpoint here, unless there is one, or the stop is none at a statement. */
 RT_MUST_USE struct rt_error *st_timeline_keep(struct st_timeline *timeline);
 /* `reached` where the next one is due. */
 uint64_t st_timeline_due(const struct st_timeline *timeline);

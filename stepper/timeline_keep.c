@@ -122,8 +122,8 @@ static void settle(struct st_timeline *timeline, uint64_t nanoseconds) {
 struct rt_error *st_timeline_keep(struct st_timeline *timeline) {
     size_t before = timeline->kept_count > 0 ? st_timeline_before(timeline, timeline->reached) : 0;
     bool is_there = timeline->kept_count > 0 && timeline->kept[before].reached == timeline->reached;
-    if (is_there || timeline->has_ended || timeline->reached % timeline->interval != 0 ||
-        (timeline->reached > 0 && timeline->event.kind != ST_STEP)) {
+    bool can_be = timeline->reached == 0 || timeline->event.kind == ST_STEP;
+    if (is_there || !can_be) {
         return NULL;
     }
     if (timeline->kept_count == timeline->kept_room) {
