@@ -281,8 +281,11 @@ const struct hx_command hx_command_bench_travel = {
     .details =
         "Two programs, on both engines: one that writes to a few pages at a time, and one that writes all\n"
         "over 4 MiB. `without` and `with` are the times to get that far without checkpoints and with\n"
-        "them. `back` is the time for one stop, of 200 in a row; `search` is that for finding the last\n"
-        "write of a variable that is written at the very beginning.",
+        "them; a page's first write after a checkpoint is a fault, which counts there. `us` is for taking\n"
+        "one, `pages` what is copied for it, after the first, which copies all; `kept` and `held` are\n"
+        "how many there are at the end and what they take. `back` is the time for one stop, of 200 in a\n"
+        "row; `search` is that for finding the last write of a variable that is written at the very\n"
+        "beginning.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,
