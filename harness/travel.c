@@ -64,21 +64,26 @@ static int compare_sites(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Sites at statements, where a timeline stops, and at stores, so that it can search for writes. */
+/* Sites at statements, where a timeline stops, and at stores, so that it can search for writes. None when the
+ * code has no statements. */
 static struct rt_error *list_sites(const struct rt_module *module, const struct st_debug *debug,
                                    uint32_t **ret, size_t *ret_count) {
     size_t row_count, size, count = 0;
     const struct st_row *rows = st_debug_rows(debug, &row_count);
     struct rt_instruction instruction;
-    uint32_t start, code, end;
+    uint32_t function, start, code, end;
 
     rt_module_code(module, &size);
+    *ret_count = 0;
     *ret = malloc((row_count + size + 1) * sizeof **ret);
     if (!*ret)
         return rt_error_out_of_memory();
     for (size_t i = 0; i < row_count; i++)
-        if (rows[i].is_stmt && !rows[i].end_sequence && rows[i].pc <= UINT32_MAX)
+        if (rows[i].is_stmt && !rows[i].end_sequence && rows[i].pc <= UINT32_MAX &&
+            rt_module_function_at(module, (uint32_t)rows[i].pc, &function))
             (*ret)[count++] = (uint32_t)rows[i].pc;
+    if (!count)
+        return NULL;
     for (uint32_t i = rt_module_imported_function_count(module); i < rt_module_function_count(module); i++) {
         if (!rt_module_function_range(module, i, &start, &code, &end))
             continue;
@@ -88,7 +93,6 @@ static struct rt_error *list_sites(const struct rt_module *module, const struct 
                 (*ret)[count++] = pc;
     }
     qsort(*ret, count, sizeof **ret, compare_sites);
-    *ret_count = 0;
     for (size_t i = 0; i < count; i++)
         if (!i || (*ret)[i] != (*ret)[i - 1])
             (*ret)[(*ret_count)++] = (*ret)[i];
@@ -103,12 +107,10 @@ static struct rt_error *open_guest(const char *path, enum rt_engine engine, stru
     if (error)
         return error;
     rt_error_destroy(st_debug_open_wasm(ret->module, &ret->debug));
-    if (ret->debug) {
+    if (ret->debug)
         error = list_sites(ret->module, ret->debug, &sites, &compile.site_count);
-        compile.sites = sites;
-    } else {
-        compile.every_instruction = true;
-    }
+    compile.sites = sites;
+    compile.every_instruction = compile.site_count == 0;
     if (!error)
         error = rt_code_create(ret->module, &compile, &ret->code);
     if (!error)

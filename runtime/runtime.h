@@ -413,8 +413,8 @@ struct rt_history_cost {
 };
 struct rt_history_cost rt_history_cost(const struct rt_history *history);
 
-/* Takes a checkpoint while the guest is stopped at a site: no call of the host or a builtin may be under way
- * above it. The areas are always the same ones in the same order; where they are may not be written
+/* Takes a checkpoint before the guest runs, or while it is stopped at a site: no call of the host may be
+ * under way above it. The areas are always the same ones in the same order; where they are may not be written
  * meanwhile. */
 RT_MUST_USE struct rt_error *rt_checkpoint_take(struct rt_history *history, const struct rt_area *areas,
                                                 size_t count, struct rt_checkpoint **ret);

@@ -315,8 +315,8 @@ const struct st_debug *st_session_debug(const struct st_session *session);
  * A timeline drives a Wasm session whose run is a replay (runtime/trace/trace.h). Its *stops* have numbers
  * from 0 on, in the order in which they are reached:
  * - each time that a statement of the session's module is reached, which is not executed yet. A statement is
- * the pc of a row of the line table with is_stmt that is a site of the code; without debug information, any
- * site;
+ * the pc of a row of the line table with is_stmt that is a site of the code; where there is none, any site is
+ * one;
  * - each trap, with the guest's state before the unwinding;
  * - the end, which is the last.
  * So a stop's number depends on the trace, the module and its sites alone: not on breakpoints, nor on the

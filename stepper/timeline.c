@@ -223,8 +223,10 @@ static uint64_t statement_pc(const struct rt_module *module, uint64_t pc) {
     return is_before ? code : pc;
 }
 
-static void find_statements(struct st_timeline *timeline, const struct rt_module *module) {
+/* Whether there is any. */
+static bool find_statements(struct st_timeline *timeline, const struct rt_module *module) {
     size_t count;
+    bool found = false;
     const struct st_row *rows = st_debug_rows(timeline->session->debug, &count);
     for (size_t i = 0; i < count; i++) {
         uint64_t pc = statement_pc(module, rows[i].pc);
@@ -232,8 +234,10 @@ static void find_statements(struct st_timeline *timeline, const struct rt_module
         if (rows[i].is_stmt && !rows[i].end_sequence && at < timeline->point_count &&
             timeline->points[at].pc == pc) {
             timeline->points[at].is_statement = true;
+            found = true;
         }
     }
+    return found;
 }
 
 /* The module's stores; and the first that is no site, though it can run. */
@@ -270,10 +274,11 @@ static struct rt_error *find_points(struct st_timeline *timeline) {
         return rt_error_out_of_memory();
     }
     for (size_t i = 0; i < timeline->point_count; i++) {
-        timeline->points[i] = (struct st_point){.pc = sites[i].pc, .is_statement = session->debug == NULL};
+        timeline->points[i] = (struct st_point){.pc = sites[i].pc};
     }
-    if (session->debug != NULL) {
-        find_statements(timeline, module);
+    bool has_statements = session->debug != NULL && find_statements(timeline, module);
+    for (size_t i = 0; i < timeline->point_count && !has_statements; i++) {
+        timeline->points[i].is_statement = true;
     }
     find_stores(timeline, module);
     return NULL;

@@ -144,6 +144,16 @@ static void wrong_words(void **state) {
     EXPECT("cat run.trace | $L replay /dev/stdin --interactive", 2, "in order");
 }
 
+/* Every instruction is a stop where there is no line table. */
+static void without_a_line_table(void **state) {
+    (void)state;
+    EXPECT("clang-19 --target=wasm32-wasi -O0 -w program.c -o bare.wasm -Wl,--strip-all && "
+           "{ $L record bare.wasm -o bare.trace >/dev/null; R=\"${R%run.trace*}bare.trace${R#*run.trace}\"; "
+           "printf '%s\\n' s s rs where 'break main' 'goto end' 'goto 1' | $R; }",
+           0, "[0] _start at Wasm pc 0x", "[1] ? at Wasm pc", "[2] ? at Wasm pc", "[1] ? at",
+           "#1  _start at Wasm pc", "*PC, a Wasm pc, names a place", "ended with status 3", "[1] ? at");
+}
+
 /* A recording that was cut short ends where it was cut, and is stepped like another up to there. */
 static void cut_short(void **state) {
     (void)state;
@@ -156,9 +166,9 @@ static void cut_short(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forwards_and_back),  cmocka_unit_test(writes),       cmocka_unit_test(prints_once),
-        cmocka_unit_test(same_from_anywhere), cmocka_unit_test(trap_and_end), cmocka_unit_test(wrong_words),
-        cmocka_unit_test(cut_short),
+        cmocka_unit_test(forwards_and_back),    cmocka_unit_test(writes),       cmocka_unit_test(prints_once),
+        cmocka_unit_test(same_from_anywhere),   cmocka_unit_test(trap_and_end), cmocka_unit_test(wrong_words),
+        cmocka_unit_test(without_a_line_table), cmocka_unit_test(cut_short),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
