@@ -48,6 +48,8 @@ struct rt_history {
 /* ---- Histories ---- */
 
 struct rt_error *rt_history_create(struct rt_store *store, struct rt_history **ret) {
+    if (RT_BOUNDARY(store))
+        return rt_error_format(RT_USAGE, "going back in a store that is recorded: the recording cannot");
     struct rt_error *error = rt_trap_prepare_faults();
     if (error)
         return error;

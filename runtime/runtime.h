@@ -403,7 +403,7 @@ struct rt_area {
 
 /* From now on the first write to a page of the store's memories after a checkpoint is a fault, which a
  * handler of SIGSEGV takes care of: a system call that shall write there fails with EFAULT. One history a
- * store. */
+ * store; RT_USAGE for one that is recorded. */
 RT_MUST_USE struct rt_error *rt_history_create(struct rt_store *store, struct rt_history **ret);
 /* After its checkpoints, before the store. */
 void rt_history_destroy(struct rt_history *history);
