@@ -9,6 +9,7 @@ extern const struct hx_command hx_command_bench_step;
 extern const struct hx_command hx_command_bench_fuzz;
 extern const struct hx_command hx_command_bench_runtime;
 extern const struct hx_command hx_command_bench_record;
+extern const struct hx_command hx_command_bench_travel;
 
 /* bench_gdb.py, terminated by a zero. */
 extern const char hx_bench_gdb_script[];
@@ -37,5 +38,9 @@ struct hx_probe_times {
  * anything. */
 RT_MUST_USE struct rt_error *hx_bench_probes(const struct hx_tools *tools, const struct hx_temp *temp,
                                              struct hx_probe_times *ret);
+
+/* What checkpoints cost, and going back: measured on both engines, printed as a table or as JSON Lines. */
+RT_MUST_USE struct rt_error *hx_bench_travel(const struct hx_tools *tools, const struct hx_temp *temp,
+                                             bool json);
 
 #endif

@@ -7,6 +7,7 @@ static const struct hx_command *const commands[] = {
     &hx_command_bench_runtime,
 #ifdef LOCKSTEP_RR
     &hx_command_bench_record,
+    &hx_command_bench_travel,
 #endif
 };
 

@@ -4,6 +4,7 @@
 #include "harness/replay_node.h"
 #include "harness/replay_output.h"
 #include "harness/trace.h"
+#include "harness/travel.h"
 #include "harness/wasi_command.h"
 
 #include <signal.h>
@@ -13,9 +14,11 @@
 struct values {
     const char *wasm, *engine, *node;
     struct hx_native_options native;
+    bool interactive, json;
+    uint64_t budget; /* MiB */
 };
 
-static const struct values defaults = {.engine = "compiled"};
+static const struct values defaults = {.engine = "compiled", .budget = 256};
 
 static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
@@ -25,6 +28,12 @@ static const struct hx_option options[] = {
     {"--node", "PATH", HX_OPTION_TEXT, offsetof(struct values, node),
      "with --engine node: the Node to run ($NODE, else the one on PATH); 18 or newer"},
     HX_NATIVE_OPTIONS(struct values, native),
+    {"--interactive", NULL, HX_OPTION_FLAG, offsetof(struct values, interactive),
+     "step it forwards and backwards by commands from standard input; `help` lists them"},
+    {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json),
+     "with --interactive: answer a command with a JSON object, and what is printed, too"},
+    {"--budget", "MIB", HX_OPTION_NUMBER, offsetof(struct values, budget),
+     "with --interactive: what checkpoints may take together, in MiB (256)"},
 };
 
 /* A replay on a session's stack. What comes of it is kept here, as traps on the way are the session's. */
@@ -107,6 +116,19 @@ static struct rt_error *run_node(const char *trace, const struct values *values,
     return error ? rt_error_context(error, "%s", trace) : NULL;
 }
 
+/* Takes the reader. */
+static struct rt_error *travel(const char *trace, const char *module, enum rt_engine engine,
+                               const struct values *values, struct rt_trace_reader *reader, int *ret_status) {
+    const struct hx_travel_options options = {
+        .module = module,
+        .engine = engine,
+        .is_json = values->json,
+        .budget = values->budget < 1 << 20 ? (size_t)values->budget << 20 : SIZE_MAX};
+    struct rt_error *error = hx_travel(&options, reader, ret_status);
+
+    return error ? rt_error_context(error, "%s", trace) : NULL;
+}
+
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     const struct values *values = all;
     struct rt_compile_options compile = {.canonical_nans = true};
@@ -118,8 +140,14 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     if (arguments->count != 1)
         return rt_error_format(RT_USAGE, "needs one trace");
+    const bool is_node = strcmp(values->engine, "node") == 0;
+    if (values->interactive && is_node)
+        return rt_error_format(RT_USAGE,
+                               "--interactive: Node cannot be stepped; --engine compiled or interp can");
+    if ((values->interactive || is_node) && (values->native.debugger || values->native.perf))
+        return rt_error_format(RT_USAGE, "-g and --perf are for a replay on our engines that runs through");
     signal(SIGPIPE, SIG_IGN);
-    if (strcmp(values->engine, "node") == 0)
+    if (is_node)
         return run_node(arguments->items[0], values, ret_status);
     struct rt_error *error = rt_engine_parse(values->engine, &compile.engine);
     if (error)
@@ -130,6 +158,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     error = open_trace(arguments->items[0], &reader);
     if (!error)
         error = hx_trace_module(rt_trace_reader_header(reader), values->wasm, &module);
+    if (!error && values->interactive)
+        return travel(arguments->items[0], module, compile.engine, values, reader, ret_status);
     if (!error)
         error = hx_wasi_command_open(module, &compile, &guest);
     if (!error)
@@ -160,7 +190,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_replay = {
     .name = "replay",
-    .arguments = "FILE.trace [--wasm FILE.wasm] [--engine compiled|interp|node]",
+    .arguments = "FILE.trace [--wasm FILE.wasm] [--engine compiled|interp|node] [--interactive [--json]]",
     .summary = "Runs a recorded WASI command again, from its trace alone.",
     .details =
         "No file, clock or argument of the recorded run is needed: imports are answered from the trace, and\n"
@@ -170,7 +200,13 @@ const struct hx_command hx_command_replay = {
         "module other than the recorded one is refused.\n"
         "\n"
         "Engine \"node\" is another implementation of all that, on V8: a proof that a trace depends on no\n"
-        "engine. It needs Node.",
+        "engine. It needs Node.\n"
+        "\n"
+        "With --interactive it stops at the first statement and reads commands, one a line: step, next,\n"
+        "finish, continue, each also reverse-..., goto N, last-write WHAT, break, watch, where, locals, "
+        "print,\n"
+        "list, help, quit. Stops are numbered: statements that are reached, traps, the end. Stop N is the\n"
+        "same from wherever one comes. What the program prints is printed once.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

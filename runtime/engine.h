@@ -24,6 +24,8 @@ struct rt_code {
     bool has_canonical_nans; /* as rt_compile_options asked */
 };
 
+#define RT_ENGINE_AREAS 3
+
 struct rt_engine_ops {
     const char *name; /* as --engine has it */
 
@@ -51,6 +53,10 @@ struct rt_engine_ops {
     void (*close_store)(void *state);
     /* rt_func_call for a function of an instance. */
     struct rt_error *(*call)(struct rt_func *func, const union rt_value *args, union rt_value *results);
+
+    /* For checkpoints: what a running guest changes of the engine's own state, besides the thread's stack and
+     * the store's fields. Always the same pieces of memory; how many. May be NULL: nothing. */
+    size_t (*areas)(void *state, struct rt_area ret[RT_ENGINE_AREAS]);
 
     /* ---- Looking inside: see the public functions of the same names ---- */
 

@@ -258,8 +258,7 @@ static struct rt_error *apply_segments(struct rt_instance *instance) {
         uint32_t to = evaluate(instance, &segment->offset).i32;
         if (!rt_table_init(rt_instance_table(instance, segment->table), elements, to, 0, elements->count))
             return rt_trap_error(RT_TRAP_TABLE_OUT_OF_BOUNDS, "an element segment at instantiation");
-        free(elements->items);
-        *elements = (struct rt_element_items){0};
+        elements->count = 0;
     }
     for (uint32_t i = 0; i < module->data_count; i++) {
         const struct rt_data_segment *segment = &module->datas[i];
@@ -271,6 +270,20 @@ static struct rt_error *apply_segments(struct rt_instance *instance) {
         instance->data_dropped[i] = true;
     }
     return NULL;
+}
+
+struct rt_error *rt_instance_restart(struct rt_instance *instance) {
+    const struct rt_module *module = instance->module;
+    struct rt_error *error = NULL;
+    make_globals(instance);
+    memset(instance->data_dropped, 0, module->data_count * sizeof(*instance->data_dropped));
+    for (uint32_t i = 0; i < module->element_count; i++)
+        instance->elements[i].count = instance->elements[i].items ? module->elements[i].count : 0;
+    for (uint32_t i = module->imported_tables; i < module->table_count && !error; i++)
+        error = rt_table_restart(rt_instance_table(instance, i), module->tables[i].limits.min);
+    if (!error && module->memory_count > module->imported_memories)
+        error = rt_memory_restart(instance->memory, module->memories[module->imported_memories].min);
+    return error ? error : apply_segments(instance);
 }
 
 /* A store's first instance decides about its engine: functions of two engines could not call each other. */

@@ -61,7 +61,7 @@ struct rt_global {
     struct rt_global *next; /* of the store's own */
 };
 
-struct rt_element_items { /* an element segment, evaluated; count 0 when dropped */
+struct rt_element_items { /* an element segment, evaluated; count 0 when dropped, the items stay */
     void **items;
     uint32_t count;
 };
@@ -167,6 +167,9 @@ bool rt_builtin_call(struct rt_instance *instance, uint32_t builtin, uintptr_t *
 /* The id of a type in this store; the type is copied. */
 struct rt_error *rt_store_type_id(struct rt_store *store, struct rt_func_type type, uint32_t *ret);
 void rt_instance_destroy(struct rt_instance *instance);
+/* Makes what an instance has itself as it was when it was linked, and applies its active segments again.
+ * Nobody is told. */
+struct rt_error *rt_instance_restart(struct rt_instance *instance);
 
 /* Calls with `type`, from C, the host function itself: hooks around it. */
 struct rt_error *rt_host_invoke(struct rt_func *func, struct rt_caller *caller, const union rt_value *args,
@@ -181,6 +184,8 @@ bool rt_table_fill(struct rt_table *table, uint64_t to, void *value, uint64_t co
 /* rt_table_grow that is not told to the boundary, for the guest: the old size, or UINT32_MAX when it cannot
  * grow. */
 uint32_t rt_table_extend(struct rt_table *table, uint64_t count, void *value);
+/* As it was made: `size` nulls. */
+struct rt_error *rt_table_restart(struct rt_table *table, uint64_t size);
 void rt_table_destroy(struct rt_table *table);
 
 /* memory.c */
@@ -189,6 +194,8 @@ void rt_table_destroy(struct rt_table *table);
 struct rt_error *rt_memory_extend(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages);
 bool rt_memory_init(struct rt_memory *memory, const uint8_t *bytes, uint64_t size, uint64_t to, uint64_t from,
                     uint64_t count);
+/* As it was made: `pages` of zeros. */
+struct rt_error *rt_memory_restart(struct rt_memory *memory, uint64_t pages);
 void rt_memory_destroy(struct rt_memory *memory);
 
 /* trap.c */
@@ -196,6 +203,8 @@ void rt_memory_destroy(struct rt_memory *memory);
 /* Makes sure that the process's signal handlers are in place (a store's creation does so), and this thread's
  * signal stack. */
 struct rt_error *rt_trap_prepare(void);
+/* The same where there is no compiled code, for faults of tracked memories (track.h). */
+struct rt_error *rt_trap_prepare_faults(void);
 /* The signal stack alone: cheap, for each call. */
 struct rt_error *rt_trap_prepare_thread(void);
 /* Machine code whose faults are traps. Ranges are few; adding and removing take a lock, faults do not. */

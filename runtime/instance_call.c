@@ -1,12 +1,13 @@
 /* Calls between C and compiled code: into compiled code, to host functions, and to builtins. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/code.h"
 #include "runtime/target.h"
 
-/* Words of slots up to this many, and twice as many values, need no allocation. */
-#define FEW_WORDS 16
+/* Arguments and results in transit are on the stack, where a guest that is abandoned or put back leaves
+ * nothing behind: a little for nearly all calls, and as much as a type can ask for. */
+#define FEW_WORDS  16
+#define MANY_WORDS (2 * RT_MAX_PARAMS)
 
 static uint32_t larger(uint32_t a, uint32_t b) {
     return a > b ? a : b;
@@ -45,19 +46,22 @@ static struct rt_error *enter(struct rt_func *func, const union rt_value *args, 
     return NULL;
 }
 
+static __attribute__((noinline)) struct rt_error *enter_wide(struct rt_func *func, const union rt_value *args,
+                                                             union rt_value *results, uint32_t count) {
+    uint64_t slots[MANY_WORDS];
+    memset(slots, 0, count * sizeof(*slots));
+    return enter(func, args, results, slots, count);
+}
+
 struct rt_error *rt_compiled_call(struct rt_func *func, const union rt_value *args, union rt_value *results) {
     struct rt_error *error = rt_trap_prepare_thread(); /* this thread may be new */
     if (error)
         return error;
     uint32_t count =
         larger(func->type.param_count, func->type.result_count) * rt_slot_words(func->passes_vectors);
-    uint64_t few[FEW_WORDS], *slots = few;
-    if (count > FEW_WORDS && !(slots = calloc(count, sizeof(*slots))))
-        return rt_error_out_of_memory();
-    error = enter(func, args, results, slots, count);
-    if (slots != few)
-        free(slots);
-    return error;
+    uint64_t slots[FEW_WORDS];
+    return count > FEW_WORDS ? enter_wide(func, args, results, count)
+                             : enter(func, args, results, slots, count);
 }
 
 /* ---- Out of it ---- */
@@ -72,17 +76,12 @@ static void return_to_guest(struct rt_store *store) {
     store->entry->exit_frame = store->entry->exit_return = 0;
 }
 
-bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
+/* `values` has room for the type's parameters and results. */
+static bool call_host(struct rt_func *func, uintptr_t *frame, union rt_value *values) {
     struct rt_store *store = func->store;
     struct rt_func_type type = func->type;
     uint64_t *slots = (uint64_t *)(frame + 2);
     uint32_t words = rt_slot_words(func->passes_vectors);
-    union rt_value few[2 * FEW_WORDS], *values = few;
-    size_t count = (size_t)type.param_count + type.result_count;
-    if (count > 2 * FEW_WORDS && !(values = malloc(count * sizeof(*values)))) {
-        store->pending_error = rt_error_out_of_memory();
-        return true;
-    }
     union rt_value *results = values + type.param_count;
     for (uint32_t i = 0; i < type.param_count; i++)
         rt_slot_read_to((enum rt_type)type.params[i], slots + i * words, &values[i]);
@@ -96,10 +95,19 @@ bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
 
     for (uint32_t i = 0; i < type.result_count && !error; i++)
         rt_slot_write((enum rt_type)type.results[i], slots + i * words, &results[i]);
-    if (values != few)
-        free(values);
     store->pending_error = error;
     return error;
+}
+
+static __attribute__((noinline)) bool call_host_wide(struct rt_func *func, uintptr_t *frame) {
+    union rt_value values[2 * RT_MAX_PARAMS];
+    return call_host(func, frame, values);
+}
+
+bool rt_host_call(struct rt_func *func, uintptr_t *frame) {
+    union rt_value values[2 * FEW_WORDS];
+    size_t count = (size_t)func->type.param_count + func->type.result_count;
+    return count > 2 * FEW_WORDS ? call_host_wide(func, frame) : call_host(func, frame, values);
 }
 
 /* ---- Builtins ---- */
@@ -141,11 +149,6 @@ static bool get_element(const struct rt_table *table, uint32_t index, uint64_t *
     return index < table->size;
 }
 
-static void drop_elements(struct rt_element_items *elements) {
-    free(elements->items);
-    *elements = (struct rt_element_items){0};
-}
-
 static void *reference(uint64_t slot) {
     return (void *)(uintptr_t)slot;
 }
@@ -179,7 +182,7 @@ bool rt_builtin_call(struct rt_instance *instance, uint32_t builtin, uintptr_t *
             rt_table_init(rt_instance_table(instance, (uint32_t)slots[4]),
                           &instance->elements[(uint32_t)slots[3]], a, (uint32_t)slots[1], (uint32_t)slots[2]);
         break;
-    case RT_BUILTIN_ELEM_DROP: drop_elements(&instance->elements[a]); break;
+    case RT_BUILTIN_ELEM_DROP: instance->elements[a].count = 0; break;
     case RT_BUILTIN_TABLE_COPY:
         good = rt_table_copy(rt_instance_table(instance, (uint32_t)slots[3]),
                              rt_instance_table(instance, (uint32_t)slots[4]), a, (uint32_t)slots[1],

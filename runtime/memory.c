@@ -71,6 +71,19 @@ struct rt_error *rt_memory_extend(struct rt_memory *memory, uint64_t pages, uint
     return NULL;
 }
 
+struct rt_error *rt_memory_restart(struct rt_memory *memory, uint64_t pages) {
+    const size_t size = rt_memory_size(memory), wanted = (size_t)pages * RT_PAGE_SIZE;
+    uint64_t old;
+    memset(memory->base, 0, size);
+    if (wanted >= size)
+        return rt_memory_extend(memory, pages - memory->pages, &old);
+    if (mprotect(memory->base + wanted, size - wanted, PROT_NONE))
+        return rt_error_os(errno, "making a memory of %u pages one of %llu", memory->pages,
+                           (unsigned long long)pages);
+    memory->pages = (uint32_t)pages;
+    return NULL;
+}
+
 struct rt_error *rt_memory_grow(struct rt_memory *memory, uint64_t pages, uint64_t *ret_old_pages) {
     struct rt_boundary *boundary = RT_BOUNDARY(memory->store);
     struct rt_error *error = rt_memory_extend(memory, pages, ret_old_pages);

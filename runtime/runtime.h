@@ -407,6 +407,45 @@ RT_MUST_USE struct rt_error *rt_func_forward(const struct rt_func *func, struct 
  */
 const char *rt_func_name(const struct rt_func *func);
 
+/* ---- Checkpoints: going back ----
+ *
+ * A checkpoint holds all that a guest changes while it runs: memories with their sizes, tables, globals,
+ * dropped segments, and where the engine is. The embedder adds what is its own: the stack that the guest runs
+ * on, above all. A checkpoint costs what was written since the one before; they share the rest. */
+
+struct rt_history; /* of one store */
+struct rt_checkpoint;
+
+/* Memory of the embedder's. All of a stack has an address and a size; what is in use is `from` to `to`. */
+struct rt_area {
+    void *base;
+    size_t size;     /* bytes, the same in all checkpoints */
+    size_t from, to; /* offsets; only whole pages around this are looked at */
+};
+
+/* From now on the first write to a page of the store's memories after a checkpoint is a fault, which a
+ * handler of SIGSEGV takes care of: a system call that shall write there fails with EFAULT. One history a
+ * store; RT_USAGE for one that is recorded. */
+RT_MUST_USE struct rt_error *rt_history_create(struct rt_store *store, struct rt_history **ret);
+/* After its checkpoints, before the store. */
+void rt_history_destroy(struct rt_history *history);
+struct rt_history_cost {
+    size_t bytes;          /* of all checkpoints together */
+    uint64_t pages_copied; /* ever */
+};
+struct rt_history_cost rt_history_cost(const struct rt_history *history);
+
+/* Takes a checkpoint before the guest runs, or while it is stopped at a site: no call of the host may be
+ * under way above it. The areas are always the same ones in the same order; where they are may not be written
+ * meanwhile. */
+RT_MUST_USE struct rt_error *rt_checkpoint_take(struct rt_history *history, const struct rt_area *areas,
+                                                size_t count, struct rt_checkpoint **ret);
+/* Goes back, or forward, to a checkpoint: store and areas hold what they did. Whoever calls is not on a stack
+ * that is among the areas. What has been made in the store since (instances, memories, tables, globals) stays
+ * there and holds anything. After an error nothing can be said of the store. */
+RT_MUST_USE struct rt_error *rt_checkpoint_restore(struct rt_checkpoint *checkpoint);
+void rt_checkpoint_destroy(struct rt_checkpoint *checkpoint);
+
 /* ---- WASI preview 1 ---- */
 
 struct rt_wasi;

@@ -29,6 +29,11 @@ struct rt_error *rt_table_create(struct rt_store *store, enum rt_type type, stru
     return NULL;
 }
 
+struct rt_error *rt_table_restart(struct rt_table *table, uint64_t size) {
+    table->size = 0;
+    return rt_table_extend(table, size, NULL) == UINT32_MAX ? rt_error_out_of_memory() : NULL;
+}
+
 void rt_table_destroy(struct rt_table *table) {
     if (!table)
         return;

@@ -2,7 +2,8 @@
  *
  * Compiled code raises a trap by faulting: an illegal instruction with the kind behind it, or an access to a
  * memory's guard pages. The signal handler notes what happened, moves the context's pc to the unwinder, and
- * returns. A fault anywhere else goes to the handler that was there before ours. */
+ * returns. The first write to a page that track.c protects is done again. A fault anywhere else goes to the
+ * handler that was there before ours. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 
 #include "runtime/engine.h"
 #include "runtime/target.h"
+#include "runtime/track.h"
 
 const char *rt_trap_message(enum rt_trap trap) {
     static const char *const messages[] = {
@@ -92,8 +94,8 @@ static enum rt_trap classify(int number, const siginfo_t *info, const struct rt_
 
 static bool raise_trap(int number, const siginfo_t *info, void *context) {
     const struct rt_target *target = rt_target_host();
-    uintptr_t pc = target->context_pc(context);
-    if (!is_our_code(pc))
+    uintptr_t pc = target ? target->context_pc(context) : 0;
+    if (!target || !is_our_code(pc))
         return false;
     struct rt_instance *instance = target->context_instance(context);
     uint64_t address = 0;
@@ -140,7 +142,8 @@ static void forward(int number, siginfo_t *info, void *context) {
 
 static void handle_signal(int number, siginfo_t *info, void *context) {
     int kept = errno;
-    if (!raise_trap(number, info, context))
+    bool is_first_write = number == SIGSEGV && rt_tracker_fault((uintptr_t)info->si_addr);
+    if (!is_first_write && !raise_trap(number, info, context))
         forward(number, info, context);
     errno = kept;
 }
@@ -212,8 +215,10 @@ struct rt_error *rt_trap_prepare_thread(void) {
 }
 
 struct rt_error *rt_trap_prepare(void) {
-    if (!rt_target_host()) /* nothing faults on purpose */
-        return NULL;
+    return rt_target_host() ? rt_trap_prepare_faults() : NULL; /* else nothing faults on purpose */
+}
+
+struct rt_error *rt_trap_prepare_faults(void) {
     int status = install_handlers();
     return status ? rt_error_os(status, "installing signal handlers") : rt_trap_prepare_thread();
 }

@@ -75,6 +75,10 @@ struct st_wasm_probe {
 
 enum st_session_state { ST_STATE_READY, ST_STATE_RUNNING, ST_STATE_STOPPED, ST_STATE_ENDED };
 
+/* Asked on the debuggee's stack at each enabled probe, before control is handed over: true passes it.
+ * `registers` are those for rt_activation_first. */
+typedef bool st_pass_fn(void *user, const struct st_event *event, struct rt_registers *registers);
+
 struct st_session {
     bool is_wasm;
     enum st_session_state state;
@@ -117,6 +121,8 @@ struct st_session {
     int argument_count;
 
     /* Wasm. */
+    st_pass_fn *pass; /* see st_session_filter */
+    void *pass_user;
     struct rt_instance *instance;
     struct rt_store *store;
     struct rt_code *code;
@@ -165,6 +171,18 @@ void st_wasm_clear(struct st_session *session);
 void st_wasm_arm(struct st_session *session);
 RT_MUST_USE struct rt_error *st_wasm_set_probes(struct st_session *session, struct st_probe *probes,
                                                 size_t count);
+
+/* session_mark.c: where a Wasm session is, beside what is on its stack. */
+struct st_session_mark {
+    enum st_session_state state;
+    void *inside, *inside_fake; /* the fiber's */
+    struct st_event event;
+    struct st_saved *saved;
+};
+/* Before it runs or at a probe. `ret_stack`: what of its stack is in use. */
+struct st_session_mark st_session_mark(const struct st_session *session, struct rt_area *ret_stack);
+/* Its stack holds what it did then. */
+void st_session_return(struct st_session *session, const struct st_session_mark *mark);
 
 /* signals.c */
 

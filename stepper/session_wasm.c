@@ -42,6 +42,9 @@ void st_wasm_injected(struct st_session *session, struct st_saved *saved) {
         saved->registers.pc = machine;
         session->event = (struct st_event){
             .kind = probe->kind, .pc = probe->pc, .machine = machine, .cookie = probe->cookie};
+        if (session->pass != NULL && session->pass(session->pass_user, &session->event, &saved->registers)) {
+            return;
+        }
     } else if (saved->origin == ST_ORIGIN_SIGNAL) {
         const struct st_pending *pending = &session->pending;
         saved->registers.pc = pending->pc;
@@ -109,10 +112,13 @@ static void on_probe(void *user, const struct rt_code *code, uintptr_t machine) 
     }
     /* Asked for only now: the driver may have changed the probes. */
     const struct st_wasm_probe *probe = find_probe(session, machine);
-    if (probe != NULL) {
-        stop_in_call(session,
-                     &(struct st_event){
-                         .kind = probe->kind, .pc = probe->pc, .machine = machine, .cookie = probe->cookie});
+    if (probe == NULL) {
+        return;
+    }
+    const struct st_event event = {
+        .kind = probe->kind, .pc = probe->pc, .machine = machine, .cookie = probe->cookie};
+    if (session->pass == NULL || !session->pass(session->pass_user, &event, NULL)) {
+        stop_in_call(session, &event);
     }
 }
 

@@ -344,4 +344,102 @@ bool st_session_on_stack(const struct st_session *session, uint64_t address);
 uint64_t st_session_static_address(const struct st_session *session, uint64_t address);
 const struct st_debug *st_session_debug(const struct st_session *session);
 
+/* ---- Timelines: a replay that is stepped forwards and backwards ----
+ *
+ * A timeline drives a Wasm session whose run is a replay (runtime/trace/trace.h). Its *stops* have numbers
+ * from 0 on, in the order in which they are reached:
+ * - each time that a statement of the session's module is reached, which is not executed yet. A statement is
+ * the pc of a row of the line table with is_stmt that is a site of the code; where there is none, any site is
+ * one;
+ * - each trap, with the guest's state before the unwinding;
+ * - the end, which is the last.
+ * So a stop's number depends on the trace, the module and its sites alone: not on breakpoints, nor on the
+ * engine (but a call stack that is exhausted), nor on where one has been before. At a stop, frames,
+ * variables, memory and globals are the same whether it was stepped to or gone to from anywhere. What a
+ * driver changes at a stop is gone when time goes back before it; the replay tells when it makes a difference
+ * at the boundary.
+ *
+ * Going back is going to the nearest checkpoint before, and forwards from there. Checkpoints lie densely
+ * around the present stop and are exponentially sparser away from it. */
+
+struct rt_replayer;
+struct st_timeline;
+
+struct st_timeline_options {
+    /* Started, and what the session's options.run runs. That function owns nothing while it does, and may be
+     * left at any time to be at an earlier place again. */
+    struct rt_replayer *replayer;
+    const struct rt_area *areas; /* what the replay changes beside: of at_event's, say; copied */
+    size_t area_count;
+    uint64_t
+        interval;  /* stops between checkpoints around the present; 0: 1,000; more when they cost too much */
+    size_t budget; /* bytes that checkpoints may take; 0: 256 MiB. The first is there at any price */
+};
+
+/* The session has not run yet, and has neither options.host_calls nor options.quantum; from here on the
+ * timeline alone runs it and sets its probes. Goes to stop 0. Replayer and session must outlive it. */
+RT_MUST_USE struct rt_error *st_timeline_create(struct st_session *session,
+                                                const struct st_timeline_options *options,
+                                                struct st_timeline **ret);
+/* The session stays where it is and can be destroyed. */
+void st_timeline_destroy(struct st_timeline *timeline);
+
+/* The present stop: ST_STEP at a statement, ST_TRAP, ST_EXIT. Valid until the timeline moves. */
+const struct st_event *st_timeline_event(const struct st_timeline *timeline);
+uint64_t st_timeline_position(const struct st_timeline *timeline);
+/* The number of the end, once it has been reached; false before. */
+bool st_timeline_end(const struct st_timeline *timeline, uint64_t *ret);
+/* The furthest stop that was reached so far. */
+uint64_t st_timeline_furthest(const struct st_timeline *timeline);
+
+/* Ends what the timeline is doing at its next statement, as soon as possible: the call fails with RT_USAGE
+ * "interrupted", and the timeline is at some stop on the way. May be called in a signal handler. */
+void st_timeline_interrupt(struct st_timeline *timeline);
+
+/* Goes to a stop, or to the end when there are not so many. */
+RT_MUST_USE struct rt_error *st_timeline_goto(struct st_timeline *timeline, uint64_t number);
+
+/* Statements to stop at when running; a pc that is none is left out. Replaces those before. `ret_count` (may
+ * be NULL): how many there are. */
+RT_MUST_USE struct rt_error *st_timeline_set_breakpoints(struct st_timeline *timeline, const uint64_t *pcs,
+                                                         size_t count, size_t *ret_count);
+
+enum st_until {
+    ST_UNTIL_BREAKPOINT, /* a breakpoint or a trap */
+    ST_UNTIL_SAME_FRAME, /* a statement of this function's activation or of a caller's; or a breakpoint, a
+                            trap */
+    ST_UNTIL_CALLER,     /* a statement of a caller's activation; or a breakpoint, a trap */
+};
+/* Runs to the next such stop; to the end when there is none. */
+RT_MUST_USE struct rt_error *st_timeline_run(struct st_timeline *timeline, enum st_until until);
+/* Runs backwards to the last such stop before; to stop 0 when there is none, with *ret_found false. */
+RT_MUST_USE struct rt_error *st_timeline_run_back(struct st_timeline *timeline, enum st_until until,
+                                                  bool *ret_found);
+
+/* A write to memory that was watched for. */
+struct st_write {
+    uint64_t pc; /* of the instruction; of the host's: of the call that it was in */
+    bool is_host;
+    uint64_t address; /* all of what it wrote */
+    uint64_t size;
+};
+/* Goes back to the last stop behind which, and before the present one, bytes in [address, address + size) of
+ * memory 0 were written: stepping on from there writes them. Any store counts, also of the value that was
+ * there: stores of the session's own module, which have to be sites of the code (RT_USAGE when one is none),
+ * and writes of the host. When there was none, *ret_found is false, and the timeline stays where it is. */
+RT_MUST_USE struct rt_error *st_timeline_last_write(struct st_timeline *timeline, uint64_t address,
+                                                    uint64_t size, struct st_write *ret, bool *ret_found);
+
+/* Goes on to the first stop behind the present one that has such a write behind it; to the end when there is
+ * none. */
+RT_MUST_USE struct rt_error *st_timeline_next_write(struct st_timeline *timeline, uint64_t address,
+                                                    uint64_t size, struct st_write *ret, bool *ret_found);
+
+struct st_timeline_cost {
+    size_t checkpoints, bytes;    /* there are, and take */
+    uint64_t taken, pages_copied; /* ever */
+    uint64_t nanoseconds;         /* for taking them */
+};
+struct st_timeline_cost st_timeline_cost(const struct st_timeline *timeline);
+
 #endif

@@ -1,6 +1,5 @@
 /* The interpreter's bulk memory and table instructions (core specification, sections 4.4.6 and 4.4.7). Each
  * checks its whole range before it writes. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/interp/interp.h"
@@ -84,11 +83,6 @@ static bool copy_table(struct rt_table *to_table, const struct rt_table *from_ta
     return true;
 }
 
-static void drop_elements(struct rt_element_items *elements) {
-    free(elements->items);
-    *elements = (struct rt_element_items){0};
-}
-
 enum rt_trap rt_interp_bulk(struct rt_instance *instance, uint32_t opcode, uint64_t *operands, uint32_t a,
                             uint32_t b) {
     /* Of three operands at most; a shorter instruction's others are not used. */
@@ -105,7 +99,7 @@ enum rt_trap rt_interp_bulk(struct rt_instance *instance, uint32_t opcode, uint6
         return check(fill_memory(instance->memory, first, (uint32_t)operands[1], (uint32_t)operands[2]),
                      RT_TRAP_MEMORY_OUT_OF_BOUNDS);
     case RT_OP_DATA_DROP: instance->data_dropped[a] = true; break;
-    case RT_OP_ELEM_DROP: drop_elements(&instance->elements[a]); break;
+    case RT_OP_ELEM_DROP: instance->elements[a].count = 0; break;
     case RT_OP_TABLE_GET:
         return check(get_element(rt_instance_table(instance, a), operands), RT_TRAP_TABLE_OUT_OF_BOUNDS);
     case RT_OP_TABLE_SET:

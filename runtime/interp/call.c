@@ -24,8 +24,8 @@ struct rt_error *rt_interp_open(struct rt_store *store, void **ret) {
     interp->store = store;
     interp->low = low;
     interp->size = GUEST_STACK;
-    interp->base = interp->record = (struct rt_interp_record *)(interp->low + GUEST_STACK);
-    interp->free = low;
+    interp->base = interp->use.record = (struct rt_interp_record *)(interp->low + GUEST_STACK);
+    interp->use.free = low;
     *ret = interp;
     return NULL;
 }
@@ -34,6 +34,18 @@ void rt_interp_close(void *state) {
     struct rt_interp *interp = state;
     munmap(interp->low, interp->size);
     free(interp);
+}
+
+size_t rt_interp_areas(void *state, struct rt_area ret[RT_ENGINE_AREAS]) {
+    struct rt_interp *interp = state;
+    ret[0] = (struct rt_area){.base = &interp->use, .size = sizeof(interp->use), .to = sizeof(interp->use)};
+    ret[1] = (struct rt_area){
+        .base = interp->low, .size = interp->size, .to = (size_t)((char *)interp->use.free - interp->low)};
+    ret[2] = (struct rt_area){.base = interp->low,
+                              .size = interp->size,
+                              .from = (size_t)((char *)interp->use.record - interp->low),
+                              .to = interp->size};
+    return 3;
 }
 
 /* ---- Values and slots ---- */
@@ -85,7 +97,7 @@ static void get_all(const uint64_t *slots, const uint8_t *types, uint32_t count,
 
 /* Whether `size` bytes from `from` on, and the next activation's record, fit on the guest stack. */
 static bool has_room(const struct rt_interp *interp, const uint64_t *from, size_t size) {
-    return (uintptr_t)(interp->record - 1) > (uintptr_t)from + size;
+    return (uintptr_t)(interp->use.record - 1) > (uintptr_t)from + size;
 }
 
 /* ---- Into guest code ---- */
@@ -102,36 +114,37 @@ static bool push_activation(struct rt_interp *interp, struct rt_func *func, cons
     struct rt_func_type type = func->type;
     uint32_t params = rt_interp_slots_of(type.params, type.param_count);
     const uint32_t *start = func->code;
-    bool fits = has_room(interp, interp->free, params * sizeof(uint64_t)) &&
+    bool fits = has_room(interp, interp->use.free, params * sizeof(uint64_t)) &&
                 (uintptr_t)__builtin_frame_address(0) > interp->store->stack_limit;
-    if (!fits && !has_room(interp, interp->free, 0)) { /* hooks at a full stack called this: no activation */
+    if (!fits &&
+        !has_room(interp, interp->use.free, 0)) { /* hooks at a full stack called this: no activation */
         interp->store->pending_trap = (struct rt_pending_trap){
             true, {.trap = RT_TRAP_STACK_EXHAUSTED, .machine = (uintptr_t)(start + 1)}, func->instance};
         return false;
     }
-    interp->record--;
-    *interp->record = (struct rt_interp_record){.slots = interp->free, .instance = func->instance};
+    interp->use.record--;
+    *interp->use.record = (struct rt_interp_record){.slots = interp->use.free, .instance = func->instance};
     if (fits) {
-        put_all(interp->free, type.params, type.param_count, args);
+        put_all(interp->use.free, type.params, type.param_count, args);
     } else {
-        interp->record->at = start + 1;
-        interp->record->top = interp->free;
-        rt_interp_trap(interp, interp->record, RT_TRAP_STACK_EXHAUSTED, 0);
+        interp->use.record->at = start + 1;
+        interp->use.record->top = interp->use.free;
+        rt_interp_trap(interp, interp->use.record, RT_TRAP_STACK_EXHAUSTED, 0);
     }
     return fits;
 }
 
 struct rt_error *rt_interp_call(struct rt_func *func, const union rt_value *args, union rt_value *results) {
     struct rt_interp *interp = func->store->engine_state;
-    struct rt_interp_record *const record = interp->record;
-    uint64_t *const slots = interp->free;
+    struct rt_interp_record *const record = interp->use.record;
+    uint64_t *const slots = interp->use.free;
     struct rt_error *error = NULL;
     if (!push_activation(interp, func, args) || !rt_interp_execute(interp, func->code))
         error = take_reason(func->store);
     else
         get_all(slots, func->type.results, func->type.result_count, results);
-    interp->record = record;
-    interp->free = slots;
+    interp->use.record = record;
+    interp->use.free = slots;
     return error;
 }
 
@@ -139,8 +152,8 @@ struct rt_error *rt_interp_call(struct rt_func *func, const union rt_value *args
 
 /* Lets C see where the guest is, and call it again above what it uses. */
 static void leave_guest(struct rt_interp *interp, struct rt_interp_record *record, uint64_t *free_slots) {
-    interp->record = record;
-    interp->free = free_slots;
+    interp->use.record = record;
+    interp->use.free = free_slots;
 }
 
 void rt_interp_trap(struct rt_interp *interp, struct rt_interp_record *record, enum rt_trap trap,

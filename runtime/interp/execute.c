@@ -85,7 +85,7 @@ ONE_COPY static bool loop(struct rt_interp *interp, const uint32_t *ip, const in
         return true;
     }
 
-    struct rt_interp_record *record = interp->record, *const outermost = record;
+    struct rt_interp_record *record = interp->use.record, *const outermost = record;
     struct rt_instance *instance = record->instance;
     uint64_t *slots = record->slots;
     uint8_t *memory = instance->memory_base;

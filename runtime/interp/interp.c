@@ -127,6 +127,7 @@ const struct rt_engine_ops rt_engine_interp = {
     .open_store = rt_interp_open,
     .close_store = rt_interp_close,
     .call = rt_interp_call,
+    .areas = rt_interp_areas,
     .first = rt_interp_first,
     .caller = rt_interp_caller,
     .local = rt_interp_local,

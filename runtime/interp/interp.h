@@ -107,9 +107,10 @@ struct rt_interp {
     char *low;
     size_t size; /* bytes */
     struct rt_interp_record *base;
-    /* Valid while C runs: */
-    struct rt_interp_record *record; /* the innermost; `base` when there is none */
-    uint64_t *free;                  /* the next slots that nothing uses */
+    struct rt_interp_use {               /* valid while C runs */
+        struct rt_interp_record *record; /* the innermost; `base` when there is none */
+        uint64_t *free;                  /* the next slots that nothing uses */
+    } use;
 };
 
 /* What a record and a host call's values may need beyond a frame that was checked. */
@@ -126,6 +127,8 @@ bool rt_interp_execute(struct rt_interp *interp, const uint32_t *ip);
 struct rt_error *rt_interp_call(struct rt_func *func, const union rt_value *args, union rt_value *results);
 struct rt_error *rt_interp_open(struct rt_store *store, void **ret);
 void rt_interp_close(void *state);
+/* While C runs: how far the stack is used, its slots, its records. */
+size_t rt_interp_areas(void *state, struct rt_area ret[RT_ENGINE_AREAS]);
 /* What the running guest asks for; record->at is set. The fault address is that of a memory access, if it was
  * one. */
 void rt_interp_trap(struct rt_interp *interp, struct rt_interp_record *record, enum rt_trap trap,

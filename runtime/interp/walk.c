@@ -29,7 +29,7 @@ static bool describe(const struct rt_interp *interp, const struct rt_interp_reco
 bool rt_interp_first(struct rt_store *store, struct rt_registers *registers, struct rt_activation *ret) {
     (void)registers;
     const struct rt_interp *interp = store->engine_state;
-    return describe(interp, interp->record, ret);
+    return describe(interp, interp->use.record, ret);
 }
 
 /* Records of a call through a host function lie beside its caller's: a host frame is skipped by itself. */

@@ -21,6 +21,7 @@ struct rt_trace_reader {
     /* The current block. */
     struct rt_trace_block_info block;
     struct rt_trace_memory stored, raw;
+    bool is_loaded;          /* `events` is of `block` */
     struct rt_cursor events; /* what is left of it */
     uint64_t next;           /* number of the next event */
     uint64_t block_end;      /* number behind the block's last one */
@@ -133,6 +134,7 @@ static struct rt_error *read_end(struct rt_trace_reader *reader, const uint8_t *
         return error;
     const size_t index_size = rt_trace_index_size(count), size = index_size + RT_TRACE_TRAILER_SIZE;
     reader->stored.size = 0;
+    reader->is_loaded = false;
     if (!rt_trace_reserve(&reader->stored, size))
         return rt_error_out_of_memory();
     /* An index is at least as long as the head that was read. */
@@ -246,6 +248,7 @@ static struct rt_error *load_block(struct rt_trace_reader *reader) {
     if (error || !more)
         return error;
     reader->stored.size = 0;
+    reader->is_loaded = false;
     if (!rt_trace_reserve(&reader->stored, block.size))
         return rt_error_out_of_memory();
     error = read_at(reader, reader->offset + sizeof header, reader->stored.bytes, block.size, &got);
@@ -271,6 +274,7 @@ static struct rt_error *load_block(struct rt_trace_reader *reader) {
     error = unpack(reader, &block);
     if (error)
         return error;
+    reader->is_loaded = true;
     reader->offset += sizeof header + block.size;
     reader->next = block.first;
     reader->block_end = block.first + block.count;
@@ -378,6 +382,7 @@ static struct rt_error *load_index(struct rt_trace_reader *reader) {
 static void move_to(struct rt_trace_reader *reader, uint64_t offset, uint64_t first) {
     reader->offset = offset;
     reader->next = reader->block_end = first;
+    reader->is_loaded = false;
     reader->events = (struct rt_cursor){0};
     reader->nesting = (struct rt_trace_nesting){0};
     reader->is_fresh = offset != reader->data;
@@ -447,6 +452,48 @@ struct rt_error *rt_trace_reader_seek(struct rt_trace_reader *reader, uint64_t n
         reader->next++;
     }
     return fail(reader, error);
+}
+
+/* ---- Going back ---- */
+
+struct rt_error *rt_trace_reader_tell(const struct rt_trace_reader *reader, struct rt_trace_position *ret) {
+    const bool is_inside = reader->is_loaded && reader->next < reader->block_end;
+    if (!can_seek(reader) || reader->state != READING)
+        return rt_error_format(RT_USAGE, "trace: it is read in order, or at its end: no place to return to");
+    *ret = (struct rt_trace_position){
+        .block = is_inside ? reader->block.offset : reader->offset,
+        .first = is_inside ? reader->block.first : reader->next,
+        .number = reader->next,
+        .consumed = is_inside ? (size_t)(reader->events.next - reader->events.start) : 0,
+        .depth = reader->nesting.depth,
+        .has_ended = reader->nesting.has_ended};
+    return NULL;
+}
+
+struct rt_error *rt_trace_reader_return(struct rt_trace_reader *reader,
+                                        const struct rt_trace_position *position) {
+    struct rt_error *error = NULL;
+    if (!can_seek(reader))
+        return rt_error_format(RT_USAGE, "trace: it is read in order, and cannot return to event %llu",
+                               (unsigned long long)position->number);
+    if (!reader->is_loaded || reader->block.offset != position->block) {
+        move_to(reader, position->block, position->first);
+        if (position->number != position->first)
+            error = load_block(reader);
+    }
+    if (error)
+        return fail(reader, error);
+    if (reader->is_loaded) {
+        reader->offset = reader->block.offset + RT_TRACE_BLOCK_HEADER_SIZE + reader->block.stored;
+        reader->block_end = reader->block.first + reader->block.count;
+        reader->events.next = reader->events.start + position->consumed;
+    }
+    reader->state = READING;
+    reader->is_cut = false;
+    reader->behind = 0;
+    reader->next = position->number;
+    reader->nesting = (struct rt_trace_nesting){position->depth, position->has_ended};
+    return NULL;
 }
 
 /* ---- Opening ---- */

@@ -13,7 +13,7 @@
 /* ---- Going on in the trace ---- */
 
 static RT_NEVER_NULL struct rt_error *at_event(const struct rt_replayer *replayer, struct rt_error *error) {
-    return rt_error_context(error, "event %llu", (unsigned long long)replayer->at);
+    return rt_error_context(error, "event %llu", (unsigned long long)replayer->now.at);
 }
 
 /* Takes what only defines names into account. */
@@ -38,14 +38,17 @@ static struct rt_error *peek(struct rt_replayer *replayer, const struct rt_trace
         *ret = NULL;
         if (error || !event)
             return error;
-        error = rt_trace_checker_add(replayer->checker, event);
-        if (error)
-            return error;
-        replayer->at = event->number;
+        if (event->number >= replayer->checked) {
+            error = rt_trace_checker_add(replayer->checker, event);
+            if (error)
+                return error;
+            replayer->checked = event->number + 1;
+        }
+        replayer->now.at = event->number;
         error = define(replayer, event, &defines);
         if (error)
             return at_event(replayer, error);
-        replayer->events += defines;
+        replayer->now.events += defines;
         replayer->ahead = defines ? NULL : event;
     }
     *ret = replayer->ahead;
@@ -57,21 +60,21 @@ static struct rt_error *peek_inside(struct rt_replayer *replayer, const struct r
     struct rt_error *error = peek(replayer, ret);
     if (error || *ret)
         return error;
-    replayer->is_out = true;
+    replayer->now.is_out = true;
     return rt_error_format(RT_DIVERGED, "the trace ends inside of a call");
 }
 
 static void take(struct rt_replayer *replayer) {
     replayer->ahead = NULL;
-    replayer->events++;
+    replayer->now.events++;
 }
 
 static void tell(const struct rt_replayer *replayer, const struct rt_trace_event *event) {
     const char *name;
     struct rt_func_type type;
-    if (replayer->options.at_event && replayer->caller &&
-        rt_trace_checker_function(replayer->checker, replayer->import, &name, &type))
-        replayer->options.at_event(replayer->options.user, replayer->caller, name, event);
+    if (replayer->options.at_event && replayer->now.caller &&
+        rt_trace_checker_function(replayer->checker, replayer->now.import, &name, &type))
+        replayer->options.at_event(replayer->options.user, replayer->now.caller, name, event);
 }
 
 /* ---- Comparing ---- */
@@ -143,7 +146,7 @@ static struct rt_error *compare_end(struct rt_replayer *replayer, const struct r
     struct rt_trace_event got = {.kind = RT_TRACE_GUEST_TRAP};
     struct rt_error *error;
 
-    if (replayer->is_stopped)
+    if (replayer->now.is_stopped)
         return ended;
     if (!ended) {
         error = compare_return(replayer, func, results);
@@ -160,7 +163,7 @@ static struct rt_error *compare_end(struct rt_replayer *replayer, const struct r
             return at_event(replayer, ended);
         if (!error)
             error = compare(replayer, &got);
-        replayer->trap = got.guest_trap.trap;
+        replayer->now.trap = got.guest_trap.trap;
     }
     rt_error_destroy(ended);
     if (!error)
@@ -176,31 +179,42 @@ static struct rt_error *check_arguments(const struct rt_func *func, const struct
     return rt_error_format(RT_MALFORMED, "guest call: its arguments are not those of the function's type");
 }
 
-static struct rt_error *call_guest(struct rt_replayer *replayer, const struct rt_trace_event *event) {
+/* `values` has room for the type's parameters and results. It is on the stack, as all that a replay has while
+ * guests run: a guest that is abandoned or put back leaves nothing behind. */
+static struct rt_error *call_with(struct rt_replayer *replayer, const struct rt_trace_event *event,
+                                  struct rt_func *func, union rt_value *values) {
     const struct rt_trace_values *arguments = &event->guest_call.arguments;
-    void *found = NULL;
-    struct rt_error *error = rt_replay_resolve(replayer, RT_EXTERN_FUNC, event->guest_call.function, &found);
-    if (!error)
-        error = check_arguments(found, arguments);
-    if (error)
-        return at_event(replayer, error);
-    struct rt_func *func = found;
-    const size_t params = func->type.param_count, count = params + func->type.result_count;
-    union rt_value *values = calloc(count + 1, sizeof *values);
-    if (!values)
-        return rt_error_out_of_memory();
+    const size_t params = func->type.param_count;
     for (uint32_t i = 0; i < params; i++)
         values[i] = rt_replay_value(replayer, arguments->types[i], arguments->values[i]);
 
-    struct rt_caller *const caller = replayer->caller;
-    const uint32_t import = replayer->import;
+    struct rt_caller *const caller = replayer->now.caller;
+    const uint32_t import = replayer->now.import;
     take(replayer);
-    error = rt_func_call(func, values, values + params);
-    replayer->caller = caller;
-    replayer->import = import;
-    error = compare_end(replayer, func, values + params, error);
-    free(values);
-    return error;
+    struct rt_error *error = rt_func_call(func, values, values + params);
+    replayer->now.caller = caller;
+    replayer->now.import = import;
+    return compare_end(replayer, func, values + params, error);
+}
+
+static __attribute__((noinline)) struct rt_error *
+call_wide(struct rt_replayer *replayer, const struct rt_trace_event *event, struct rt_func *func) {
+    union rt_value values[2 * RT_MAX_PARAMS] = {0};
+    return call_with(replayer, event, func, values);
+}
+
+static struct rt_error *call_guest(struct rt_replayer *replayer, const struct rt_trace_event *event) {
+    enum { FEW = 16 };
+    union rt_value values[FEW] = {0};
+    void *found = NULL;
+    struct rt_error *error = rt_replay_resolve(replayer, RT_EXTERN_FUNC, event->guest_call.function, &found);
+    if (!error)
+        error = check_arguments(found, &event->guest_call.arguments);
+    if (error)
+        return at_event(replayer, error);
+    struct rt_func *func = found;
+    return func->type.param_count + func->type.result_count > FEW ? call_wide(replayer, event, func)
+                                                                  : call_with(replayer, event, func, values);
 }
 
 /* ---- The host's turn ---- */
@@ -246,13 +260,13 @@ static struct rt_error *play_host(struct rt_replayer *replayer, bool until_call,
     while (!error) {
         const struct rt_trace_event *event;
         *ret = NULL;
-        error = replayer->caller ? peek_inside(replayer, &event) : peek(replayer, &event);
+        error = replayer->now.caller ? peek_inside(replayer, &event) : peek(replayer, &event);
         if (error || !event)
             break;
         if (event->kind == RT_TRACE_END) {
-            replayer->has_end = true;
-            replayer->outcome = event->end.outcome;
-            replayer->status = event->end.status;
+            replayer->now.has_end = true;
+            replayer->now.outcome = event->end.outcome;
+            replayer->now.status = event->end.status;
             take(replayer);
         } else if (event->kind == RT_TRACE_GUEST_CALL) {
             if (until_call)
@@ -285,8 +299,8 @@ static struct rt_error *open_import(const struct rt_replay_function *function, s
     free(numbers);
     if (error)
         return error;
-    replayer->caller = caller;
-    replayer->import = function->number;
+    replayer->now.caller = caller;
+    replayer->now.import = function->number;
     tell(replayer, replayer->ahead);
     take(replayer);
     return NULL;
@@ -311,7 +325,7 @@ static struct rt_error *close_import(struct rt_replayer *replayer, const struct 
                                 (const char *)event->import_trap.message.data);
         if (error->code == RT_TRAP)
             error->trap = (int)event->import_trap.trap;
-        snprintf(replayer->failure, sizeof replayer->failure, "%s", error->message);
+        snprintf(replayer->now.failure, sizeof replayer->now.failure, "%s", error->message);
     }
     take(replayer);
     return error;
@@ -327,11 +341,11 @@ struct rt_error *rt_replay_serve(void *user, struct rt_caller *caller, const uni
     if (!error)
         error = play_host(replayer, false, &end);
     if (error) {
-        replayer->is_stopped = true;
+        replayer->now.is_stopped = true;
         return error;
     }
     error = close_import(replayer, end, results);
-    replayer->caller = NULL;
+    replayer->now.caller = NULL;
     return error;
 }
 
@@ -452,23 +466,23 @@ struct rt_error *rt_replayer_run(struct rt_replayer *replayer, struct rt_replay_
     const struct rt_trace_event *end;
     struct rt_error *error = play_host(replayer, false, &end);
 
-    if (error && replayer->is_out) {
+    if (error && replayer->now.is_out) {
         rt_error_destroy(error);
         error = NULL;
     }
     if (error)
         return error;
-    *ret = (struct rt_replay_result){.outcome = (enum rt_trace_outcome)replayer->outcome,
-                                     .status = replayer->status,
-                                     .trap = replayer->trap,
-                                     .has_end = replayer->has_end,
-                                     .events = replayer->events};
+    *ret = (struct rt_replay_result){.outcome = (enum rt_trace_outcome)replayer->now.outcome,
+                                     .status = replayer->now.status,
+                                     .trap = replayer->now.trap,
+                                     .has_end = replayer->now.has_end,
+                                     .events = replayer->now.events};
     ret->is_cut = rt_trace_is_cut(replayer->reader, &ret->behind);
     return NULL;
 }
 
 const char *rt_replayer_failure(const struct rt_replayer *replayer) {
-    return replayer->failure;
+    return replayer->now.failure;
 }
 
 uint64_t rt_replayer_reference(const struct rt_replayer *replayer, enum rt_type type, const void *reference) {

@@ -68,6 +68,12 @@ union rt_value rt_replay_number(const struct rt_replayer *replayer, uint8_t type
 
 /* ---- What the host made ---- */
 
+/* The thing that the next definition of a kind made before time was gone back; NULL when it is new. */
+static void *made_before(struct rt_replayer *replayer, enum rt_extern_kind kind) {
+    const uint32_t number = replayer->now.host[kind]++;
+    return number < list_count(&replayer->host[kind]) ? list_at(&replayer->host[kind], number) : NULL;
+}
+
 static struct rt_error *add_host(struct rt_replayer *replayer, enum rt_extern_kind kind, void *thing) {
     struct rt_error *error = list_add(&replayer->host[kind], thing);
     if (!error && !rt_trace_names_add_host(&replayer->names, kind, thing))
@@ -76,6 +82,8 @@ static struct rt_error *add_host(struct rt_replayer *replayer, enum rt_extern_ki
 }
 
 struct rt_error *rt_replay_define_function(struct rt_replayer *replayer, const struct rt_trace_event *event) {
+    if (made_before(replayer, RT_EXTERN_FUNC))
+        return NULL;
     struct rt_replay_function *function = rt_arena_alloc(&replayer->arena, sizeof *function);
     const struct rt_trace_bytes *name = &event->host_function.name;
     char *text = rt_arena_copy(&replayer->arena, name->data, name->size);
@@ -94,8 +102,10 @@ struct rt_error *rt_replay_define_function(struct rt_replayer *replayer, const s
 }
 
 struct rt_error *rt_replay_define_funcref(struct rt_replayer *replayer, const struct rt_trace_event *event) {
-    const uint32_t number = list_count(&replayer->funcrefs);
+    const uint32_t number = replayer->now.funcrefs++;
     void *func;
+    if (number < list_count(&replayer->funcrefs))
+        return NULL;
     struct rt_error *error = rt_replay_resolve(replayer, RT_EXTERN_FUNC, event->funcref.function, &func);
     if (!error)
         error = list_add(&replayer->funcrefs, func);
@@ -106,8 +116,10 @@ struct rt_error *rt_replay_define_funcref(struct rt_replayer *replayer, const st
 
 static struct rt_error *define_memory(struct rt_replayer *replayer, const struct rt_trace_event *event) {
     const struct rt_limits limits = {event->host_memory.pages, event->host_memory.maximum};
-    struct rt_memory *memory;
+    struct rt_memory *memory = made_before(replayer, RT_EXTERN_MEMORY);
 
+    if (memory)
+        return rt_memory_restart(memory, limits.min);
     if (list_count(&replayer->host[RT_EXTERN_MEMORY]) >= MAX_THINGS)
         return too_many("memories");
     struct rt_error *error = rt_memory_create(replayer->store, limits, &memory);
@@ -115,30 +127,37 @@ static struct rt_error *define_memory(struct rt_replayer *replayer, const struct
 }
 
 static struct rt_error *count_elements(struct rt_replayer *replayer, uint64_t more) {
-    if (more > MAX_HOST_ELEMENTS - replayer->host_elements)
+    if (more > MAX_HOST_ELEMENTS - replayer->now.host_elements)
         return too_many("elements in tables of the host");
-    replayer->host_elements += more;
+    replayer->now.host_elements += more;
     return NULL;
 }
 
 static struct rt_error *define_table(struct rt_replayer *replayer, const struct rt_trace_event *event) {
     const struct rt_limits limits = {event->host_table.size, event->host_table.maximum};
-    struct rt_table *table;
+    struct rt_table *table = made_before(replayer, RT_EXTERN_TABLE);
 
-    if (list_count(&replayer->host[RT_EXTERN_TABLE]) >= MAX_THINGS)
+    if (list_count(&replayer->host[RT_EXTERN_TABLE]) >= MAX_THINGS && !table)
         return too_many("tables");
     struct rt_error *error = count_elements(replayer, limits.min);
+    if (!error && table)
+        return rt_table_restart(table, limits.min);
     if (!error)
         error = rt_table_create(replayer->store, (enum rt_type)event->host_table.type, limits, &table);
     return error ? error : add_host(replayer, RT_EXTERN_TABLE, table);
 }
 
 static struct rt_error *define_global(struct rt_replayer *replayer, const struct rt_trace_event *event) {
-    const struct rt_trace_value *value = &event->host_global.value;
-    struct rt_global *global;
-    struct rt_error *error =
-        rt_global_create(replayer->store, (enum rt_type)value->type, event->host_global.is_mutable,
-                         rt_replay_value(replayer, value->type, value->value), &global);
+    const struct rt_trace_value *recorded = &event->host_global.value;
+    const union rt_value value = rt_replay_value(replayer, recorded->type, recorded->value);
+    struct rt_global *global = made_before(replayer, RT_EXTERN_GLOBAL);
+
+    if (global) {
+        global->value = value;
+        return NULL;
+    }
+    struct rt_error *error = rt_global_create(replayer->store, (enum rt_type)recorded->type,
+                                              event->host_global.is_mutable, value, &global);
     return error ? error : add_host(replayer, RT_EXTERN_GLOBAL, global);
 }
 
@@ -164,13 +183,9 @@ static struct rt_error *collect_imports(struct rt_replayer *replayer, const stru
     return error;
 }
 
-static struct rt_error *instantiate(struct rt_replayer *replayer, const struct rt_trace_event *event,
-                                    enum rt_trap *ret_trap) {
+static struct rt_error *link_instance(struct rt_replayer *replayer, const struct rt_trace_event *event) {
     const size_t count = event->instantiate.imports.count;
     struct rt_instance *instance;
-
-    if (list_count(&replayer->instances) >= MAX_THINGS)
-        return too_many("instances");
     struct rt_extern *imports = calloc(count + 1, sizeof *imports);
     if (!imports)
         return rt_error_out_of_memory();
@@ -179,10 +194,24 @@ static struct rt_error *instantiate(struct rt_replayer *replayer, const struct r
         error = rt_instance_create(replayer->store, replayer->codes[event->instantiate.module], imports,
                                    count, &instance);
     free(imports);
+    return error;
+}
+
+static struct rt_error *instantiate(struct rt_replayer *replayer, const struct rt_trace_event *event,
+                                    enum rt_trap *ret_trap) {
+    const uint32_t number = replayer->now.instances++;
+    const bool is_new = number >= list_count(&replayer->instances);
+
+    if (list_count(&replayer->instances) >= MAX_THINGS && is_new)
+        return too_many("instances");
+    struct rt_error *error =
+        is_new ? link_instance(replayer, event) : rt_instance_restart(list_at(&replayer->instances, number));
     if (error && error->code != RT_TRAP)
         return error;
     *ret_trap = error ? (enum rt_trap)error->trap : RT_TRAP_COUNT;
     rt_error_destroy(error);
+    if (!is_new)
+        return NULL;
     /* One that trapped is there all the same. */
     error = list_add(&replayer->instances, replayer->store->instances);
     if (!error && !rt_trace_names_add_instance(&replayer->names, replayer->store->instances))
@@ -204,8 +233,13 @@ static struct rt_error *write_memory(struct rt_replayer *replayer, const struct 
     struct rt_error *error =
         rt_replay_resolve(replayer, RT_EXTERN_MEMORY, event->memory_write.memory, &memory);
 
-    if (error || rt_memory_write(memory, event->memory_write.address, bytes->data, bytes->size))
+    if (error)
         return error;
+    if (rt_memory_write(memory, event->memory_write.address, bytes->data, bytes->size)) {
+        if (replayer->at_write)
+            replayer->at_write(replayer->write_user, memory, event->memory_write.address, bytes->size);
+        return NULL;
+    }
     return rt_error_format(
         RT_DIVERGED, "memory write: expected room for %zu bytes at address 0x%llx, got a memory of 0x%zx",
         bytes->size, (unsigned long long)event->memory_write.address, rt_memory_size(memory));

@@ -276,6 +276,20 @@ RT_MUST_USE struct rt_error *rt_trace_reader_next(struct rt_trace_reader *reader
  * source can be read anywhere and has one, else the blocks' headers. Back is RT_USAGE in a source that is
  * read in order. */
 RT_MUST_USE struct rt_error *rt_trace_reader_seek(struct rt_trace_reader *reader, uint64_t number);
+/* Where a reader is: RT_USAGE where it is at the end or in a source that is read in order. Going back there
+ * is cheap where the reader still has that block. */
+struct rt_trace_position {
+    uint64_t block;  /* offset of the block that holds the next event */
+    uint64_t first;  /* number of the block's first event */
+    uint64_t number; /* of the next event */
+    size_t consumed; /* bytes of the block's contents before it */
+    uint32_t depth;  /* calls open before it */
+    bool has_ended;  /* `end` came before it */
+};
+RT_MUST_USE struct rt_error *rt_trace_reader_tell(const struct rt_trace_reader *reader,
+                                                  struct rt_trace_position *ret);
+RT_MUST_USE struct rt_error *rt_trace_reader_return(struct rt_trace_reader *reader,
+                                                    const struct rt_trace_position *position);
 /* At the end: whether the trace was cut short, and the bytes behind its last whole block. */
 bool rt_trace_is_cut(const struct rt_trace_reader *reader, uint64_t *ret_behind);
 /* The block that the last event was in. */
@@ -400,6 +414,21 @@ const char *rt_replayer_failure(const struct rt_replayer *replayer);
 uint64_t rt_replayer_reference(const struct rt_replayer *replayer, enum rt_type type, const void *reference);
 /* Before the store. */
 void rt_replayer_destroy(struct rt_replayer *replayer);
+
+/* How far a replay is, to go back to, after rt_replayer_start or while a guest runs: beside it, a checkpoint
+ * of the store and of the stack that rt_replayer_run is on. Events are told to `at_event` again on the way
+ * from there; their numbers say which have been told. RT_USAGE when the trace is from a source that is read
+ * in order. */
+struct rt_replay_mark;
+RT_MUST_USE struct rt_error *rt_replay_mark_take(const struct rt_replayer *replayer,
+                                                 struct rt_replay_mark **ret);
+/* Of the same replayer. */
+RT_MUST_USE struct rt_error *rt_replay_mark_restore(const struct rt_replay_mark *mark,
+                                                    struct rt_replayer *replayer);
+void rt_replay_mark_destroy(struct rt_replay_mark *mark);
+/* Tells of every write of the host's that is replayed, when it is done. NULL: not any more. */
+typedef void (*rt_replay_write_fn)(void *user, const struct rt_memory *memory, uint64_t address, size_t size);
+void rt_replayer_watch(struct rt_replayer *replayer, rt_replay_write_fn at_write, void *user);
 
 /* Where two events differ, in words: "argument 1: expected i32 5, got i32 6". `checker` knows the names of
  * host functions. The expected one is that of the trace. */
