@@ -16,8 +16,9 @@ void rt_machine_code_destroy(struct rt_machine_code *code) {
     free(code->checkpoints);
     free(code->trap_sites);
     free(code->base.sites);
-    free(code->lookups);
-    free(code->operand_walk);
+    if (code->cache)
+        free(code->cache->lookups);
+    free(code->cache);
     free(code);
 }
 
@@ -76,7 +77,8 @@ static struct rt_code_sizes sizes(const struct rt_code *base) {
         .code = code->memory.size,
         .metadata = code->map.size + code->checkpoint_count * sizeof(*code->checkpoints) +
                     code->trap_site_count * sizeof(*code->trap_sites) +
-                    code->function_count * sizeof(*code->functions),
+                    code->function_count * sizeof(*code->functions) + sizeof(*code->cache) +
+                    (code->cache->lookups ? RT_LOOKUP_SLOTS * sizeof(*code->cache->lookups) : 0),
     };
 }
 
