@@ -132,6 +132,8 @@ static void links_fit(void **state) {
     places[3].index = 0;
     bad(checker, event, "import 3, env.g: what the host made is of another type");
     bad(checker, EVENT(HOST_TABLE, .host_table.type = RT_I32), "no reference type");
+    bad(checker, EVENT(HOST_TABLE, .host_table = {RT_FUNCREF, 2, 1}), "elements above the maximum");
+    bad(checker, EVENT(HOST_MEMORY, .host_memory = {2, 1}), "pages above the maximum");
     good(checker, EVENT(INSTANTIATE, .instantiate = {0, {5, (places[3].index = 1, places)}}));
     good(checker, EVENT(INSTANTIATION_TRAP, .instantiation_trap.trap = 1));
     bad(checker, EVENT(INSTANTIATION_TRAP, .instantiation_trap.trap = 1), "has to follow");
