@@ -140,6 +140,25 @@ static void links_fit(void **state) {
     rt_trace_checker_destroy(checker);
 }
 
+static struct rt_trace_bytes name_of(const char *text) {
+    return (struct rt_trace_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+/* Names come from anybody. */
+static void messages_are_one_line(void **state) {
+    (void)state;
+    const struct rt_trace_event a = EVENT(MESSAGE, .message.name = name_of("a\nb")),
+                                b = EVENT(MESSAGE, .message.name = name_of("\x1b[31m")),
+                                call = EVENT(IMPORT_CALL, .import_call = {0, 0, {1, i32, &one}}),
+                                exit = EVENT(GUEST_EXIT, .guest_exit.status = 1);
+    struct rt_trace_checker *checker;
+    expect_good(rt_trace_checker_create(&header, &checker));
+    expect_error(rt_trace_difference(checker, &a, &b), RT_DIVERGED, "name: expected \"a?b\", got \"?[31m\"");
+    good(checker, EVENT(HOST_FUNCTION, .host_function = {name_of("f\n\n"), {1, 1, i32, i64}}));
+    expect_error(rt_trace_difference(checker, &call, &exit), RT_DIVERGED, "f??");
+    rt_trace_checker_destroy(checker);
+}
+
 static void ends_follow_from_each_other(void **state) {
     (void)state;
     const struct rt_trace_event call = EVENT(IMPORT_CALL, .import_call = {0, 0, {1, i32, &one}}),
@@ -171,6 +190,7 @@ int main(void) {
         cmocka_unit_test(a_whole_run),
         cmocka_unit_test(what_is_not_there),
         cmocka_unit_test(links_fit),
+        cmocka_unit_test(messages_are_one_line),
         cmocka_unit_test(ends_follow_from_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

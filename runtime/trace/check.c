@@ -2,6 +2,8 @@
  * fit the modules' imports, ends of calls that follow from each other. Keeps what events define. */
 #include "runtime/trace/format.h"
 
+#include "runtime/decode.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,7 +226,8 @@ static struct rt_error *add_instance(struct rt_trace_checker *checker, const str
         const struct rt_import *import = &module->imports[i];
         struct rt_error *error = check_link(checker, import, places->items[i]);
         if (error)
-            return rt_error_context(error, "import %u, %s.%s", i, import->module, import->name);
+            return rt_error_context(error, "import %u, %s.%s", i, rt_printable(import->module).text,
+                                    rt_printable(import->name).text);
     }
     return push(&checker->instances, &number, sizeof number);
 }

@@ -3,6 +3,7 @@
  * calls nest as those of the recorded run did. */
 #include "runtime/trace/replay.h"
 
+#include "runtime/decode.h"
 #include "runtime/engine.h"
 #include "runtime/trace/format.h"
 
@@ -286,6 +287,12 @@ static struct rt_error *open_import(const struct rt_replay_function *function, s
     return NULL;
 }
 
+static void put_on_a_line(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 /* Ends the import's call as the trace says: by results, or by an error that ends the guest's call. */
 static struct rt_error *close_import(struct rt_replayer *replayer, const struct rt_trace_event *event,
                                      union rt_value *results) {
@@ -305,6 +312,8 @@ static struct rt_error *close_import(struct rt_replayer *replayer, const struct 
                                 (const char *)event->import_trap.message.data);
         if (error->code == RT_TRAP)
             error->trap = (int)event->import_trap.trap;
+        if (error->code != RT_OUT_OF_MEMORY)
+            put_on_a_line(error->message);
         snprintf(replayer->failure, sizeof replayer->failure, "%s", error->message);
     }
     take(replayer);
@@ -343,7 +352,7 @@ static struct rt_error *check_settings(const struct rt_trace_header *header, str
         const char *value = rt_trace_setting(header, known[i].key);
         if (value && strcmp(value, known[i].values[0]) != 0 && strcmp(value, known[i].values[1]) != 0)
             return rt_error_format(RT_UNSUPPORTED, "the trace has the setting %s=%s, which is not known here",
-                                   known[i].key, value);
+                                   known[i].key, rt_printable(value).text);
     }
     for (size_t i = 0; i < header->module_count && nan && strcmp(nan, "canonical") == 0; i++)
         if (!codes[i]->has_canonical_nans)
