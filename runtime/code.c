@@ -82,6 +82,11 @@ static struct rt_code_sizes sizes(const struct rt_code *base) {
     };
 }
 
+/* Guests run on the thread's stack. */
+static size_t stack_size(const struct rt_store *store) {
+    return store->stack_size;
+}
+
 static void link(struct rt_instance *instance) {
     const struct rt_machine_code *code = rt_machine_code_of(instance->code);
     instance->builtin_call = rt_target_host()->builtin_call;
@@ -99,6 +104,7 @@ const struct rt_engine_ops rt_engine_compiled = {
     .pc = find_pc,
     .machine = find_machine,
     .sizes = sizes,
+    .stack_size = stack_size,
     .link = link,
     .call = rt_compiled_call,
     .first = rt_compiled_first,

@@ -36,6 +36,11 @@ void rt_interp_close(void *state) {
     free(interp);
 }
 
+size_t rt_interp_stack_size(const struct rt_store *store) {
+    (void)store;
+    return GUEST_STACK;
+}
+
 /* ---- Values and slots ---- */
 
 uint32_t rt_interp_slots_of(const uint8_t *types, uint32_t count) {

@@ -124,6 +124,7 @@ const struct rt_engine_ops rt_engine_interp = {
     .link = link,
     .open_store = rt_interp_open,
     .close_store = rt_interp_close,
+    .stack_size = rt_interp_stack_size,
     .call = rt_interp_call,
     .first = rt_interp_first,
     .caller = rt_interp_caller,

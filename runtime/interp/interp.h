@@ -126,6 +126,7 @@ bool rt_interp_execute(struct rt_interp *interp, const uint32_t *ip);
 struct rt_error *rt_interp_call(struct rt_func *func, const union rt_value *args, union rt_value *results);
 struct rt_error *rt_interp_open(struct rt_store *store, void **ret);
 void rt_interp_close(void *state);
+size_t rt_interp_stack_size(const struct rt_store *store);
 /* What the running guest asks for; record->at is set. The fault address is that of a memory access, if it was
  * one. */
 void rt_interp_trap(struct rt_interp *interp, struct rt_interp_record *record, enum rt_trap trap,

@@ -346,7 +346,7 @@ static struct rt_error *check_settings(const struct rt_trace_header *header, str
     } known[] = {{"nan", {"canonical", "any"}},
                  {"simd.relaxed", {"none", "deterministic"}},
                  {"grow", {"limits", "any"}}};
-    const char *nan = rt_trace_setting(header, "nan");
+    const char *nan = rt_trace_setting(header, "nan"), *stack = rt_trace_setting(header, "stack");
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const char *value = rt_trace_setting(header, known[i].key);
@@ -354,6 +354,10 @@ static struct rt_error *check_settings(const struct rt_trace_header *header, str
             return rt_error_format(RT_UNSUPPORTED, "the trace has the setting %s=%s, which is not known here",
                                    known[i].key, rt_printable(value).text);
     }
+    /* Any number will do: where a stack is exhausted is not compared. */
+    if (stack && strcmp(stack, "unknown") != 0 && (!*stack || stack[strspn(stack, "0123456789")]))
+        return rt_error_format(RT_UNSUPPORTED, "the trace has the setting stack=%s, which is not known here",
+                               rt_printable(stack).text);
     for (size_t i = 0; i < header->module_count && nan && strcmp(nan, "canonical") == 0; i++)
         if (!codes[i]->has_canonical_nans)
             return rt_error_format(RT_UNSUPPORTED, "the trace has the setting nan=canonical; the module's "
