@@ -30,7 +30,7 @@ struct diff {
     struct hx_buffer before[MAX_CONTEXT]; /* lines, by event number modulo --context */
 };
 
-/* Settings that one side has and the other has not, or not so. */
+/* Settings that one side has and the other has not, or not so. A stack's size is an engine's affair. */
 static void compare_settings(struct diff *diff, size_t side) {
     const struct rt_trace_header *header = rt_trace_reader_header(diff->traces[side].reader);
     const struct rt_trace_header *other = rt_trace_reader_header(diff->traces[!side].reader);
@@ -38,6 +38,8 @@ static void compare_settings(struct diff *diff, size_t side) {
     for (size_t i = 0; i < header->setting_count; i++) {
         const struct rt_trace_setting *setting = &header->settings[i];
         const char *value = rt_trace_setting(other, setting->key);
+        if (strcmp(setting->key, "stack") == 0)
+            continue;
         if (value && (side > 0 || strcmp(value, setting->value) == 0)) /* each pair once */
             continue;
         hx_buffer_text(&diff->header, "setting ");
@@ -50,7 +52,7 @@ static void compare_settings(struct diff *diff, size_t side) {
     }
 }
 
-/* What a replay rests on; the engine's name and the command may differ. */
+/* What a replay rests on; the engine's name, its stack's size and the command may differ. */
 static void compare_headers(struct diff *diff) {
     const struct rt_trace_header *a = rt_trace_reader_header(diff->traces[0].reader);
     const struct rt_trace_header *b = rt_trace_reader_header(diff->traces[1].reader);

@@ -50,6 +50,22 @@ static void print_header(const struct hx_trace *trace, struct hx_buffer *out) {
     hx_buffer_text(out, header->command_count ? "\n" : "");
 }
 
+/* The last object of a trace that was cut short; nothing for another. */
+static void put_cut(const struct hx_trace *trace, struct hx_buffer *out) {
+    const struct rt_trace_block_info block = rt_trace_reader_block(trace->reader);
+    struct hx_json json = {.out = out};
+    uint64_t behind;
+
+    if (!rt_trace_is_cut(trace->reader, &behind))
+        return;
+    hx_json_open(&json, NULL, '{');
+    hx_json_bool(&json, "cut", true);
+    hx_json_number(&json, "events", block.first + block.count);
+    hx_json_number(&json, "behind", behind);
+    hx_json_close(&json, '}');
+    hx_buffer_text(out, "\n");
+}
+
 static struct rt_error *dump(struct hx_trace *trace, const struct values *values) {
     struct hx_buffer out = {0};
     const struct rt_trace_event *event = NULL;
@@ -70,8 +86,9 @@ static struct rt_error *dump(struct hx_trace *trace, const struct values *values
         hx_buffer_text(&out, "\n");
         error = hx_trace_output(&out);
     }
-    /* The text that a cut trace ends in is for people; `verify` is for scripts. */
-    if (!error && !event && !values->json)
+    if (!error && !event && values->json)
+        put_cut(trace, &out);
+    else if (!error && !event)
         hx_trace_print_cut(trace, &out);
     struct rt_error *later = hx_trace_output(&out);
     hx_buffer_clear(&out);
@@ -104,7 +121,9 @@ const struct hx_command hx_command_trace_dump = {
         "have the names of the imports that they were made for. In JSON, integers are unsigned, floats are\n"
         "given by their bits, all values but null are strings, and of written bytes there are `size` and, "
         "in\n"
-        "hexadecimal, as many as --bytes allows.",
+        "hexadecimal, as many as --bytes allows. The last object of a trace that was cut short tells how "
+        "many\n"
+        "whole `events` it has, and how many bytes are `behind` them: {\"cut\":true,...}.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

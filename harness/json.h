@@ -4,6 +4,10 @@
 
 #include "harness/buffer.h"
 
+/* Bytes of the well-formed UTF-8 sequence (the Unicode standard, table 3-7) that a text begins with; 0 when
+ * it begins with none. `size` is not 0. */
+size_t hx_utf8_length(const char *text, size_t size);
+
 /* ---- Writing ---- */
 
 /* Commas and colons are put where they belong; nesting is the caller's affair. All zero with `out` set is a
@@ -36,7 +40,7 @@ struct hx_json_value {
     enum hx_json_kind kind;
     bool boolean;
     double number;
-    const char *string; /* NUL-terminated UTF-8; may hold zeros, then the size tells */
+    const char *string; /* NUL-terminated UTF-8, U+FFFD for what was none; the size tells of zeros in it */
     size_t string_size;
     const char *key;                   /* of an object's member */
     const struct hx_json_value *first; /* of an array's or object's items */

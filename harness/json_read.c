@@ -102,15 +102,61 @@ static struct rt_error *read_escape(struct reader *reader, char *out, size_t *re
     return NULL;
 }
 
+size_t hx_utf8_length(const char *text, size_t size) {
+    const unsigned char *bytes = (const unsigned char *)text, lead = bytes[0];
+    unsigned low = 0x80, high = 0xbf;
+    size_t length;
+
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xc2 && lead <= 0xdf) {
+        length = 2;
+    } else if (lead >= 0xe0 && lead <= 0xef) {
+        length = 3;
+        low = lead == 0xe0 ? 0xa0 : low;
+        high = lead == 0xed ? 0x9f : high;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+        length = 4;
+        low = lead == 0xf0 ? 0x90 : low;
+        high = lead == 0xf4 ? 0x8f : high;
+    } else {
+        return 0;
+    }
+    if (length > size)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if (bytes[i] < low || bytes[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return length;
+}
+
+/* A character that is no escape; bytes that are no UTF-8 become U+FFFD. */
+static size_t read_character(struct reader *reader, char *out) {
+    const char *text = (const char *)reader->cursor.next;
+    const size_t length = hx_utf8_length(text, rt_cursor_left(&reader->cursor));
+    reader->cursor.next += length ? length : 1;
+    if (!length)
+        return put_utf8(out, 0xfffd);
+    memcpy(out, text, length);
+    return length;
+}
+
 static struct rt_error *read_string(struct reader *reader, const char **ret, size_t *ret_size) {
     struct rt_error *error = expect(reader, "\"");
     if (error)
         return error;
-    /* No escape is shorter than what it stands for, so the rest of the string bounds the result. */
+    /* No escape is shorter than what it stands for, and U+FFFD is two bytes longer than a byte: the rest of
+     * the string bounds the result. */
     const uint8_t *end = reader->cursor.next;
-    while (end < reader->cursor.end && *end != '"')
+    size_t longer = 4;
+    while (end < reader->cursor.end && *end != '"') {
+        longer += *end >= 0x80 ? 2 : 0;
         end += *end == '\\' && reader->cursor.end - end > 1 ? 2 : 1;
-    char *out = rt_arena_alloc(reader->arena, (size_t)(end - reader->cursor.next) + 4);
+    }
+    char *out = rt_arena_alloc(reader->arena, (size_t)(end - reader->cursor.next) + longer);
     size_t size = 0, got;
 
     if (!out)
@@ -122,15 +168,16 @@ static struct rt_error *read_string(struct reader *reader, const char **ret, siz
             return rt_cursor_error(&reader->cursor, "a string that does not end");
         if (next < 0x20)
             return rt_cursor_error(&reader->cursor, "a control character in a string");
-        reader->cursor.next++;
         if (next == '"') {
+            reader->cursor.next++;
             *ret_size = size;
             return NULL;
         }
         if (next != '\\') {
-            out[size++] = (char)next;
+            size += read_character(reader, out + size);
             continue;
         }
+        reader->cursor.next++;
         error = read_escape(reader, out + size, &got);
         if (error)
             return error;

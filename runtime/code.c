@@ -20,8 +20,9 @@ void rt_machine_code_destroy(struct rt_machine_code *code) {
     free(code->checkpoints);
     free(code->trap_sites);
     free(code->base.sites);
-    free(code->lookups);
-    free(code->operand_walk);
+    if (code->cache)
+        free(code->cache->lookups);
+    free(code->cache);
     free(code);
 }
 
@@ -88,8 +89,14 @@ static struct rt_code_sizes sizes(const struct rt_code *base) {
         .code = code->memory.size,
         .metadata = code->map.size + code->checkpoint_count * sizeof(*code->checkpoints) +
                     code->trap_site_count * sizeof(*code->trap_sites) +
-                    code->function_count * sizeof(*code->functions),
+                    code->function_count * sizeof(*code->functions) + sizeof(*code->cache) +
+                    (code->cache->lookups ? RT_LOOKUP_SLOTS * sizeof(*code->cache->lookups) : 0),
     };
+}
+
+/* Guests run on the thread's stack. */
+static size_t stack_size(const struct rt_store *store) {
+    return store->stack_size;
 }
 
 static void link(struct rt_instance *instance) {
@@ -109,6 +116,7 @@ const struct rt_engine_ops rt_engine_compiled = {
     .pc = find_pc,
     .machine = find_machine,
     .sizes = sizes,
+    .stack_size = stack_size,
     .link = link,
     .call = rt_compiled_call,
     .first = rt_compiled_first,

@@ -86,7 +86,7 @@ struct rt_code_position {
 };
 
 /* What the map says of a machine pc that was asked about before: debuggers ask about the same stops over and
- * over. A pc's entry is lookups[rt_lookup_slot]; a newer one replaces it. */
+ * over. Each pc has one slot that it can be in; a newer one replaces it. */
 enum { RT_LOOKUP_SLOTS = 4096, RT_LOOKUP_PLACES = 16 };
 struct rt_lookup {
     uint32_t key; /* machine offset + 1; 0: none */
@@ -105,6 +105,12 @@ struct rt_operand_walk {
     struct rt_operand_place places[RT_WALK_PLACES]; /* the lowest ones */
 };
 
+/* What questions about code leave behind, for the next ones. Code that nobody looks into stays small. */
+struct rt_code_cache {
+    struct rt_operand_walk walk;
+    struct rt_lookup *lookups; /* RT_LOOKUP_SLOTS, from the first question on; NULL: none yet, or no memory */
+};
+
 struct rt_machine_code {
     struct rt_code base; /* first; its sites' addresses are machine offsets until the code is sealed */
     struct rt_code_memory memory;
@@ -121,8 +127,7 @@ struct rt_machine_code {
     uint32_t checkpoint_count;
     struct rt_trap_site *trap_sites;
     uint32_t trap_site_count;
-    struct rt_lookup *lookups; /* RT_LOOKUP_SLOTS */
-    struct rt_operand_walk *operand_walk;
+    struct rt_code_cache *cache;
 };
 
 static inline const struct rt_machine_code *rt_machine_code_of(const struct rt_code *code) {

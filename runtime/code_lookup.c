@@ -126,15 +126,20 @@ static bool offset_of(const struct rt_machine_code *code, uintptr_t machine, uin
 
 /* ---- What was asked before ---- */
 
-/* The entry for a machine pc; NULL when the pc is far from all code. */
-static struct rt_lookup *lookup_of(const struct rt_machine_code *code, uintptr_t machine) {
+/* The entry for a machine pc; NULL when the pc is far from all code. Without memory for a table it is
+ * `spare`, and nothing is remembered. */
+static struct rt_lookup *lookup_of(const struct rt_machine_code *code, uintptr_t machine,
+                                   struct rt_lookup *spare) {
     uintptr_t offset = machine - (uintptr_t)code->memory.executable;
     if (offset >= code->memory.size)
         return NULL;
+    if (!code->cache->lookups)
+        code->cache->lookups = calloc(RT_LOOKUP_SLOTS, sizeof(*code->cache->lookups));
     uint32_t key = (uint32_t)offset + 1;
     /* Sites are at least five bytes apart: neighbours must not share slots. */
-    struct rt_lookup *lookup = &code->lookups[(key ^ key >> 12) & (RT_LOOKUP_SLOTS - 1)];
-    if (lookup->key != key)
+    struct rt_lookup *lookup =
+        code->cache->lookups ? &code->cache->lookups[(key ^ key >> 12) & (RT_LOOKUP_SLOTS - 1)] : spare;
+    if (lookup == spare || lookup->key != key)
         *lookup = (struct rt_lookup){.key = key};
     return lookup;
 }
@@ -157,7 +162,7 @@ static bool find_position(const struct rt_machine_code *code, uintptr_t machine,
 }
 
 bool rt_code_find(const struct rt_machine_code *code, uintptr_t machine, struct rt_code_position *ret) {
-    struct rt_lookup *lookup = lookup_of(code, machine);
+    struct rt_lookup spare, *lookup = lookup_of(code, machine, &spare);
     if (!lookup)
         return false;
     if (!lookup->has_position)
@@ -191,7 +196,7 @@ uintptr_t rt_code_machine_pc(const struct rt_machine_code *code, uint32_t pc) {
 /* Takes the last walk on to the offset, or begins one at the last checkpoint without operands: there the list
  * starts anew, so that no walk may come across one from before it. */
 static struct rt_operand_walk *walk_to(const struct rt_machine_code *code, uint32_t offset) {
-    struct rt_operand_walk *last = code->operand_walk;
+    struct rt_operand_walk *last = &code->cache->walk;
     uint32_t checkpoint = last_checkpoint(code, offset, false);
     while (!code->checkpoints[checkpoint].empty) /* a function's first always is */
         checkpoint--;
@@ -236,7 +241,7 @@ static struct rt_error *find_deep_operand(const struct rt_machine_code *code, ui
 
 struct rt_error *rt_code_operand(const struct rt_machine_code *code, uintptr_t machine, uint32_t index,
                                  uint32_t *ret_count, struct rt_operand_place *ret) {
-    struct rt_lookup *lookup = lookup_of(code, machine);
+    struct rt_lookup spare, *lookup = lookup_of(code, machine, &spare);
     struct rt_operand_place unused;
     uint32_t offset = 0, function;
     if (!lookup || (!lookup->has_operands && !offset_of(code, machine, &offset, &function)))

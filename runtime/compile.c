@@ -426,10 +426,8 @@ static struct rt_error *open_compiler(struct rt_compiler *c, size_t capacity) {
     c->limit = c->start + c->code->memory.capacity;
     c->code->function_count = c->module->function_count - c->module->imported_functions;
     c->code->functions = calloc(c->code->function_count + (size_t)1, sizeof(*c->code->functions));
-    c->code->lookups = calloc(RT_LOOKUP_SLOTS, sizeof(*c->code->lookups));
-    c->code->operand_walk = calloc(1, sizeof(*c->code->operand_walk));
-    bool made = c->code->functions && c->code->lookups && c->code->operand_walk;
-    return made ? NULL : rt_error_out_of_memory();
+    c->code->cache = calloc(1, sizeof(*c->code->cache));
+    return c->code->functions && c->code->cache ? NULL : rt_error_out_of_memory();
 }
 
 /* Everything but the code. */

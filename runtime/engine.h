@@ -51,6 +51,8 @@ struct rt_engine_ops {
     /* Called once, for the first instance of a store; *ret is store->engine_state. May be NULL. */
     struct rt_error *(*open_store)(struct rt_store *store, void **ret);
     void (*close_store)(void *state);
+    /* Bytes that the frames of a store's guests can take; 0: not known. */
+    size_t (*stack_size)(const struct rt_store *store);
     /* rt_func_call for a function of an instance. */
     struct rt_error *(*call)(struct rt_func *func, const union rt_value *args, union rt_value *results);
 

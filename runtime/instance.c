@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/decode.h"
 #include "runtime/engine.h"
 
 /* Offsets fit in a displacement. */
@@ -139,11 +140,11 @@ static struct rt_error *link_imports(struct rt_instance *instance, const struct 
     for (uint32_t i = 0; i < module->import_count; i++) {
         const struct rt_import *import = &module->imports[i];
         if (i >= import_count || !imports[i].func)
-            return rt_error_format(RT_UNLINKABLE, "unknown import: \"%s.%s\" is not given", import->module,
-                                   import->name);
+            return rt_error_format(RT_UNLINKABLE, "unknown import: \"%s.%s\" is not given",
+                                   rt_printable(import->module).text, rt_printable(import->name).text);
         if (!import_matches(instance->store, import, &imports[i]))
             return rt_error_format(RT_UNLINKABLE, "incompatible import type: \"%s.%s\" is of another type",
-                                   import->module, import->name);
+                                   rt_printable(import->module).text, rt_printable(import->name).text);
         switch (import->kind) {
         case RT_EXTERN_FUNC: parts.imported_functions[functions++] = imports[i].func; break;
         case RT_EXTERN_TABLE: parts.tables[tables++] = imports[i].table; break;

@@ -122,6 +122,7 @@ struct rt_trap_place {
 struct rt_store {
     struct rt_entry *entry; /* innermost, of compiled code; first, for assembly */
     uintptr_t stack_limit;
+    size_t stack_size;              /* bytes above stack_limit; 0: its owner alone knows */
     struct rt_error *pending_error; /* a host function's, on its way to rt_func_call */
     struct rt_pending_trap pending_trap;
     struct rt_trap_place trap_place; /* of the last error */

@@ -178,7 +178,8 @@ enum rt_engine rt_code_engine(const struct rt_code *code);
 void rt_code_range(const struct rt_code *code, uintptr_t *low, uintptr_t *high);
 
 /* Bytes of the code that runs, and of all that is kept beside it for looking inside: the functions' places,
- * the maps from machine pcs to Wasm pcs and operands, trap sites and probe sites. */
+ * the maps from machine pcs to Wasm pcs and operands, trap sites and probe sites; what is remembered of the
+ * questions about them, from the first one on, too. */
 struct rt_code_sizes {
     size_t code, metadata;
 };

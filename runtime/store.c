@@ -10,8 +10,8 @@
 /* What the default stack limit leaves to host functions and signal frames. */
 #define HOST_STACK ((size_t)256 * 1024)
 
-/* The lowest address of the calling thread's stack that it may use. */
-static struct rt_error *thread_stack(uintptr_t *ret) {
+/* The calling thread's stack: the lowest address that it may use, and the bytes from there on. */
+static struct rt_error *thread_stack(uintptr_t *ret, size_t *ret_size) {
     pthread_attr_t attributes;
     int status = pthread_getattr_np(pthread_self(), &attributes);
     if (status)
@@ -23,6 +23,7 @@ static struct rt_error *thread_stack(uintptr_t *ret) {
     if (status)
         return rt_error_os(status, "asking for the thread's stack");
     *ret = (uintptr_t)lowest;
+    *ret_size = size;
     return NULL;
 }
 
@@ -34,7 +35,8 @@ struct rt_error *rt_store_create(struct rt_store **ret) {
     if (!store)
         return rt_error_out_of_memory();
     uintptr_t lowest = 0;
-    error = thread_stack(&lowest);
+    size_t size = 0;
+    error = thread_stack(&lowest, &size);
     if (error) {
         free(store);
         return error;
@@ -43,6 +45,7 @@ struct rt_error *rt_store_create(struct rt_store **ret) {
     store->max_pages = RT_MAX_PAGES;
     store->max_elements = RT_MAX_TABLE_SIZE;
     rt_store_set_stack_limit(store, lowest + HOST_STACK);
+    store->stack_size = size > HOST_STACK ? size - HOST_STACK : 0;
     *ret = store;
     return NULL;
 }
@@ -88,6 +91,7 @@ void rt_store_destroy(struct rt_store *store) {
 
 void rt_store_set_stack_limit(struct rt_store *store, uintptr_t lowest) {
     store->stack_limit = lowest;
+    store->stack_size = 0;
     store->host.stack_limit = lowest;
     for (struct rt_instance *i = store->instances; i; i = i->next)
         i->stack_limit = lowest;

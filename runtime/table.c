@@ -9,6 +9,9 @@ struct rt_error *rt_table_create(struct rt_store *store, enum rt_type type, stru
     if (type != RT_FUNCREF && type != RT_EXTERNREF)
         return rt_error_format(RT_USAGE, "a table of type 0x%x: its elements must be references",
                                (unsigned)type);
+    if (limits.min > limits.max)
+        return rt_error_format(RT_USAGE, "a table of %llu elements: its maximum is %llu",
+                               (unsigned long long)limits.min, (unsigned long long)limits.max);
     if (limits.min > store->max_elements)
         return rt_error_format(RT_UNSUPPORTED, "not supported: a table of %llu elements (at most %u)",
                                (unsigned long long)limits.min, store->max_elements);

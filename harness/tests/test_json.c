@@ -40,6 +40,26 @@ static void test_bytes_that_are_no_utf8(void **state) {
     hx_buffer_clear(&text);
 }
 
+static void test_reads_bytes_that_are_no_utf8(void **state) {
+    /* The same ones as above, the last one at the document's end; and keys, too. */
+    static const char text[] = "{\"k\xff\": \"\x80|\xc0\xaf|\xed\xa0\x80|\xe2\x82|\xe2\x82\xac\\n\xf0\x9f\"}",
+                      cut[] = "\"\xe2\x82";
+#define NONE "\xef\xbf\xbd"
+    const struct hx_json_value *value;
+    struct rt_arena arena;
+
+    (void)state;
+    rt_arena_init(&arena, 0);
+    assert_null(hx_json_parse(text, strlen(text), &arena, &value));
+    assert_string_equal(hx_json_member_string(value, "k" NONE),
+                        NONE "|" NONE NONE "|" NONE NONE NONE "|" NONE NONE "|\xe2\x82\xac\n" NONE NONE);
+#undef NONE
+    struct rt_error *error = hx_json_parse(cut, strlen(cut), &arena, &value);
+    assert_non_null(error);
+    rt_error_destroy(error);
+    rt_arena_clear(&arena);
+}
+
 static void test_reader(void **state) {
     static const char text[] = " {\"a\": [1, -2.5e1, true, null], \"s\": \"x\\u20ac\\ud83d\\ude00\\n\"} ";
     const struct hx_json_value *value;
@@ -95,6 +115,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_bytes_that_are_no_utf8),
+        cmocka_unit_test(test_reads_bytes_that_are_no_utf8),
         cmocka_unit_test(test_reader),
         cmocka_unit_test(test_malformed),
     };

@@ -200,6 +200,10 @@ static void test_verify(void **state) {
     expect("%s verify --quiet stored packed | wc -c", 0, "0\n");
     expect("cat stored | %s verify -", 0, "standard input: 33 events in");
     expect("head -c 600 stored >cut; %s verify cut", 1, "cut: cut short after 13 events: 151 bytes");
+    expect("%s dump cut", 0, "cut: cut short after 13 events: 151 bytes");
+    expect("%s dump --json cut | tail -n 1", 0, "{\"cut\":true,\"events\":13,\"behind\":151}\n");
+    expect("%s dump --json --count 12 cut | tail -n 1", 0, "{\"event\":11,");
+    expect("%s dump --json stored | tail -n 1", 0, "{\"event\":32,");
     expect("head -c 20 stored >cut; %s verify stored cut", 1, "inside its header");
     expect("sed 's/hello/jello/' stored >damaged; %s verify damaged", 1, "the block is damaged");
     expect("echo text >text; %s verify text", 1, "text: this is no trace");

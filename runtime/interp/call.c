@@ -48,6 +48,11 @@ size_t rt_interp_areas(void *state, struct rt_area ret[RT_ENGINE_AREAS]) {
     return 3;
 }
 
+size_t rt_interp_stack_size(const struct rt_store *store) {
+    (void)store;
+    return GUEST_STACK;
+}
+
 /* ---- Values and slots ---- */
 
 uint32_t rt_interp_slots_of(const uint8_t *types, uint32_t count) {

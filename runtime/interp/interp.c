@@ -126,6 +126,7 @@ const struct rt_engine_ops rt_engine_interp = {
     .link = link,
     .open_store = rt_interp_open,
     .close_store = rt_interp_close,
+    .stack_size = rt_interp_stack_size,
     .call = rt_interp_call,
     .areas = rt_interp_areas,
     .first = rt_interp_first,

@@ -129,6 +129,7 @@ struct rt_error *rt_interp_open(struct rt_store *store, void **ret);
 void rt_interp_close(void *state);
 /* While C runs: how far the stack is used, its slots, its records. */
 size_t rt_interp_areas(void *state, struct rt_area ret[RT_ENGINE_AREAS]);
+size_t rt_interp_stack_size(const struct rt_store *store);
 /* What the running guest asks for; record->at is set. The fault address is that of a memory access, if it was
  * one. */
 void rt_interp_trap(struct rt_interp *interp, struct rt_interp_record *record, enum rt_trap trap,

@@ -288,6 +288,7 @@ static void test_map(void **state) {
     const struct rt_site *sites = rt_code_sites(code, &count);
     assert_int_equal(count, 50 * 190 * 4 + 20);
     unsigned last_byte = tested_engine == RT_ENGINE_INTERP ? 3 : 4; /* of a site, at least */
+    const size_t unasked = rt_code_sizes(code).metadata;
     for (size_t i = 0; i < count; i++) {
         uint32_t function, pc;
         assert_true(rt_code_pc(code, sites[i].machine, &function, &pc));
@@ -308,6 +309,9 @@ static void test_map(void **state) {
     assert_false(rt_code_pc(code, high, &function, &pc));
     assert_false(rt_code_pc(code, 0, &function, &pc));
     assert_int_equal(rt_code_machine(code, UINT32_MAX), 0);
+    /* What compiled code remembers of questions comes with the first one, and is counted. */
+    const size_t remembered = rt_code_sizes(code).metadata - unasked;
+    assert_true(tested_engine == RT_ENGINE_INTERP ? remembered == 0 : remembered > (size_t)1 << 20);
     rt_code_destroy(code);
     rt_module_destroy(module);
 }

@@ -148,6 +148,10 @@ static void test_host_objects(void **state) {
     error = rt_table_create(store, RT_I32, (struct rt_limits){1, 1}, &table);
     assert_non_null(error);
     rt_error_destroy(error);
+    error = rt_table_create(store, RT_FUNCREF, (struct rt_limits){2, 1}, &table);
+    assert_non_null(error);
+    assert_int_equal(error->code, RT_USAGE);
+    rt_error_destroy(error);
     error = rt_table_create(store, RT_FUNCREF, (struct rt_limits){UINT32_MAX, UINT32_MAX}, &table);
     assert_non_null(error);
     rt_error_destroy(error);

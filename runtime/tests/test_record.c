@@ -73,6 +73,44 @@ static void test_guest_does_it_itself(void **state) {
     destroy_recording(&recording);
 }
 
+/* The bytes of stack that the header of a recording in this store tells; 0: unknown. */
+static unsigned long long recorded_stack(const struct codes *made, bool has_other_stack) {
+    struct rt_trace_memory bytes = {0};
+    struct rt_trace_source source;
+    struct rt_trace_reader *reader;
+    struct rt_recorder *recorder;
+    struct rt_store *store;
+
+    expect_good(rt_store_create(&store));
+    if (has_other_stack)
+        rt_store_set_stack_limit(store, (uintptr_t)&store - 1000);
+    expect_good(start_recorder(store, made, rt_trace_sink_memory(&bytes), &recorder));
+    expect_good(rt_recorder_finish(recorder));
+    rt_recorder_destroy(recorder);
+    expect_good(rt_trace_source_memory(bytes.bytes, bytes.size, &source));
+    expect_good(rt_trace_reader_create(source, &reader));
+    const char *value = rt_trace_setting(rt_trace_reader_header(reader), "stack");
+    assert_non_null(value);
+    const unsigned long long stack = strcmp(value, "unknown") == 0 ? 0 : strtoull(value, NULL, 10);
+    rt_trace_reader_destroy(reader);
+    rt_store_destroy(store);
+    free(bytes.bytes);
+    return stack;
+}
+
+static void test_tells_the_stack(void **state) {
+    (void)state;
+    struct recording recording = record();
+    struct codes made = make_codes(&recording, tested_engine);
+    const unsigned long long usual = recorded_stack(&made, false), other = recorded_stack(&made, true);
+
+    assert_true(usual > 65536);
+    assert_int_equal(recorded_stack(&made, false), usual);
+    assert_int_equal(other, tested_engine == RT_ENGINE_INTERP ? usual : 0); /* it has one of its own */
+    destroy_codes(&made);
+    destroy_recording(&recording);
+}
+
 static void test_usage(void **state) {
     (void)state;
     struct recording recording = record();
@@ -235,6 +273,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind),
         cmocka_unit_test(test_guest_does_it_itself),
+        cmocka_unit_test(test_tells_the_stack),
         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_replay_of_replay),

@@ -267,6 +267,10 @@ static void test_settings(void **state) {
     expect_settings(&(struct rt_trace_setting){"colour", "blue"}, NULL);
     expect_settings(&(struct rt_trace_setting){"nan", "negative"}, "nan=negative");
     expect_settings(&(struct rt_trace_setting){"simd.relaxed", "fast"}, "simd.relaxed=fast");
+    expect_settings(&(struct rt_trace_setting){"stack", "65536"}, NULL);
+    expect_settings(&(struct rt_trace_setting){"stack", "unknown"}, NULL);
+    expect_settings(&(struct rt_trace_setting){"stack", "deep"}, "stack=deep");
+    expect_settings(&(struct rt_trace_setting){"stack", ""}, "stack=");
 }
 
 int main(void) {

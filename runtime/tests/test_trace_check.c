@@ -132,9 +132,30 @@ static void links_fit(void **state) {
     places[3].index = 0;
     bad(checker, event, "import 3, env.g: what the host made is of another type");
     bad(checker, EVENT(HOST_TABLE, .host_table.type = RT_I32), "no reference type");
+    bad(checker, EVENT(HOST_TABLE, .host_table = {RT_FUNCREF, 2, 1}), "elements above the maximum");
+    bad(checker, EVENT(HOST_MEMORY, .host_memory = {2, 1}), "pages above the maximum");
     good(checker, EVENT(INSTANTIATE, .instantiate = {0, {5, (places[3].index = 1, places)}}));
     good(checker, EVENT(INSTANTIATION_TRAP, .instantiation_trap.trap = 1));
     bad(checker, EVENT(INSTANTIATION_TRAP, .instantiation_trap.trap = 1), "has to follow");
+    rt_trace_checker_destroy(checker);
+}
+
+static struct rt_trace_bytes name_of(const char *text) {
+    return (struct rt_trace_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+/* Names come from anybody. */
+static void messages_are_one_line(void **state) {
+    (void)state;
+    const struct rt_trace_event a = EVENT(MESSAGE, .message.name = name_of("a\nb")),
+                                b = EVENT(MESSAGE, .message.name = name_of("\x1b[31m")),
+                                call = EVENT(IMPORT_CALL, .import_call = {0, 0, {1, i32, &one}}),
+                                exit = EVENT(GUEST_EXIT, .guest_exit.status = 1);
+    struct rt_trace_checker *checker;
+    expect_good(rt_trace_checker_create(&header, &checker));
+    expect_error(rt_trace_difference(checker, &a, &b), RT_DIVERGED, "name: expected \"a?b\", got \"?[31m\"");
+    good(checker, EVENT(HOST_FUNCTION, .host_function = {name_of("f\n\n"), {1, 1, i32, i64}}));
+    expect_error(rt_trace_difference(checker, &call, &exit), RT_DIVERGED, "f??");
     rt_trace_checker_destroy(checker);
 }
 
@@ -169,6 +190,7 @@ int main(void) {
         cmocka_unit_test(a_whole_run),
         cmocka_unit_test(what_is_not_there),
         cmocka_unit_test(links_fit),
+        cmocka_unit_test(messages_are_one_line),
         cmocka_unit_test(ends_follow_from_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

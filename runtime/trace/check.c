@@ -2,6 +2,8 @@
  * fit the modules' imports, ends of calls that follow from each other. Keeps what events define. */
 #include "runtime/trace/format.h"
 
+#include "runtime/decode.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,6 +185,10 @@ static struct rt_error *check_range(const char *what, uint64_t first, uint64_t c
     return count <= UINT64_MAX - first ? NULL : wrong("%s past the end of numbers", what);
 }
 
+static struct rt_error *check_limits(const char *what, uint64_t size, uint64_t maximum) {
+    return size <= maximum ? NULL : wrong("%s above the maximum", what);
+}
+
 static bool same_type(struct rt_func_type a, struct rt_func_type b) {
     return a.param_count == b.param_count && a.result_count == b.result_count &&
            (!a.param_count || memcmp(a.params, b.params, a.param_count) == 0) &&
@@ -220,7 +226,8 @@ static struct rt_error *add_instance(struct rt_trace_checker *checker, const str
         const struct rt_import *import = &module->imports[i];
         struct rt_error *error = check_link(checker, import, places->items[i]);
         if (error)
-            return rt_error_context(error, "import %u, %s.%s", i, import->module, import->name);
+            return rt_error_context(error, "import %u, %s.%s", i, rt_printable(import->module).text,
+                                    rt_printable(import->name).text);
     }
     return push(&checker->instances, &number, sizeof number);
 }
@@ -339,11 +346,14 @@ static struct rt_error *check_event(struct rt_trace_checker *checker, const stru
         checker->funcrefs += !error;
         return error;
     case RT_TRACE_HOST_FUNCTION: return add_host_function(checker, event);
-    case RT_TRACE_HOST_MEMORY: return add_other(checker, RT_EXTERN_MEMORY, 0, false);
+    case RT_TRACE_HOST_MEMORY:
+        error = check_limits("pages", event->host_memory.pages, event->host_memory.maximum);
+        return error ? error : add_other(checker, RT_EXTERN_MEMORY, 0, false);
     case RT_TRACE_HOST_TABLE:
         if (!rt_trace_is_reference(event->host_table.type))
             return wrong("0x%02x is no reference type", event->host_table.type);
-        return add_other(checker, RT_EXTERN_TABLE, event->host_table.type, false);
+        error = check_limits("elements", event->host_table.size, event->host_table.maximum);
+        return error ? error : add_other(checker, RT_EXTERN_TABLE, event->host_table.type, false);
     case RT_TRACE_HOST_GLOBAL:
         error = check_value(checker, event->host_global.value.type, &event->host_global.value.value);
         return error ? error

@@ -1,6 +1,8 @@
 /* Where two events differ, in words: for a replay that is not the recorded run. */
 #include "runtime/trace/format.h"
 
+#include "runtime/decode.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -108,9 +110,15 @@ static void add_function(struct text *text, const struct rt_trace_checker *check
     const char *name;
 
     if (checker && rt_trace_checker_function(checker, function, &name, &type))
-        add(text, "%.80s", name);
+        add(text, "%s", rt_printable(name).text);
     else
         add(text, "host function %" PRIu32, function);
+}
+
+static void add_name(struct text *text, const struct rt_trace_bytes *name) {
+    char start[sizeof(struct rt_printable) + 1];
+    snprintf(start, sizeof start, "%.*s", (int)name->size, (const char *)name->data);
+    add(text, "\"%s\"", rt_printable(start).text);
 }
 
 static void add_place(struct text *text, struct rt_trace_place place) {
@@ -151,10 +159,7 @@ static void add_field(struct text *text, const struct rt_trace_checker *checker,
     case RT_TRACE_ELEMENTS:
         add(text, "%" PRIu32 " elements", ((const struct rt_trace_elements *)field)->count);
         break;
-    case RT_TRACE_NAME:
-        add(text, "\"%.*s\"", (int)((const struct rt_trace_bytes *)field)->size,
-            (const char *)((const struct rt_trace_bytes *)field)->data);
-        break;
+    case RT_TRACE_NAME: add_name(text, field); break;
     case RT_TRACE_VALUES:
     case RT_TRACE_BYTES: break; /* shown from the first difference on */
     }

@@ -286,7 +286,7 @@ static struct rt_error *get_field(uint8_t tag, struct rt_cursor *c, struct rt_ar
         if (!error)
             error = get_text(c, "setting's value", arena, &setting->value, NULL);
         if (!error && rt_trace_setting(ret, setting->key))
-            return rt_cursor_error(c, "the setting %s comes twice", setting->key);
+            return rt_cursor_error(c, "the setting %s comes twice", rt_printable(setting->key).text);
         ret->setting_count++;
         break;
     case FIELD_MODULE: error = get_module(c, arena, &lists->modules[ret->module_count++]); break;

@@ -374,9 +374,12 @@ static void on_table_grow(struct rt_boundary *boundary, const struct rt_table *t
 
 static struct rt_error *write_header(struct rt_recorder *recorder, struct rt_trace_sink sink,
                                      const struct rt_recorder_options *options, struct rt_arena *arena) {
+    const size_t stack_size =
+        options->module_count ? options->modules[0].code->ops->stack_size(recorder->store) : 0;
+    const char *stack = stack_size ? rt_arena_printf(arena, "%zu", stack_size) : "unknown";
     struct rt_trace_module *modules = rt_arena_array(arena, options->module_count, sizeof *modules);
     bool is_canonical = true;
-    struct rt_error *error = modules ? NULL : rt_error_out_of_memory();
+    struct rt_error *error = modules && stack ? NULL : rt_error_out_of_memory();
 
     for (size_t i = 0; i < options->module_count && !error; i++) {
         recorder->modules[i] = options->modules[i].code->module;
@@ -391,7 +394,7 @@ static struct rt_error *write_header(struct rt_recorder *recorder, struct rt_tra
         recorder->store->max_pages != RT_MAX_PAGES || recorder->store->max_elements != RT_MAX_TABLE_SIZE;
     const struct rt_trace_setting settings[] = {{"nan", is_canonical ? "canonical" : "any"},
                                                 {"simd.relaxed", "none"},
-                                                {"stack", "unknown"},
+                                                {"stack", stack},
                                                 {"grow", has_limits ? "any" : "limits"}};
     const struct rt_trace_header header = {.engine = options->engine,
                                            .settings = settings,

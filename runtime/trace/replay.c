@@ -3,6 +3,7 @@
  * calls nest as those of the recorded run did. */
 #include "runtime/trace/replay.h"
 
+#include "runtime/decode.h"
 #include "runtime/engine.h"
 #include "runtime/trace/format.h"
 
@@ -306,6 +307,12 @@ static struct rt_error *open_import(const struct rt_replay_function *function, s
     return NULL;
 }
 
+static void put_on_a_line(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 /* Ends the import's call as the trace says: by results, or by an error that ends the guest's call. */
 static struct rt_error *close_import(struct rt_replayer *replayer, const struct rt_trace_event *event,
                                      union rt_value *results) {
@@ -325,6 +332,8 @@ static struct rt_error *close_import(struct rt_replayer *replayer, const struct 
                                 (const char *)event->import_trap.message.data);
         if (error->code == RT_TRAP)
             error->trap = (int)event->import_trap.trap;
+        if (error->code != RT_OUT_OF_MEMORY)
+            put_on_a_line(error->message);
         snprintf(replayer->now.failure, sizeof replayer->now.failure, "%s", error->message);
     }
     take(replayer);
@@ -357,14 +366,18 @@ static struct rt_error *check_settings(const struct rt_trace_header *header, str
     } known[] = {{"nan", {"canonical", "any"}},
                  {"simd.relaxed", {"none", "deterministic"}},
                  {"grow", {"limits", "any"}}};
-    const char *nan = rt_trace_setting(header, "nan");
+    const char *nan = rt_trace_setting(header, "nan"), *stack = rt_trace_setting(header, "stack");
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const char *value = rt_trace_setting(header, known[i].key);
         if (value && strcmp(value, known[i].values[0]) != 0 && strcmp(value, known[i].values[1]) != 0)
             return rt_error_format(RT_UNSUPPORTED, "the trace has the setting %s=%s, which is not known here",
-                                   known[i].key, value);
+                                   known[i].key, rt_printable(value).text);
     }
+    /* Any number will do: where a stack is exhausted is not compared. */
+    if (stack && strcmp(stack, "unknown") != 0 && (!*stack || stack[strspn(stack, "0123456789")]))
+        return rt_error_format(RT_UNSUPPORTED, "the trace has the setting stack=%s, which is not known here",
+                               rt_printable(stack).text);
     for (size_t i = 0; i < header->module_count && nan && strcmp(nan, "canonical") == 0; i++)
         if (!codes[i]->has_canonical_nans)
             return rt_error_format(RT_UNSUPPORTED, "the trace has the setting nan=canonical; the module's "

@@ -338,9 +338,10 @@ struct rt_recorder_options {
 /* Records all that crosses the boundary between the store's guests and the host from now on: instantiations,
  * calls in both directions with what they end in, and what the host changes through rt_guest_write,
  * rt_memory_write, rt_memory_grow, rt_global_set, rt_table_set and rt_table_grow. What the host makes is
- * recorded when a guest first gets it, with its contents then. RT_USAGE when the store has instances or is
- * recorded already. Takes the sink, also when it fails; nothing of the options is kept but the codes'
- * modules, which must outlive the recorder.
+ * recorded when a guest first gets it, with its contents then. The stack in the header is the store's at this
+ * time (unknown after rt_store_set_stack_limit). RT_USAGE when the store has instances or is recorded
+ * already. Takes the sink, also when it fails; nothing of the options is kept but the codes' modules, which
+ * must outlive the recorder.
  *
  * When writing fails, the call that is running ends with that error, and so does every later one: a run is
  * recorded to its end or fails. */

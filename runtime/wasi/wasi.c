@@ -1,6 +1,8 @@
 /* WASI preview 1: its state, its functions as imports, and how a whole command runs. */
 #include "runtime/wasi/wasi.h"
 
+#include "runtime/decode.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -297,8 +299,9 @@ struct rt_error *rt_wasi_instantiate(struct rt_wasi *wasi, struct rt_code *code,
         struct rt_wasi_binding *binding = find_binding(wasi, &import, &reason);
         imports[i].kind = RT_EXTERN_FUNC;
         error = binding ? import_binding(binding, &import, &imports[i].func)
-                        : rt_error_format(RT_UNLINKABLE, "import %zu, \"%s\" \"%s\": %s", i, import.module,
-                                          import.name, reason);
+                        : rt_error_format(RT_UNLINKABLE, "import %zu, \"%s\" \"%s\": %s", i,
+                                          rt_printable(import.module).text, rt_printable(import.name).text,
+                                          reason);
     }
     if (!error)
         error = rt_instance_create(wasi->store, code, imports, count, ret);

@@ -3,7 +3,9 @@
 #include "stepper/tests/session_test.h"
 
 #include <immintrin.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct counter {
     struct st_fiber fiber;
@@ -91,6 +93,42 @@ static void test_has_a_guard(void **state) {
     st_fiber_clear(&counter.fiber); /* cleared twice is fine */
 }
 
+static void use_locals(void *user) {
+    volatile uint8_t locals[100] = {0};
+    struct st_fiber *fiber = user;
+    locals[99] = 1;
+    st_fiber_leave(fiber);
+    locals[0] = locals[99];
+    st_fiber_finish(fiber);
+}
+
+static size_t mapped_bytes(void) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    fclose(file);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Neither of its stack nor of what a sanitizer keeps for it. */
+static void test_leaves_nothing_mapped(void **state) {
+    enum { STACK = 1 << 20, FIBERS = 100 };
+    (void)state;
+    for (int entries = 0; entries <= 2; entries++) {
+        size_t before = 0;
+        for (int i = 0; i <= FIBERS; i++) {
+            struct st_fiber fiber;
+            check(st_fiber_init(&fiber, STACK, 4096, use_locals, &fiber));
+            for (int k = 0; k < entries; k++)
+                st_fiber_enter(&fiber);
+            st_fiber_clear(&fiber);
+            before = i ? before : mapped_bytes();
+        }
+        assert_in_range(mapped_bytes(), 0, before + (size_t)FIBERS * STACK / 4);
+    }
+}
+
 static void test_refuses_nonsense(void **state) {
     (void)state;
     struct st_fiber fiber;
@@ -99,11 +137,9 @@ static void test_refuses_nonsense(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_leaves_and_returns),
-        cmocka_unit_test(test_nests),
-        cmocka_unit_test(test_keeps_floating_point_control),
-        cmocka_unit_test(test_has_a_guard),
-        cmocka_unit_test(test_refuses_nonsense),
+        cmocka_unit_test(test_leaves_and_returns),           cmocka_unit_test(test_nests),
+        cmocka_unit_test(test_keeps_floating_point_control), cmocka_unit_test(test_has_a_guard),
+        cmocka_unit_test(test_leaves_nothing_mapped),        cmocka_unit_test(test_refuses_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
