@@ -13,7 +13,8 @@ import { Module } from './module.mjs';
 import { Problem, diverged, malformed, unsupported } from './problem.mjs';
 import { ImportEnd, innermost, trapsOf } from './traps.mjs';
 
-const SETTINGS = { nan: ['canonical', 'any'], 'simd.relaxed': ['none', 'deterministic'], grow: ['limits', 'any'] };
+const SETTINGS = { nan: /^(canonical|any)$/, 'simd.relaxed': /^(none|deterministic)$/, grow: /^(limits|any)$/,
+    stack: /^(unknown|[0-9]+)$/ };
 
 /** Inside of a call, where the trace is at its end. */
 class OutOfTrace extends Error {}
@@ -50,7 +51,7 @@ export class Replayer {
             }
         });
         for (const [key, values] of Object.entries(SETTINGS))
-            if (settings.has(key) && !values.includes(settings.get(key)))
+            if (settings.has(key) && !values.test(settings.get(key)))
                 throw unsupported(`the trace has the setting ${key}=${settings.get(key)}, which is not known here`);
         this.isCanonical = settings.get('nan') === 'canonical';
         this.reader = reader;
@@ -132,6 +133,12 @@ export class Replayer {
         return expected;
     }
 
+    /** Values with numbers for references, by what the trace defines before its next event. */
+    numbered(types, carriers) {
+        this.peekInside();
+        return fromCarriers(types, carriers, this.host.references);
+    }
+
     // ---- Calls of the guest ----
 
     callGuest(event) {
@@ -151,8 +158,7 @@ export class Replayer {
         if (ended) {
             this.compareEnd(ended);
         } else {
-            results = fromCarriers(type.results, results, this.host.references);
-            this.compare({ kind: KIND.guest_return, results });
+            this.compare({ kind: KIND.guest_return, results: this.numbered(type.results, results) });
         }
         this.take();
     }
@@ -241,7 +247,7 @@ export class Replayer {
     serve(number, type, carriers) {
         const instance = this.host.callingInstance();
         const event = this.compare({ kind: KIND.import_call, instance, function: number,
-            arguments: fromCarriers(type.params, carriers, this.host.references) });
+            arguments: this.numbered(type.params, carriers) });
         this.import = { instance, function: number };
         this.tell(event);
         this.take();
