@@ -93,6 +93,10 @@ RT_MUST_USE struct rt_error *rt_dwarf_module_write(const struct rt_module *modul
                                                    const struct rt_dwarf_sections *sections, uint8_t **ret,
                                                    size_t *ret_size);
 
+/* For `is_dead`: true for 0 and the numbers of all ones and one less, which linkers of modules give to
+ * functions that they left out. */
+bool rt_dwarf_module_is_dead(void *user, uint64_t address);
+
 /* ---- The input, as a visitor sees it ---- */
 
 struct rt_dwarf_range {
@@ -124,7 +128,6 @@ struct rt_dwarf_die {
     /* private to runtime/dwarf/ */
     const struct rt_dwarf_abbrev *abbrev;
     struct rt_cursor attributes;
-    struct rt_dwarf_scope *scope;
 };
 
 enum rt_dwarf_class {
@@ -193,6 +196,10 @@ RT_MUST_USE struct rt_error *rt_dwarf_die_ranges(struct rt_dwarf_pass *pass, con
 /* The ranges of the nearest DIE, from this one outwards, that has any: where its location holds. */
 RT_MUST_USE struct rt_error *rt_dwarf_scope_ranges(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                                    const struct rt_dwarf_range **ret, size_t *ret_count);
+/* The DIE at a position, without its parents; false when there is none. While the visitor plans, a position
+ * that is no DIE's may lead to what looks like one. */
+RT_MUST_USE struct rt_error *rt_dwarf_die_find(struct rt_dwarf_pass *pass, uint64_t position,
+                                               struct rt_dwarf_die *ret, bool *ret_found);
 /* The next operation at the cursor, whose start is the expression's. RT_UNSUPPORTED: not a known one. */
 RT_MUST_USE struct rt_error *rt_dwarf_operation_read(struct rt_dwarf_pass *pass,
                                                      const struct rt_dwarf_unit *unit,
@@ -269,10 +276,17 @@ struct rt_dwarf_visitor {
  *
  * They fail never by themselves: what goes wrong (memory, the limit) is kept, and ends the pass. */
 
-/* An attribute of the DIE that is being written. A list is given as its offset in the input, and is
- * translated; an expression and an address are taken as they are, in the output's terms but for positions of
- * DIEs. */
+/* An attribute of the DIE that is being written, taken as it is: an address and an expression are the
+ * output's. A reference is a position, or a name; one that leads to what is not kept is left out. Lists are
+ * put by the next two.
+ */
 void rt_dwarf_put_attribute(struct rt_dwarf_pass *pass, const struct rt_dwarf_attribute *attribute);
+/* An attribute of all that was put by rt_dwarf_put_location since the last one: an expression, a location
+ * list, or (nothing was put) none. */
+void rt_dwarf_put_locations(struct rt_dwarf_pass *pass, unsigned name);
+/* DW_AT_low_pc and DW_AT_high_pc, or DW_AT_ranges, of what was put by rt_dwarf_put_range since the last one.
+ */
+void rt_dwarf_put_pcs(struct rt_dwarf_pass *pass);
 
 /* A name for a DIE that is yet to be added, for references to it. */
 uint64_t rt_dwarf_new_name(struct rt_dwarf_pass *pass);
@@ -318,8 +332,8 @@ struct rt_dwarf_options {
     unsigned version;      /* of the output: 4 or 5; 0: 5 */
     unsigned address_size; /* of the output: 4 or 8; 0: each unit's own */
     const char *producer;  /* replaces each unit's DW_AT_producer; NULL: as it is */
-    int line_base;         /* line programs' parameters (section 6.2.5.1); line_range 0: -5, 14, 1 */
-    unsigned line_range, min_instruction_length;
+    int line_base;         /* of line programs (section 6.2.4); line_range 0: -5 and 14 */
+    unsigned line_range;
     size_t limit; /* bytes of memory; 0: in proportion to the input, 256 MiB at least */
 };
 
@@ -359,12 +373,14 @@ const struct rt_dwarf_stat *rt_dwarf_output_stat(const struct rt_dwarf_output *o
 extern const struct rt_dwarf_visitor rt_dwarf_identity;
 
 /* Keeps the functions of these names (DW_AT_name or DW_AT_linkage_name), what they refer to, and the
- * variables of units; the rows of those functions alone. */
+ * variables of units; the rows and frames of those functions alone. The names must outlive it; `is_dead` may
+ * be NULL. */
 struct rt_dwarf_strip;
 RT_MUST_USE struct rt_error *rt_dwarf_strip_create(const char *const *functions, size_t count,
+                                                   bool (*is_dead)(void *user, uint64_t address),
                                                    struct rt_dwarf_strip **ret);
 void rt_dwarf_strip_destroy(struct rt_dwarf_strip *strip);
-/* The visitor of one pass; it lives as long as `strip`. */
+/* The visitor for one pass; it lives as long as `strip`. */
 const struct rt_dwarf_visitor *rt_dwarf_strip_visitor(struct rt_dwarf_strip *strip);
 
 #endif
