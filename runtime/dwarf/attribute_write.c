@@ -30,7 +30,7 @@ static void put_constant(struct rt_dwarf_pass *pass, const struct rt_dwarf_attri
     if (info->shape == FIXED && info->class == RT_DWARF_CLASS_CONSTANT &&
         (info->size == 8 || at->number >> (8 * info->size) == 0)) {
         put_number(pass, at->name, form, at->number, info->size);
-    } else if (at->is_signed) {
+    } else if (at->is_signed && (int64_t)at->number < 0) {
         rt_dwarf_key(pass, at->name, RT_DWARF_FORM_sdata);
         rt_dwarf_put_sleb(&pass->values, (int64_t)at->number);
     } else {

@@ -123,17 +123,6 @@ struct rt_error *rt_dwarf_operation_read(struct rt_dwarf_pass *pass, const struc
 
 /* ---- Encoding ---- */
 
-/* What DWARF 4 calls operations that DWARF 5 has made standard; 0 is the same code. */
-static const uint8_t older_codes[256] = {
-    [RT_DWARF_OP_implicit_pointer] = RT_DWARF_OP_GNU_implicit_pointer,
-    [RT_DWARF_OP_entry_value] = RT_DWARF_OP_GNU_entry_value,
-    [RT_DWARF_OP_const_type] = RT_DWARF_OP_GNU_const_type,
-    [RT_DWARF_OP_regval_type] = RT_DWARF_OP_GNU_regval_type,
-    [RT_DWARF_OP_deref_type] = RT_DWARF_OP_GNU_deref_type,
-    [RT_DWARF_OP_convert] = RT_DWARF_OP_GNU_convert,
-    [RT_DWARF_OP_reinterpret] = RT_DWARF_OP_GNU_reinterpret,
-};
-
 /* A DIE: 4 bytes that are filled in when it has been written. */
 static void put_reference(struct rt_dwarf_pass *pass, uint64_t position, enum rt_dwarf_reference_kind kind) {
     struct rt_dwarf_bytes *out = &pass->expression;
@@ -197,8 +186,9 @@ static void put_operand(struct rt_dwarf_pass *pass, const struct rt_dwarf_operat
 }
 
 void rt_dwarf_put_operation(struct rt_dwarf_pass *pass, const struct rt_dwarf_operation *operation) {
-    const uint8_t older = pass->options.version < 5 ? older_codes[operation->code] : 0;
-    rt_dwarf_put_number(&pass->expression, older ? older : operation->code, 1);
+    /* Of what DWARF 5 has made standard, this is the one that readers of DWARF 4 know by another code only. */
+    const bool is_old = pass->options.version < 5 && operation->code == RT_DWARF_OP_entry_value;
+    rt_dwarf_put_number(&pass->expression, is_old ? RT_DWARF_OP_GNU_entry_value : operation->code, 1);
     put_operand(pass, operation, 0);
     put_operand(pass, operation, 1);
 }

@@ -21,10 +21,6 @@ static void look_at(const struct rt_dwarf_pass *pass, const struct rt_dwarf_unit
     const struct rt_dwarf_operation_info *info = rt_dwarf_operation_info(op->code);
     needs->branches |= code == RT_DWARF_OP_bra || code == RT_DWARF_OP_skip;
     needs->rewriting |= op->code != code;
-    if (pass->options.version < 5 && code >= RT_DWARF_OP_implicit_pointer && code <= RT_DWARF_OP_reinterpret)
-        needs->rewriting = true;
-    if (pass->options.version < 5 && code == RT_DWARF_OP_xderef_type)
-        needs->refused = "optimised out: an operation that DWARF 4 has not";
     for (int i = 0; i < 2; i++) {
         const enum rt_dwarf_operand operand = (enum rt_dwarf_operand)info->operands[i];
         const bool is_local = operand == RT_DWARF_OPERAND_TYPE || op->code == RT_DWARF_OP_call4 ||
