@@ -186,7 +186,8 @@ static void put_operand(struct rt_dwarf_pass *pass, const struct rt_dwarf_operat
 }
 
 void rt_dwarf_put_operation(struct rt_dwarf_pass *pass, const struct rt_dwarf_operation *operation) {
-    /* Of what DWARF 5 has made standard, this is the one that readers of DWARF 4 know by another code only. */
+    /* Of what DWARF 5 has made standard, this is the one that readers of DWARF 4 know by another code only.
+     */
     const bool is_old = pass->options.version < 5 && operation->code == RT_DWARF_OP_entry_value;
     rt_dwarf_put_number(&pass->expression, is_old ? RT_DWARF_OP_GNU_entry_value : operation->code, 1);
     put_operand(pass, operation, 0);

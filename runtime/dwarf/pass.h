@@ -299,8 +299,26 @@ RT_MUST_USE struct rt_error *rt_dwarf_section_at(const struct rt_dwarf_pass *pas
                                                  struct rt_cursor *ret);
 /* Puts the section's name before the message. */
 RT_MUST_USE struct rt_error *rt_dwarf_section_error(struct rt_error *error, enum rt_dwarf_section section);
-RT_MUST_USE struct rt_error *rt_dwarf_read_number(struct rt_cursor *cursor, unsigned size, const char *what,
-                                                  uint64_t *ret);
+/* A little-endian number of at most 8 bytes. */
+static inline struct rt_error *rt_dwarf_read_number(struct rt_cursor *cursor, unsigned size, const char *what,
+                                                    uint64_t *ret) {
+    const uint8_t *bytes;
+    uint64_t value = 0;
+    if (size == 4 && rt_cursor_left(cursor) >= 4) { /* most are offsets */
+        uint32_t word;
+        memcpy(&word, cursor->next, 4);
+        cursor->next += 4;
+        *ret = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap32(word) : word;
+        return NULL;
+    }
+    struct rt_error *error = rt_cursor_bytes(cursor, size, what, &bytes);
+    if (error)
+        return error;
+    for (unsigned i = 0; i < size; i++)
+        value |= (uint64_t)bytes[i] << (8 * i);
+    *ret = value;
+    return NULL;
+}
 /* An entry of a table of indices: base + index * size. */
 RT_MUST_USE struct rt_error *rt_dwarf_table_entry(const struct rt_dwarf_pass *pass,
                                                   enum rt_dwarf_section section, uint64_t base,

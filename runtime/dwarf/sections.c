@@ -35,19 +35,6 @@ struct rt_error *rt_dwarf_section_at(const struct rt_dwarf_pass *pass, enum rt_d
     return NULL;
 }
 
-struct rt_error *rt_dwarf_read_number(struct rt_cursor *cursor, unsigned size, const char *what,
-                                      uint64_t *ret) {
-    const uint8_t *bytes;
-    struct rt_error *error = rt_cursor_bytes(cursor, size, what, &bytes);
-    if (error)
-        return error;
-    uint64_t value = 0;
-    for (unsigned i = 0; i < size; i++)
-        value |= (uint64_t)bytes[i] << (8 * i);
-    *ret = value;
-    return NULL;
-}
-
 struct rt_error *rt_dwarf_charge(struct rt_dwarf_pass *pass, uint64_t bytes) {
     if (bytes > pass->work_left)
         return rt_error_format(RT_UNSUPPORTED,
