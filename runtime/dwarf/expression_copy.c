@@ -254,8 +254,10 @@ void rt_dwarf_piece_write(struct rt_dwarf_pass *pass, const struct rt_dwarf_piec
     struct rt_dwarf_bytes *out = section == RT_DWARF_SECTION_COUNT ? &pass->values : &pass->out[section];
     const struct rt_dwarf_fixup *fixups = RT_DWARF_ITEMS(&pass->expression_fixups, struct rt_dwarf_fixup);
     const size_t start = out->size, count = RT_DWARF_COUNT(&pass->expression_fixups, struct rt_dwarf_fixup);
-    rt_dwarf_put(out, pass->expression.bytes + piece->start, piece->size);
     pass->stat->out.expressions++;
+    if (piece->size == 0)
+        return;
+    rt_dwarf_put(out, pass->expression.bytes + piece->start, piece->size);
     if (pass->budget->failed)
         return;
     size_t low = 0, high = count; /* the first reference of this piece */

@@ -13,7 +13,7 @@ struct entry { /* a CIE or an FDE */
 
 static struct rt_error *read_entry(struct rt_cursor *cursor, struct entry *ret) {
     const uint8_t *bytes;
-    uint64_t length, id;
+    uint64_t length, id = 0;
     uint8_t size;
     ret->offset = rt_cursor_offset(cursor);
     struct rt_error *error = rt_dwarf_read_length(cursor, &length, &size);

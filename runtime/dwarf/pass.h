@@ -42,8 +42,8 @@ static inline uint8_t *rt_dwarf_room(struct rt_dwarf_bytes *buffer, size_t size)
 }
 
 static inline void rt_dwarf_put(struct rt_dwarf_bytes *buffer, const void *bytes, size_t size) {
-    uint8_t *room = rt_dwarf_room(buffer, size);
-    if (room && size)
+    uint8_t *room = size ? rt_dwarf_room(buffer, size) : NULL;
+    if (room)
         memcpy(room, bytes, size);
 }
 

@@ -85,7 +85,7 @@ uint32_t rt_dwarf_string_put(struct rt_dwarf_pass *pass, enum rt_dwarf_section s
             break;
         if (entry->size == string.size && string.size < out->size && entry->value < out->size - string.size &&
             out->bytes[entry->value + string.size] == 0 &&
-            memcmp(out->bytes + entry->value, string.bytes, string.size) == 0)
+            (string.size == 0 || memcmp(out->bytes + entry->value, string.bytes, string.size) == 0))
             break;
     }
     if (!entry->key)
