@@ -225,28 +225,26 @@ static struct rt_error *translate_pcs(struct rt_dwarf_pass *pass, const struct r
     error = rt_dwarf_pcs_read(pass, die, &pcs);
     if (error)
         return error;
-    const bool is_pair = pcs.has_low && pcs.has_high;
-    if (pcs.has_low && !is_pair) {
-        if (die->depth == 0)
-            write_base(pass, &pcs);
-        else
-            error = write_pc(pass, die, RT_DWARF_AT_low_pc, pcs.low);
-    }
-    if (error || (!is_pair && !pcs.has_ranges))
-        return error;
+    const bool is_pair = pcs.has_low && pcs.has_high, has_base = pcs.has_low && !is_pair && die->depth == 0;
+    if (pcs.has_low && !is_pair && !has_base)
+        error = write_pc(pass, die, RT_DWARF_AT_low_pc, pcs.low);
     pass->ranges.size = 0;
     pass->input_ranges.size = 0;
-    if (pcs.has_ranges) {
+    if (!error && pcs.has_ranges) {
         error = rt_dwarf_ranges_read(pass, die->unit, pcs.ranges, &pass->input_ranges);
-    } else {
+    } else if (is_pair) {
         const struct rt_dwarf_range range = {pcs.low, pcs.high};
         rt_dwarf_put(&pass->input_ranges, &range, sizeof range);
     }
     if (!error)
         error = translate_ranges(pass, die, pcs.has_ranges);
-    if (!error && !pass->budget->failed)
-        write_pcs(pass, pcs.has_ranges && !pass->visitor->range && !pass->visitor->is_dead, die->depth == 0);
-    return error;
+    if (error || pass->budget->failed)
+        return error;
+    const bool is_list = pcs.has_ranges && !pass->visitor->range && !pass->visitor->is_dead;
+    if (has_base && (is_list || pass->ranges.size != sizeof(struct rt_dwarf_range)))
+        write_base(pass, &pcs);
+    write_pcs(pass, is_list, die->depth == 0);
+    return NULL;
 }
 
 /* ---- Locations ---- */
