@@ -161,8 +161,15 @@ static void write_pcs(struct rt_dwarf_pass *pass, bool is_list, bool is_root) {
     pass->ranges.size = 0;
 }
 
+/* Whether attributes can be put now. */
+static bool is_open(struct rt_dwarf_pass *pass) {
+    if (!pass->is_open)
+        pass->misuse = "an attribute is put while no DIE is being written";
+    return pass->is_open && !pass->budget->failed;
+}
+
 void rt_dwarf_put_pcs(struct rt_dwarf_pass *pass) {
-    if (!pass->budget->failed)
+    if (is_open(pass))
         write_pcs(pass, false, false);
 }
 
@@ -269,7 +276,8 @@ static void write_locations(struct rt_dwarf_pass *pass, unsigned name, bool can_
 
 void rt_dwarf_put_locations(struct rt_dwarf_pass *pass, unsigned name) {
     rt_dwarf_cancel_expression(pass);
-    write_locations(pass, name, rt_dwarf_role(name) == RT_DWARF_ROLE_LOCATION);
+    if (is_open(pass))
+        write_locations(pass, name, rt_dwarf_role(name) == RT_DWARF_ROLE_LOCATION);
 }
 
 static struct rt_error *translate_list(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
@@ -371,10 +379,8 @@ struct rt_error *rt_dwarf_attribute_write(struct rt_dwarf_pass *pass, const stru
 }
 
 void rt_dwarf_put_attribute(struct rt_dwarf_pass *pass, const struct rt_dwarf_attribute *attribute) {
-    if (!pass->is_open) {
-        pass->misuse = "an attribute is put while no DIE is being written";
+    if (!is_open(pass))
         return;
-    }
     struct rt_error *error = put_plain(pass, attribute);
     if (error) { /* a string of the input has been read before, so that copying it cannot fail but for memory
                   */

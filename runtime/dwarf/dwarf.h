@@ -250,7 +250,8 @@ struct rt_dwarf_visitor {
     struct rt_error *(*children_end)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die);
 
     /* One pc range of a DIE, which is not empty; answered with any number of rt_dwarf_put_range. None at all:
-     * the DIE has no pcs. */
+     * the DIE has no pcs. Readers take a scope without any for a part of the one around it, so let `plan`
+     * drop what will have none. */
     struct rt_error *(*range)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                               struct rt_dwarf_range range);
     /* One address that is no range's: DW_AT_low_pc without an end, DW_AT_entry_pc, DW_AT_call_return_pc
