@@ -42,7 +42,7 @@ def text_of(tool, module):
         if TABLES.search(line):
             continue
         line = re.sub(r"^0x([0-9a-f]{8}):", lambda m: order.get(m[1], m[1]) + ":", line)
-        line = re.sub(r"\(0x([0-9a-f]{8}) \"", lambda m: f"({order.get(m[1], m[1])} \"", line)
+        line = re.sub(r"\(0x(?:0{8})?([0-9a-f]{8}) \"", lambda m: f"({order.get(m[1], m[1])} \"", line)
         if REFERENCES.search(line):
             line = re.sub(r"\(0x([0-9a-f]{8})\)$", lambda m: f"({order.get(m[1], m[1])})", line)
         if re.search(r"DW_AT_(ranges|location|frame_base|\w*_location)\b", line):

@@ -23,7 +23,8 @@ static void put_constant(struct rt_dwarf_pass *pass, const struct rt_dwarf_attri
     unsigned form = at->form;
     if (form == RT_DWARF_FORM_implicit_const && pass->options.version >= 5) {
         rt_dwarf_key(pass, at->name, form);
-        rt_dwarf_put_number(&pass->key, at->number, 8);
+        const uint32_t halves[] = {(uint32_t)at->number, (uint32_t)(at->number >> 32)};
+        rt_dwarf_put(&pass->key, halves, sizeof halves);
         return;
     }
     const struct rt_dwarf_form *info = rt_dwarf_form(form);

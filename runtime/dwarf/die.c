@@ -43,7 +43,7 @@ static uint32_t find_abbrev(struct rt_dwarf_pass *pass) {
             const uint32_t code = (uint32_t)pass->abbrev_codes.count + 1;
             const uint32_t start = (uint32_t)pass->abbrev_keys.size;
             rt_dwarf_put(&pass->abbrev_keys, pass->key.bytes, pass->key.size);
-            rt_dwarf_put_number(&pass->abbrev_starts, start, 4);
+            rt_dwarf_put(&pass->abbrev_starts, &start, sizeof start);
             rt_dwarf_map_fill(&pass->abbrev_codes, entry, hash, code, (uint32_t)pass->key.size);
             write_abbrev(pass, code, key, RT_DWARF_COUNT(&pass->key, uint32_t));
             return code;
