@@ -298,9 +298,10 @@ void rt_dwarf_add_end(struct rt_dwarf_pass *pass);
 
 void rt_dwarf_put_range(struct rt_dwarf_pass *pass, struct rt_dwarf_range range);
 
-/* Adds to the expression that is being built: one operation; or all of an input's expression, with references
- * and branches put right. False (RT_UNSUPPORTED's case): the expression holds what cannot be carried over;
- * what was built so far is gone, and `reason` is why. */
+/* Adds to the expression that is being built: one operation, whose own expression (of DW_OP_entry_value) is
+ * taken as it is; or all of an input's expression, with references and branches put right. Where that holds
+ * what cannot be carried over, *ret_reason says what, for rt_dwarf_count, and what was built so far is gone;
+ * else it is NULL. */
 void rt_dwarf_put_operation(struct rt_dwarf_pass *pass, const struct rt_dwarf_operation *operation);
 RT_MUST_USE struct rt_error *rt_dwarf_put_expression(struct rt_dwarf_pass *pass,
                                                      const struct rt_dwarf_unit *unit,

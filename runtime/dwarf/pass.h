@@ -1,10 +1,7 @@
 /* A running pass from the inside (private to runtime/dwarf/): what is read, what is written, and what the
  * files share.
  *
- * Reading order: sections.c, abbrev.c, unit.c, attribute.c, lists.c and expression.c read the input; index.c
- * and plan.c walk it the first time; transform.c walks it the second time, die.c and attribute_write.c answer
- * for each DIE, and lists_write.c, lines.c, lines_write.c, frames.c and strings.c for what it leads to;
- * output.c owns what comes of it.
+ * README.md has the reading order.
  *
  * Reading fails with an error. Writing never fails by itself: memory is one budget, and who was refused finds
  * `failed` set; rt_dwarf_check turns it into an error, once for each DIE. */
@@ -140,9 +137,7 @@ struct rt_dwarf_abbrev {
 };
 
 struct rt_dwarf_abbrevs {
-    struct rt_dwarf_abbrevs *next;
     uint64_t offset;
-    uint8_t version, address_size, offset_size;
     bool is_dense; /* codes are 1, 2, 3 ... */
     size_t count;
     const struct rt_dwarf_abbrev *items; /* ascending by code */
@@ -241,9 +236,10 @@ struct rt_dwarf_pass {
 
     struct rt_dwarf_unit *units;
     size_t unit_count;
-    struct rt_dwarf_abbrevs *abbrevs;
-    struct rt_dwarf_line_table *line_tables;
+    struct rt_dwarf_map abbrev_offsets, line_offsets; /* to an item of the next two, plus 1 */
+    struct rt_dwarf_bytes abbrevs, line_tables;       /* pointers to the tables that were read */
     struct rt_dwarf_index index;
+    unsigned deepest; /* DIEs that are open at once, by the first walk */
     struct rt_dwarf_bytes plan;
     struct rt_dwarf_planned *planned; /* its items; NULL: all DIEs are kept */
 
@@ -474,8 +470,6 @@ struct rt_dwarf_file {
 };
 
 struct rt_dwarf_line_table {
-    struct rt_dwarf_line_table *next;
-    uint64_t offset;
     uint32_t written; /* its offset in the output */
     uint16_t version;
     uint8_t address_size, offset_size;
