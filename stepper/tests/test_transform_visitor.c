@@ -329,11 +329,44 @@ static void test_misuse(void **state) {
     }
 }
 
+/* ---- What an input must not do ---- */
+
+static void check_fails(const struct rt_dwarf_options *options, enum rt_error_code code, const char *words) {
+    const struct rt_dwarf_sections sections = sections_of(&input);
+    struct rt_dwarf_output *none;
+    struct rt_error *error = rt_dwarf_transform(&sections, &rt_dwarf_identity, options, &none);
+    assert_non_null(error);
+    if (error->code != code || !strstr(error->message, words))
+        fail_msg("%s", error->message);
+    rt_error_destroy(error);
+}
+
+/* Memory, depth and references are bounded; an error names the section and the offset. */
+static void test_limits(void **state) {
+    const struct rt_dwarf_options little = {.limit = 4096};
+    struct bytes *info = &input.at[RT_DWARF_INFO];
+    (void)state;
+    put_program();
+    check_fails(&little, RT_UNSUPPORTED, "takes more than");
+    const size_t whole = info->size;
+    info->size--; /* the unit is longer than its section */
+    check_fails(NULL, RT_MALFORMED, ".debug_info: unit at 0x0: at byte 0x0: length");
+    info->size = whole;
+    info->bytes[whole - 1] = 99;
+    check_fails(NULL, RT_MALFORMED, "there is no abbreviation 99");
+    input = (struct dwarf){0};
+    const size_t unit = begin_unit(&input);
+    for (int i = 0; i < 1200; i++)
+        put(info, NEST, 1);
+    end(info, unit);
+    check_fails(NULL, RT_MALFORMED, "nest deeper than 1000");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_drop),   TEST(test_keep_references),  TEST(test_add),  TEST(test_copies),
-        TEST(test_misuse), TEST(test_partial_location), TEST(test_wide),
+        TEST(test_drop),   TEST(test_keep_references),  TEST(test_add),  TEST(test_copies), TEST(test_misuse),
+        TEST(test_limits), TEST(test_partial_location), TEST(test_wide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include "stepper/stepper.h"
 #include "stepper/tests/dwarf_bytes.h"
 
-enum { UNIT = 1, FUNCTION, VARIABLE, LISTED, INT, BLOCK, LEAF, SKELETON };
+enum { UNIT = 1, FUNCTION, VARIABLE, LISTED, INT, BLOCK, LEAF, SKELETON, NEST };
 
 /* ---- The input ---- */
 
@@ -44,6 +44,7 @@ static inline void put_abbrevs(struct dwarf *dwarf) {
                DW_AT_high_pc, DW_FORM_data4, DW_AT_decl_file, DW_FORM_data1, DW_AT_decl_line, DW_FORM_data1);
     put_abbrev(out, SKELETON, DW_TAG_compile_unit, 0, 2, DW_AT_dwo_name, DW_FORM_string, DW_AT_low_pc,
                DW_FORM_addr);
+    put_abbrev(out, NEST, DW_TAG_lexical_block, 1, 0);
     put(out, 0, 1);
 }
 
