@@ -132,11 +132,16 @@ static struct rt_error *finish(struct rt_dwarf_pass *pass, struct rt_dwarf_bytes
     struct rt_dwarf_abbrev *items = rt_dwarf_alloc(pass, ret->count, sizeof *items);
     if (!items)
         return rt_dwarf_check(pass);
+    uint32_t *written = rt_dwarf_alloc(pass, ret->count, sizeof *written);
+    if (!written)
+        return rt_dwarf_check(pass);
     if (ret->count)
         memcpy(items, list->bytes, list->size);
     ret->is_dense = true;
-    for (size_t i = 0; i < ret->count; i++)
+    for (size_t i = 0; i < ret->count; i++) {
+        items[i].written = &written[i];
         ret->is_dense &= items[i].code == i + 1;
+    }
     if (!ret->is_dense)
         qsort(items, ret->count, sizeof *items, by_code);
     for (size_t i = 1; i < ret->count; i++)

@@ -134,6 +134,7 @@ struct rt_dwarf_abbrev {
     uint32_t count;
     uint32_t fixed_size; /* of all its attributes; UINT32_MAX: it depends */
     const struct rt_dwarf_spec *specs;
+    uint32_t *written; /* the output's abbreviation of the last DIE that had this one */
 };
 
 struct rt_dwarf_abbrevs {
@@ -432,8 +433,9 @@ void rt_dwarf_piece_write(struct rt_dwarf_pass *pass, const struct rt_dwarf_piec
 
 /* Starts a DIE of the output. */
 void rt_dwarf_die_begin(struct rt_dwarf_pass *pass);
-/* Ends its attributes and writes it; its offset. */
-uint32_t rt_dwarf_die_write(struct rt_dwarf_pass *pass, unsigned tag, bool has_children);
+/* Ends its attributes and writes it; its offset. *code is the abbreviation that a DIE like it had, or 0, and
+ * then the one that it has. */
+uint32_t rt_dwarf_die_write(struct rt_dwarf_pass *pass, unsigned tag, bool has_children, uint32_t *code);
 /* One input attribute of the DIE that is being written, with all that it leads to. */
 RT_MUST_USE struct rt_error *rt_dwarf_attribute_write(struct rt_dwarf_pass *pass,
                                                       const struct rt_dwarf_die *die,

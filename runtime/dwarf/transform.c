@@ -78,7 +78,7 @@ static struct rt_error *write_die(struct rt_dwarf_pass *pass, const struct rt_dw
     if (error)
         return error;
     *ret_open = adds || (die->has_children && (!pass->planned || pass->planned[number].keeps_child));
-    const uint32_t offset = rt_dwarf_die_write(pass, die->tag, *ret_open);
+    const uint32_t offset = rt_dwarf_die_write(pass, die->tag, *ret_open, die->abbrev->written);
     if (die->copy == 0)
         pass->written[number] = offset;
     error = rt_dwarf_check(pass);
