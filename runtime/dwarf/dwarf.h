@@ -239,10 +239,10 @@ struct rt_dwarf_visitor {
      * and others be put beside it with rt_dwarf_put_attribute. *ret_keep is true; false leaves it out. */
     struct rt_error *(*attribute)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                   struct rt_dwarf_attribute *attribute, bool *ret_keep);
-    /* All attributes are written: others may be put. *ret_children is false; true where DIEs will be added
-     * below this one. */
+    /* All attributes are written: others may be put. *tag is the DIE's, and may be changed. *ret_children is
+     * false; true where DIEs will be added below this one. */
     struct rt_error *(*attributes_end)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
-                                       bool *ret_children);
+                                       unsigned *tag, bool *ret_children);
     /* Between a DIE's attributes and its first child, and after its last child: DIEs may be added. Called
      * where the DIE has children in the output. */
     struct rt_error *(*children_begin)(void *user, struct rt_dwarf_pass *pass,

@@ -68,17 +68,18 @@ static struct rt_error *write_attributes(struct rt_dwarf_pass *pass, const struc
 static struct rt_error *write_die(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die, uint32_t number,
                                   bool *ret_open) {
     const struct rt_dwarf_visitor *visitor = pass->visitor;
+    unsigned tag = die->tag;
     bool adds = false;
     rt_dwarf_die_begin(pass);
     struct rt_error *error = write_attributes(pass, die);
     if (!error && visitor->attributes_end)
-        error = visitor->attributes_end(visitor->user, pass, die, &adds);
+        error = visitor->attributes_end(visitor->user, pass, die, &tag, &adds);
     if (!error)
         error = rt_dwarf_check(pass);
     if (error)
         return error;
     *ret_open = adds || (die->has_children && (!pass->planned || pass->planned[number].keeps_child));
-    const uint32_t offset = rt_dwarf_die_write(pass, die->tag, *ret_open, die->abbrev->written);
+    const uint32_t offset = rt_dwarf_die_write(pass, tag, *ret_open, die->abbrev->written);
     if (die->copy == 0)
         pass->written[number] = offset;
     error = rt_dwarf_check(pass);

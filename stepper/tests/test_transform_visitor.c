@@ -165,6 +165,41 @@ static void test_copies(void **state) {
     assert_int_equal(rt_dwarf_output_stat(output)->out.dies, 4 + 2 + 4);
 }
 
+/* "int" becomes a structure with one member, which all that referred to it refers to now. */
+static struct rt_error *wrap_int(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
+                                 unsigned *tag, bool *ret_children) {
+    (void)user;
+    (void)pass;
+    if (die->tag != RT_DWARF_TAG_base_type)
+        return NULL;
+    *tag = RT_DWARF_TAG_structure_type;
+    *ret_children = true;
+    return NULL;
+}
+
+static struct rt_error *add_member(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die) {
+    const struct rt_dwarf_attribute text = {
+        .name = RT_DWARF_AT_name, .class = RT_DWARF_CLASS_STRING, .bytes = {(const uint8_t *)"inside", 6}};
+    (void)user;
+    if (die->tag != RT_DWARF_TAG_base_type)
+        return NULL;
+    rt_dwarf_add_die(pass, 0, DW_TAG_member, false);
+    rt_dwarf_put_attribute(pass, &text);
+    rt_dwarf_add_end(pass);
+    return NULL;
+}
+
+static void test_change_tag(void **state) {
+    static const struct rt_dwarf_visitor visitor = {.attributes_end = wrap_int, .children_begin = add_member};
+    (void)state;
+    put_program();
+    transform(&visitor, 5);
+    const struct st_type *type = function_named("g")->type;
+    assert_int_equal(type->kind, ST_TYPE_STRUCT);
+    assert_int_equal(type->member_count, 1);
+    assert_string_equal(type->members[0].name, "inside");
+}
+
 /* ---- Locations ---- */
 
 /* Variables hold in the first and the last eight bytes of their scope; what is in between has no place. */
@@ -293,20 +328,22 @@ static void test_wide(void **state) {
 /* ---- What a visitor must not do ---- */
 
 static struct rt_error *name_only(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
-                                  bool *ret_children) {
+                                  unsigned *tag, bool *ret_children) {
     const struct rt_dwarf_attribute type = {
         .name = RT_DWARF_AT_type, .class = RT_DWARF_CLASS_REFERENCE, .number = rt_dwarf_new_name(pass)};
     (void)user;
     (void)die;
+    (void)tag;
     (void)ret_children;
     rt_dwarf_put_attribute(pass, &type);
     return NULL;
 }
 
 static struct rt_error *add_too_early(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
-                                      bool *ret_children) {
+                                      unsigned *tag, bool *ret_children) {
     (void)user;
     (void)die;
+    (void)tag;
     (void)ret_children;
     rt_dwarf_add_die(pass, 0, RT_DWARF_TAG_base_type, false);
     return NULL;
@@ -365,8 +402,9 @@ static void test_limits(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_drop),   TEST(test_keep_references),  TEST(test_add),  TEST(test_copies), TEST(test_misuse),
-        TEST(test_limits), TEST(test_partial_location), TEST(test_wide),
+        TEST(test_drop),       TEST(test_keep_references),  TEST(test_add),
+        TEST(test_copies),     TEST(test_misuse),           TEST(test_limits),
+        TEST(test_change_tag), TEST(test_partial_location), TEST(test_wide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
