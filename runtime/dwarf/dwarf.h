@@ -222,12 +222,12 @@ enum rt_dwarf_fate {
 struct rt_dwarf_visitor {
     void *user;
 
-    /* True for addresses that stand for code or data that the linker left out. What is dead is in no range,
-     * row or list of the output, and no other hook sees it. NULL: no address is dead, and all of them are
-     * kept as they are. */
+    /* True for pcs that stand for code that the linker left out. What is dead is in no range, row or list of
+     * the output, and no other hook sees it. NULL: no pc is dead, and all of them are kept as they are. */
     bool (*is_dead)(void *user, uint64_t address);
 
-    /* First walk: what becomes of a DIE. Not called below a DIE that is dropped. NULL: all are kept. */
+    /* First walk: what becomes of a DIE; *ret is RT_DWARF_KEEP. Not called below a DIE that is dropped. NULL:
+     * all are kept. */
     struct rt_error *(*plan)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                              enum rt_dwarf_fate *ret);
 
@@ -236,7 +236,9 @@ struct rt_dwarf_visitor {
     struct rt_error *(*copies)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                unsigned *ret);
     /* One attribute, before its addresses, lists and expressions are translated. It may be changed in place,
-     * and others be put beside it with rt_dwarf_put_attribute. *ret_keep is true; false leaves it out. */
+     * and others be put beside it with rt_dwarf_put_attribute. *ret_keep is true; false leaves it out. Pcs
+     * are one thing: they go where the first of DW_AT_low_pc, DW_AT_high_pc and DW_AT_ranges is that stays.
+     */
     struct rt_error *(*attribute)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                   struct rt_dwarf_attribute *attribute, bool *ret_keep);
     /* All attributes are written: others may be put. *tag is the DIE's, and may be changed. *ret_children is
@@ -340,11 +342,11 @@ struct rt_dwarf_options {
 };
 
 struct rt_dwarf_counts {
-    uint64_t units, dies, attributes, strings, expressions, list_entries, rows, sequences, frames;
+    uint64_t units, dies, attributes, expressions, list_entries, rows, sequences, frames;
 };
 
 struct rt_dwarf_reason {
-    const char *what;
+    const char *what; /* static */
     uint64_t count;
 };
 
