@@ -53,6 +53,12 @@ static void put_block(struct rt_dwarf_pass *pass, unsigned name, unsigned form, 
     rt_dwarf_put(&pass->values, bytes.bytes, bytes.size);
 }
 
+/* Whether a block of that attribute is an expression, as it was before DW_FORM_exprloc. */
+static bool is_expression_in_blocks(unsigned name) {
+    const enum rt_dwarf_role role = rt_dwarf_role(name);
+    return role == RT_DWARF_ROLE_LOCATION || role == RT_DWARF_ROLE_VALUE;
+}
+
 static void put_expression(struct rt_dwarf_pass *pass, unsigned name, size_t size) {
     rt_dwarf_key(pass, name, RT_DWARF_FORM_exprloc);
     rt_dwarf_put_uleb(&pass->values, size);
@@ -122,7 +128,13 @@ static struct rt_error *put_plain(struct rt_dwarf_pass *pass, const struct rt_dw
             put_number(pass, at->name, RT_DWARF_FORM_flag, at->number, 1);
         return NULL;
     case RT_DWARF_CLASS_STRING: return put_string(pass, at);
-    case RT_DWARF_CLASS_BLOCK: put_block(pass, at->name, at->form, at->bytes); return NULL;
+    case RT_DWARF_CLASS_BLOCK:
+        if (is_expression_in_blocks(at->name) && pass->options.version < 5)
+            rt_dwarf_count(pass,
+                           "left out: a constant of 16 bytes, which DWARF 4 would take for an expression");
+        else
+            put_block(pass, at->name, at->form, at->bytes);
+        return NULL;
     case RT_DWARF_CLASS_EXPRESSION:
         put_expression(pass, at->name, at->bytes.size);
         rt_dwarf_put(&pass->values, at->bytes.bytes, at->bytes.size);
