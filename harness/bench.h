@@ -10,6 +10,7 @@ extern const struct hx_command hx_command_bench_fuzz;
 extern const struct hx_command hx_command_bench_runtime;
 extern const struct hx_command hx_command_bench_record;
 extern const struct hx_command hx_command_bench_travel;
+extern const struct hx_command hx_command_bench_transform;
 
 /* bench_gdb.py, terminated by a zero. */
 extern const char hx_bench_gdb_script[];

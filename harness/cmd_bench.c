@@ -5,6 +5,7 @@ static const struct hx_command *const commands[] = {
     &hx_command_bench_step,
     &hx_command_bench_fuzz,
     &hx_command_bench_runtime,
+    &hx_command_bench_transform,
 #ifdef LOCKSTEP_RR
     &hx_command_bench_record,
     &hx_command_bench_travel,
