@@ -47,6 +47,12 @@ RT_MUST_USE RT_NEVER_NULL struct rt_error *rt_error_context(struct rt_error *err
 RT_MUST_USE RT_NEVER_NULL struct rt_error *rt_error_out_of_memory(void);
 void rt_error_destroy(struct rt_error *error);
 
+/* A name of the input as a message can show it: on one line, and not too long. */
+struct rt_printable {
+    char text[64];
+};
+struct rt_printable rt_printable(const char *name);
+
 /* ---- Arenas ---- */
 
 /* Memory that lives as long as one thing (a module, one function's compilation, one program's check). */

@@ -74,12 +74,6 @@ RT_MUST_USE struct rt_error *rt_module_decode(struct rt_module *module);
  */
 RT_MUST_USE struct rt_error *rt_module_name_functions(struct rt_module *module);
 
-/* A name as a message can show it: on one line, and not too long. */
-struct rt_printable {
-    char text[64];
-};
-struct rt_printable rt_printable(const char *name);
-
 /* True when the bytes are UTF-8 (section 5.2.4): no surrogates, nothing longer than it need be. */
 bool rt_utf8_valid(const uint8_t *bytes, size_t size);
 

@@ -32,21 +32,6 @@ bool rt_utf8_valid(const uint8_t *bytes, size_t size) {
     return true;
 }
 
-struct rt_printable rt_printable(const char *name) {
-    struct rt_printable printable;
-    size_t size = 0;
-    for (; name[size] && size < sizeof printable.text - 1; size++) {
-        unsigned char byte = (unsigned char)name[size];
-        printable.text[size] = byte < 0x20 || byte == 0x7f ? '?' : name[size];
-    }
-    /* Not half a character at the end. */
-    if (name[size])
-        while (size > 0 && ((unsigned char)name[size] & 0xc0) == 0x80)
-            size--;
-    printable.text[size] = 0;
-    return printable;
-}
-
 struct rt_error *rt_name_read(struct rt_module *module, struct rt_cursor *cursor, const char *what,
                               const char **ret, size_t *ret_size) {
     uint32_t size;

@@ -90,3 +90,18 @@ struct rt_error *rt_error_context(struct rt_error *error, const char *format, ..
     rt_error_destroy(error);
     return longer;
 }
+
+struct rt_printable rt_printable(const char *name) {
+    struct rt_printable printable;
+    size_t size = 0;
+    for (; name[size] && size < sizeof printable.text - 1; size++) {
+        unsigned char byte = (unsigned char)name[size];
+        printable.text[size] = byte < 0x20 || byte == 0x7f ? '?' : name[size];
+    }
+    /* Not half a character at the end. */
+    if (name[size])
+        while (size > 0 && ((unsigned char)name[size] & 0xc0) == 0x80)
+            size--;
+    printable.text[size] = 0;
+    return printable;
+}

@@ -403,7 +403,8 @@ struct rt_error *st_unit_open(struct st_reader *reader, Dwarf_Die *die) {
         return rt_error_format(RT_UNSUPPORTED,
                                "%s: unit at .debug_info+0x%llx: not supported: split DWARF (in %s); compile "
                                "without -gsplit-dwarf",
-                               reader->debug->label, (unsigned long long)unit->offset, name ? name : "?");
+                               reader->debug->label, (unsigned long long)unit->offset,
+                               rt_printable(name ? name : "?").text);
     }
     const char *directory = st_attribute_string(&attributes, ST_AT_COMP_DIR);
     unit->directory = directory ? directory : "";

@@ -2,8 +2,6 @@
  * fit the modules' imports, ends of calls that follow from each other. Keeps what events define. */
 #include "runtime/trace/format.h"
 
-#include "runtime/decode.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,6 @@
 /* Where two events differ, in words: for a replay that is not the recorded run. */
 #include "runtime/trace/format.h"
 
-#include "runtime/decode.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

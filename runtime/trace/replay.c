@@ -3,7 +3,6 @@
  * calls nest as those of the recorded run did. */
 #include "runtime/trace/replay.h"
 
-#include "runtime/decode.h"
 #include "runtime/engine.h"
 #include "runtime/trace/format.h"
 
