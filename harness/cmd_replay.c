@@ -119,11 +119,11 @@ static struct rt_error *run_node(const char *trace, const struct values *values,
 /* Takes the reader. */
 static struct rt_error *travel(const char *trace, const char *module, enum rt_engine engine,
                                const struct values *values, struct rt_trace_reader *reader, int *ret_status) {
-    const struct hx_travel_options how = {
-        .module = module,
-        .engine = engine,
-        .is_json = values->json,
-        .budget = values->budget < 1 << 20 ? (size_t)values->budget << 20 : SIZE_MAX};
+    const struct hx_travel_options how = {.module = module,
+                                          .engine = engine,
+                                          .is_json = values->json,
+                                          .budget = values->budget < 1 << 20 ? (size_t)values->budget << 20
+                                                                             : SIZE_MAX};
     struct rt_error *error = hx_travel(&how, reader, ret_status);
 
     return error ? rt_error_context(error, "%s", trace) : NULL;
