@@ -1,6 +1,7 @@
 // Damages a trace in many ways, with its checksums put right, and replays each: it ends well, or with a problem in
 // words, never with an error of JavaScript's. `lockstep trace verify` has to take the same traces for good.
-//   node node_damage.mjs REPLAYER-FOLDER LOCKSTEP TRACE MODULE.wasm...
+// The inputs of fuzz targets are replayed as well: what follows their first byte.
+//   node node_damage.mjs REPLAYER-FOLDER LOCKSTEP TRACE INPUTS[:INPUTS...] MODULE.wasm...
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -8,7 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [folder, lockstep, trace, ...modules] = process.argv.slice(2);
+const [folder, lockstep, trace, inputs, ...modules] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(path.join(folder, name)));
 const { Checker } = await load('checker.mjs');
 const { Problem } = await load('problem.mjs');
@@ -96,6 +97,9 @@ for (let i = 0; i < DAMAGED; i++) {
     if (i < JUDGED)
         judge(`byte ${at} is ${bytes[at]}`);
 }
+for (const from of inputs.split(':'))
+    for (const name of fs.readdirSync(from))
+        replay(fs.readFileSync(path.join(from, name)).subarray(1), name);
 fs.rmSync(path.dirname(file), { recursive: true });
 console.log(`${counts.refused} damaged traces are refused, ${counts.well} replay to an end, ` +
     `${counts.defects} show defects`);

@@ -232,14 +232,9 @@ static void test_both_sides_are_shown(void **state) {
 static void test_damage(void **state) {
     (void)state;
     need_node();
-    expect("${NODE:-node} $T/node_damage.mjs " LOCKSTEP_NODE " $L host.trace $M", 0,
-           "damaged traces are refused");
-    /* A fuzz input's first byte is no part of the trace. */
-    expect("set +f; for f in " LOCKSTEP_FUZZ "/trace/* " LOCKSTEP_FUZZ
-           "/replay/*; do tail -c +2 $f >fuzz.trace; s=0; "
-           "eval $N fuzz.trace $M || s=$?; test $s = 1 || test $s = 2 || echo \"$f: $s\"; done >all 2>&1; "
-           "grep -c '^lockstep replay: fuzz.trace: ' all; ! grep -E '    at |a defect|^/' all",
-           0, "6");
+    expect("${NODE:-node} $T/node_damage.mjs " LOCKSTEP_NODE " $L host.trace " LOCKSTEP_FUZZ
+           "/trace:" LOCKSTEP_FUZZ "/replay $M",
+           0, "damaged traces are refused");
 }
 
 /* ---- Recorded programs ---- */
