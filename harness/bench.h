@@ -8,6 +8,7 @@
 extern const struct hx_command hx_command_bench_step;
 extern const struct hx_command hx_command_bench_fuzz;
 extern const struct hx_command hx_command_bench_runtime;
+extern const struct hx_command hx_command_bench_transform;
 
 /* bench_gdb.py, terminated by a zero. */
 extern const char hx_bench_gdb_script[];

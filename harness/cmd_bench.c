@@ -2,7 +2,7 @@
 #include "harness/bench.h"
 
 static const struct hx_command *const commands[] = {&hx_command_bench_step, &hx_command_bench_fuzz,
-                                                    &hx_command_bench_runtime};
+                                                    &hx_command_bench_runtime, &hx_command_bench_transform};
 
 const struct hx_command hx_command_bench = {
     .name = "bench",

@@ -30,11 +30,11 @@ enum st_operand {
 };
 
 enum st_dw_op {
-#define ST_DW_OP(code, name, first, second)  ST_DW_OP_##name = code,
-#define ST_DW_OP_FAMILY(code, name, operand) ST_DW_OP_##name##0 = code, ST_DW_OP_##name##31 = code + 31,
-#include "stepper/dw_op.def"
-#undef ST_DW_OP
-#undef ST_DW_OP_FAMILY
+#define RT_DW_OP(code, name, first, second)  ST_DW_OP_##name = code,
+#define RT_DW_OP_FAMILY(code, name, operand) ST_DW_OP_##name##0 = code, ST_DW_OP_##name##31 = code + 31,
+#include "runtime/dwarf/operations.def"
+#undef RT_DW_OP
+#undef RT_DW_OP_FAMILY
 };
 
 struct st_operation_info {

@@ -7,12 +7,12 @@
 #include "stepper/expression.h"
 
 const struct st_operation_info st_operations[256] = {
-#define ST_DW_OP(code, name, first, second) [code] = {#name, {ST_OPERAND_##first, ST_OPERAND_##second}, 0},
-#define ST_DW_OP_FAMILY(code, name, operand)                                                                 \
+#define RT_DW_OP(code, name, first, second) [code] = {#name, {ST_OPERAND_##first, ST_OPERAND_##second}, 0},
+#define RT_DW_OP_FAMILY(code, name, operand)                                                                 \
     [code... code + 31] = {#name, {ST_OPERAND_##operand, ST_OPERAND_NONE}, code},
-#include "stepper/dw_op.def"
-#undef ST_DW_OP
-#undef ST_DW_OP_FAMILY
+#include "runtime/dwarf/operations.def"
+#undef RT_DW_OP
+#undef RT_DW_OP_FAMILY
 };
 
 /* ---- Decoding ---- */
