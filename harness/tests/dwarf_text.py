@@ -42,11 +42,12 @@ def text_of(tool, module):
         if TABLES.search(line):
             continue
         line = re.sub(r"^0x([0-9a-f]{8}):", lambda m: order.get(m[1], m[1]) + ":", line)
-        line = re.sub(r"\(0x([0-9a-f]{8}) \"", lambda m: f"({order.get(m[1], m[1])} \"", line)
+        line = re.sub(r"\(0x(?:0{8})?([0-9a-f]{8}) \"", lambda m: f"({order.get(m[1], m[1])} \"", line)
         if REFERENCES.search(line):
             line = re.sub(r"\(0x([0-9a-f]{8})\)$", lambda m: f"({order.get(m[1], m[1])})", line)
         if re.search(r"DW_AT_(ranges|location|frame_base|\w*_location)\b", line):
-            line = re.sub(r"\((indexed \([0-9a-fx]+\) (loclist|rangelist) = )?0x[0-9a-f]{8}:? *$", "(list", line)
+            line = re.sub(r"\((indexed \([0-9a-fx]+\) (loclist|rangelist) = )?0x[0-9a-f]{8}[:)]* *$", "(list", line)
+        line = re.sub(r"0x[0-9a-f]+([0-9a-f]{8})\b", r"0x\1", line)  # addresses of dropped code wrap around
         line = re.sub(r"indexed \([0-9a-fx]+\) (string|address)( = )?", "", line)
         line = re.sub(r" \(0x[0-9a-f]{8} -> 0x([0-9a-f]{8})\)", lambda m: f" {order.get(m[1], m[1])}", line)
         line = re.sub(r"DW_OP_addrx 0x([0-9a-f]+)", lambda m: f"DW_OP_addr {int(tables[base][int(m[1], 16)], 16):#x}", line)

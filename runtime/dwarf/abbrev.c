@@ -132,11 +132,16 @@ static struct rt_error *finish(struct rt_dwarf_pass *pass, struct rt_dwarf_bytes
     struct rt_dwarf_abbrev *items = rt_dwarf_alloc(pass, ret->count, sizeof *items);
     if (!items)
         return rt_dwarf_check(pass);
+    uint32_t *written = rt_dwarf_alloc(pass, ret->count, sizeof *written);
+    if (!written)
+        return rt_dwarf_check(pass);
     if (ret->count)
         memcpy(items, list->bytes, list->size);
     ret->is_dense = true;
-    for (size_t i = 0; i < ret->count; i++)
+    for (size_t i = 0; i < ret->count; i++) {
+        items[i].written = &written[i];
         ret->is_dense &= items[i].code == i + 1;
+    }
     if (!ret->is_dense)
         qsort(items, ret->count, sizeof *items, by_code);
     for (size_t i = 1; i < ret->count; i++)
@@ -176,28 +181,34 @@ static struct rt_error *read_table(struct rt_dwarf_pass *pass, const struct rt_d
 
 struct rt_error *rt_dwarf_abbrevs_read(struct rt_dwarf_pass *pass, const struct rt_dwarf_unit *unit,
                                        uint64_t offset, struct rt_dwarf_abbrevs **ret) {
-    for (*ret = pass->abbrevs; *ret; *ret = (*ret)->next)
-        if ((*ret)->offset == offset && (*ret)->address_size == unit->address_size &&
-            (*ret)->offset_size == unit->offset_size && (*ret)->version == unit->version)
-            return NULL;
-    struct rt_dwarf_abbrevs *table = rt_dwarf_alloc(pass, 1, sizeof *table);
-    if (!table)
+    /* Sizes of forms depend on the unit's; its version is 4 or 5. */
+    const uint64_t key = offset << 8 | (uint64_t)unit->version << 4 |
+                         (uint64_t)(unit->address_size == 8) << 1 | (unit->offset_size == 8);
+    struct rt_dwarf_map_entry *entry = rt_dwarf_map_find(&pass->abbrev_offsets, pass->budget, key);
+    if (!entry)
         return rt_dwarf_check(pass);
-    *table = (struct rt_dwarf_abbrevs){.offset = offset,
-                                       .version = unit->version,
-                                       .address_size = unit->address_size,
-                                       .offset_size = unit->offset_size};
+    if (entry->key) {
+        *ret = RT_DWARF_ITEMS(&pass->abbrevs, struct rt_dwarf_abbrevs *)[entry->value];
+        return NULL;
+    }
     struct rt_cursor cursor;
     struct rt_error *error = rt_dwarf_section_at(pass, RT_DWARF_ABBREV, offset, &cursor);
     if (error)
         return error;
+    struct rt_dwarf_abbrevs *table = rt_dwarf_alloc(pass, 1, sizeof *table);
+    if (!table)
+        return rt_dwarf_check(pass);
+    table->offset = offset;
     error = read_table(pass, unit, &cursor, table);
+    if (!error)
+        error = rt_dwarf_charge(pass, rt_cursor_offset(&cursor) - offset);
     if (error)
         return rt_dwarf_section_error(error, RT_DWARF_ABBREV);
-    table->next = pass->abbrevs;
-    pass->abbrevs = table;
+    rt_dwarf_map_fill(&pass->abbrev_offsets, entry, key,
+                      (uint32_t)RT_DWARF_COUNT(&pass->abbrevs, struct rt_dwarf_abbrevs *), 0);
+    rt_dwarf_put(&pass->abbrevs, &table, sizeof table);
     *ret = table;
-    return NULL;
+    return rt_dwarf_check(pass);
 }
 
 const struct rt_dwarf_abbrev *rt_dwarf_abbrev_find(const struct rt_dwarf_abbrevs *abbrevs, uint64_t code) {

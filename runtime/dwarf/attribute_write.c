@@ -23,7 +23,8 @@ static void put_constant(struct rt_dwarf_pass *pass, const struct rt_dwarf_attri
     unsigned form = at->form;
     if (form == RT_DWARF_FORM_implicit_const && pass->options.version >= 5) {
         rt_dwarf_key(pass, at->name, form);
-        rt_dwarf_put_number(&pass->key, at->number, 8);
+        const uint32_t halves[] = {(uint32_t)at->number, (uint32_t)(at->number >> 32)};
+        rt_dwarf_put(&pass->key, halves, sizeof halves);
         return;
     }
     const struct rt_dwarf_form *info = rt_dwarf_form(form);
@@ -161,8 +162,15 @@ static void write_pcs(struct rt_dwarf_pass *pass, bool is_list, bool is_root) {
     pass->ranges.size = 0;
 }
 
+/* Whether attributes can be put now. */
+static bool is_open(struct rt_dwarf_pass *pass) {
+    if (!pass->is_open)
+        pass->misuse = "an attribute is put while no DIE is being written";
+    return pass->is_open && !pass->budget->failed;
+}
+
 void rt_dwarf_put_pcs(struct rt_dwarf_pass *pass) {
-    if (!pass->budget->failed)
+    if (is_open(pass))
         write_pcs(pass, false, false);
 }
 
@@ -225,28 +233,26 @@ static struct rt_error *translate_pcs(struct rt_dwarf_pass *pass, const struct r
     error = rt_dwarf_pcs_read(pass, die, &pcs);
     if (error)
         return error;
-    const bool is_pair = pcs.has_low && pcs.has_high;
-    if (pcs.has_low && !is_pair) {
-        if (die->depth == 0)
-            write_base(pass, &pcs);
-        else
-            error = write_pc(pass, die, RT_DWARF_AT_low_pc, pcs.low);
-    }
-    if (error || (!is_pair && !pcs.has_ranges))
-        return error;
+    const bool is_pair = pcs.has_low && pcs.has_high, has_base = pcs.has_low && !is_pair && die->depth == 0;
+    if (pcs.has_low && !is_pair && !has_base)
+        error = write_pc(pass, die, RT_DWARF_AT_low_pc, pcs.low);
     pass->ranges.size = 0;
     pass->input_ranges.size = 0;
-    if (pcs.has_ranges) {
+    if (!error && pcs.has_ranges) {
         error = rt_dwarf_ranges_read(pass, die->unit, pcs.ranges, &pass->input_ranges);
-    } else {
+    } else if (is_pair) {
         const struct rt_dwarf_range range = {pcs.low, pcs.high};
         rt_dwarf_put(&pass->input_ranges, &range, sizeof range);
     }
     if (!error)
         error = translate_ranges(pass, die, pcs.has_ranges);
-    if (!error && !pass->budget->failed)
-        write_pcs(pass, pcs.has_ranges && !pass->visitor->range && !pass->visitor->is_dead, die->depth == 0);
-    return error;
+    if (error || pass->budget->failed)
+        return error;
+    const bool is_list = pcs.has_ranges && !pass->visitor->range && !pass->visitor->is_dead;
+    if (has_base && (is_list || pass->ranges.size != sizeof(struct rt_dwarf_range)))
+        write_base(pass, &pcs);
+    write_pcs(pass, is_list, die->depth == 0);
+    return NULL;
 }
 
 /* ---- Locations ---- */
@@ -271,7 +277,8 @@ static void write_locations(struct rt_dwarf_pass *pass, unsigned name, bool can_
 
 void rt_dwarf_put_locations(struct rt_dwarf_pass *pass, unsigned name) {
     rt_dwarf_cancel_expression(pass);
-    write_locations(pass, name, rt_dwarf_role(name) == RT_DWARF_ROLE_LOCATION);
+    if (is_open(pass))
+        write_locations(pass, name, rt_dwarf_role(name) == RT_DWARF_ROLE_LOCATION);
 }
 
 static struct rt_error *translate_list(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
@@ -373,10 +380,8 @@ struct rt_error *rt_dwarf_attribute_write(struct rt_dwarf_pass *pass, const stru
 }
 
 void rt_dwarf_put_attribute(struct rt_dwarf_pass *pass, const struct rt_dwarf_attribute *attribute) {
-    if (!pass->is_open) {
-        pass->misuse = "an attribute is put while no DIE is being written";
+    if (!is_open(pass))
         return;
-    }
     struct rt_error *error = put_plain(pass, attribute);
     if (error) { /* a string of the input has been read before, so that copying it cannot fail but for memory
                   */

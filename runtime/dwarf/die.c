@@ -31,6 +31,15 @@ static void write_abbrev(struct rt_dwarf_pass *pass, uint32_t code, const uint32
     rt_dwarf_put_number(out, 0, 2);
 }
 
+/* Whether an abbreviation is the one that pass->key describes. */
+static bool has_key(const struct rt_dwarf_pass *pass, uint32_t code) {
+    const uint32_t *starts = RT_DWARF_ITEMS(&pass->abbrev_starts, uint32_t);
+    const size_t count = RT_DWARF_COUNT(&pass->abbrev_starts, uint32_t);
+    const size_t end = code < count ? starts[code] : pass->abbrev_keys.size;
+    return end - starts[code - 1] == pass->key.size &&
+           memcmp(pass->abbrev_keys.bytes + starts[code - 1], pass->key.bytes, pass->key.size) == 0;
+}
+
 /* The code of the abbreviation that pass->key describes. */
 static uint32_t find_abbrev(struct rt_dwarf_pass *pass) {
     const uint32_t *key = RT_DWARF_ITEMS(&pass->key, uint32_t);
@@ -43,14 +52,12 @@ static uint32_t find_abbrev(struct rt_dwarf_pass *pass) {
             const uint32_t code = (uint32_t)pass->abbrev_codes.count + 1;
             const uint32_t start = (uint32_t)pass->abbrev_keys.size;
             rt_dwarf_put(&pass->abbrev_keys, pass->key.bytes, pass->key.size);
-            rt_dwarf_put_number(&pass->abbrev_starts, start, 4);
-            rt_dwarf_map_fill(&pass->abbrev_codes, entry, hash, code, (uint32_t)pass->key.size);
+            rt_dwarf_put(&pass->abbrev_starts, &start, sizeof start);
+            rt_dwarf_map_fill(&pass->abbrev_codes, entry, hash, code, 0);
             write_abbrev(pass, code, key, RT_DWARF_COUNT(&pass->key, uint32_t));
             return code;
         }
-        const uint32_t *starts = RT_DWARF_ITEMS(&pass->abbrev_starts, uint32_t);
-        if (entry->size == pass->key.size &&
-            memcmp(pass->abbrev_keys.bytes + starts[entry->value - 1], pass->key.bytes, entry->size) == 0)
+        if (has_key(pass, entry->value))
             return entry->value;
     }
 }
@@ -116,7 +123,7 @@ struct rt_error *rt_dwarf_fix_references(struct rt_dwarf_pass *pass) {
 
 /* ---- Writing one ---- */
 
-uint32_t rt_dwarf_die_write(struct rt_dwarf_pass *pass, unsigned tag, bool has_children) {
+uint32_t rt_dwarf_die_write(struct rt_dwarf_pass *pass, unsigned tag, bool has_children, uint32_t *code) {
     struct rt_dwarf_bytes *out = &pass->out[pass->section];
     const uint32_t offset = (uint32_t)out->size;
     pass->is_open = false;
@@ -124,7 +131,9 @@ uint32_t rt_dwarf_die_write(struct rt_dwarf_pass *pass, unsigned tag, bool has_c
     if (pass->budget->failed)
         return offset;
     RT_DWARF_ITEMS(&pass->key, uint32_t)[0] = tag << 1 | has_children;
-    rt_dwarf_put_uleb(out, find_abbrev(pass));
+    if (!*code || !has_key(pass, *code))
+        *code = find_abbrev(pass);
+    rt_dwarf_put_uleb(out, *code);
     const uint32_t start = (uint32_t)out->size;
     rt_dwarf_put(out, pass->values.bytes, pass->values.size);
     const size_t count = RT_DWARF_COUNT(&pass->die_fixups, struct rt_dwarf_fixup);
@@ -151,8 +160,10 @@ static void write_added(struct rt_dwarf_pass *pass) {
     struct rt_dwarf_added *added = RT_DWARF_ITEMS(&pass->added, struct rt_dwarf_added);
     if (count == 0 || added[count - 1].is_written || pass->budget->failed)
         return;
+    uint32_t code = 0;
     added[count - 1].is_written = true;
-    const uint32_t offset = rt_dwarf_die_write(pass, added[count - 1].tag, added[count - 1].has_children);
+    const uint32_t offset =
+        rt_dwarf_die_write(pass, added[count - 1].tag, added[count - 1].has_children, &code);
     if (added[count - 1].name)
         RT_DWARF_ITEMS(&pass->names, uint32_t)[(added[count - 1].name & ~RT_DWARF_NEW) - 1] = offset;
 }

@@ -222,12 +222,12 @@ enum rt_dwarf_fate {
 struct rt_dwarf_visitor {
     void *user;
 
-    /* True for addresses that stand for code or data that the linker left out. What is dead is in no range,
-     * row or list of the output, and no other hook sees it. NULL: no address is dead, and all of them are
-     * kept as they are. */
+    /* True for pcs that stand for code that the linker left out. What is dead is in no range, row or list of
+     * the output, and no other hook sees it. NULL: no pc is dead, and all of them are kept as they are. */
     bool (*is_dead)(void *user, uint64_t address);
 
-    /* First walk: what becomes of a DIE. Not called below a DIE that is dropped. NULL: all are kept. */
+    /* First walk: what becomes of a DIE; *ret is RT_DWARF_KEEP. Not called below a DIE that is dropped. NULL:
+     * all are kept. */
     struct rt_error *(*plan)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                              enum rt_dwarf_fate *ret);
 
@@ -236,13 +236,15 @@ struct rt_dwarf_visitor {
     struct rt_error *(*copies)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                unsigned *ret);
     /* One attribute, before its addresses, lists and expressions are translated. It may be changed in place,
-     * and others be put beside it with rt_dwarf_put_attribute. *ret_keep is true; false leaves it out. */
+     * and others be put beside it with rt_dwarf_put_attribute. *ret_keep is true; false leaves it out. Pcs
+     * are one thing: they go where the first of DW_AT_low_pc, DW_AT_high_pc and DW_AT_ranges is that stays.
+     */
     struct rt_error *(*attribute)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                   struct rt_dwarf_attribute *attribute, bool *ret_keep);
-    /* All attributes are written: others may be put. *ret_children is false; true where DIEs will be added
-     * below this one. */
+    /* All attributes are written: others may be put. *tag is the DIE's, and may be changed. *ret_children is
+     * false; true where DIEs will be added below this one. */
     struct rt_error *(*attributes_end)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
-                                       bool *ret_children);
+                                       unsigned *tag, bool *ret_children);
     /* Between a DIE's attributes and its first child, and after its last child: DIEs may be added. Called
      * where the DIE has children in the output. */
     struct rt_error *(*children_begin)(void *user, struct rt_dwarf_pass *pass,
@@ -250,7 +252,8 @@ struct rt_dwarf_visitor {
     struct rt_error *(*children_end)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die);
 
     /* One pc range of a DIE, which is not empty; answered with any number of rt_dwarf_put_range. None at all:
-     * the DIE has no pcs. */
+     * the DIE has no pcs. Readers take a scope without any for a part of the one around it, so let `plan`
+     * drop what will have none. */
     struct rt_error *(*range)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                               struct rt_dwarf_range range);
     /* One address that is no range's: DW_AT_low_pc without an end, DW_AT_entry_pc, DW_AT_call_return_pc
@@ -297,9 +300,10 @@ void rt_dwarf_add_end(struct rt_dwarf_pass *pass);
 
 void rt_dwarf_put_range(struct rt_dwarf_pass *pass, struct rt_dwarf_range range);
 
-/* Adds to the expression that is being built: one operation; or all of an input's expression, with references
- * and branches put right. False (RT_UNSUPPORTED's case): the expression holds what cannot be carried over;
- * what was built so far is gone, and `reason` is why. */
+/* Adds to the expression that is being built: one operation, whose own expression (of DW_OP_entry_value) is
+ * taken as it is; or all of an input's expression, with references and branches put right. Where that holds
+ * what cannot be carried over, *ret_reason says what, for rt_dwarf_count, and what was built so far is gone;
+ * else it is NULL. */
 void rt_dwarf_put_operation(struct rt_dwarf_pass *pass, const struct rt_dwarf_operation *operation);
 RT_MUST_USE struct rt_error *rt_dwarf_put_expression(struct rt_dwarf_pass *pass,
                                                      const struct rt_dwarf_unit *unit,
@@ -338,11 +342,11 @@ struct rt_dwarf_options {
 };
 
 struct rt_dwarf_counts {
-    uint64_t units, dies, attributes, strings, expressions, list_entries, rows, sequences, frames;
+    uint64_t units, dies, attributes, expressions, list_entries, rows, sequences, frames;
 };
 
 struct rt_dwarf_reason {
-    const char *what;
+    const char *what; /* static */
     uint64_t count;
 };
 

@@ -76,6 +76,8 @@ static struct rt_error *walk_unit(struct walk *walk, const struct rt_dwarf_unit 
             break;
         if (abbrev) {
             pass->index.bits[position / 64] |= (uint64_t)1 << position % 64;
+            if (depth >= pass->deepest)
+                pass->deepest = depth + 1;
             if (plans)
                 error = plan_die(walk, unit, position, abbrev, &cursor, depth);
             if (!error)

@@ -174,26 +174,28 @@ static struct rt_error *read_header(struct rt_dwarf_pass *pass, const struct rt_
 
 struct rt_error *rt_dwarf_lines_transform(struct rt_dwarf_pass *pass, struct rt_dwarf_unit *unit,
                                           uint64_t offset) {
-    struct rt_dwarf_line_table *table;
     struct rt_cursor cursor;
-    for (table = pass->line_tables; table; table = table->next) {
-        if (table->offset == offset) {
-            unit->lines = table;
-            return NULL;
-        }
-    }
     struct rt_error *error = rt_dwarf_section_at(pass, RT_DWARF_LINE, offset, &cursor);
     if (error)
         return error;
-    table = rt_dwarf_alloc(pass, 1, sizeof *table);
+    struct rt_dwarf_map_entry *entry = rt_dwarf_map_find(&pass->line_offsets, pass->budget, offset + 1);
+    if (!entry)
+        return rt_dwarf_check(pass);
+    if (entry->key) {
+        unit->lines = RT_DWARF_ITEMS(&pass->line_tables, struct rt_dwarf_line_table *)[entry->value];
+        return NULL;
+    }
+    struct rt_dwarf_line_table *table = rt_dwarf_alloc(pass, 1, sizeof *table);
     if (!table)
         return rt_dwarf_check(pass);
-    *table = (struct rt_dwarf_line_table){.next = pass->line_tables,
-                                          .offset = offset,
-                                          .directories = {.budget = pass->budget},
-                                          .files = {.budget = pass->budget}};
-    pass->line_tables = unit->lines = table;
-    error = read_header(pass, unit, &cursor, table);
+    table->directories.budget = table->files.budget = pass->budget;
+    unit->lines = table;
+    rt_dwarf_map_fill(&pass->line_offsets, entry, offset + 1,
+                      (uint32_t)RT_DWARF_COUNT(&pass->line_tables, struct rt_dwarf_line_table *), 0);
+    rt_dwarf_put(&pass->line_tables, &table, sizeof table);
+    error = rt_dwarf_check(pass);
+    if (!error)
+        error = read_header(pass, unit, &cursor, table);
     if (!error)
         error = rt_dwarf_check(pass);
     if (!error)
@@ -208,7 +210,9 @@ struct rt_error *rt_dwarf_lines_transform(struct rt_dwarf_pass *pass, struct rt_
 }
 
 void rt_dwarf_lines_clear(struct rt_dwarf_pass *pass) {
-    for (struct rt_dwarf_line_table *table = pass->line_tables; table; table = table->next) {
+    for (size_t i = 0; i < RT_DWARF_COUNT(&pass->line_tables, struct rt_dwarf_line_table *); i++) {
+        struct rt_dwarf_line_table *table =
+            RT_DWARF_ITEMS(&pass->line_tables, struct rt_dwarf_line_table *)[i];
         rt_dwarf_bytes_clear(&table->directories);
         rt_dwarf_bytes_clear(&table->files);
     }

@@ -17,13 +17,16 @@ static unsigned line_range(const struct rt_dwarf_pass *pass) {
 
 /* ---- Headers ---- */
 
-static void put_text(struct rt_dwarf_bytes *out, struct rt_dwarf_span text) {
+/* An empty name would end the list: a stand-in takes its place. */
+static void put_text(struct rt_dwarf_bytes *out, struct rt_dwarf_span text, const char *stand_in) {
     rt_dwarf_put(out, text.bytes, text.size);
+    if (text.size == 0)
+        rt_dwarf_put(out, stand_in, 1);
     rt_dwarf_put_number(out, 0, 1);
 }
 
 static void put_old_file(struct rt_dwarf_bytes *out, const struct rt_dwarf_file *file) {
-    put_text(out, file->name);
+    put_text(out, file->name, "?");
     rt_dwarf_put_uleb(out, file->directory);
     rt_dwarf_put_uleb(out, file->time);
     rt_dwarf_put_uleb(out, file->size);
@@ -36,7 +39,7 @@ static void put_old_names(struct rt_dwarf_pass *pass, const struct rt_dwarf_line
     const struct rt_dwarf_file *files = RT_DWARF_ITEMS(&table->files, struct rt_dwarf_file);
     const size_t file_count = RT_DWARF_COUNT(&table->files, struct rt_dwarf_file);
     for (size_t i = 1; i < RT_DWARF_COUNT(&table->directories, struct rt_dwarf_span); i++)
-        put_text(out, directories[i]);
+        put_text(out, directories[i], ".");
     rt_dwarf_put_number(out, 0, 1);
     for (size_t i = 1; i < file_count; i++)
         put_old_file(out, &files[i]);

@@ -17,6 +17,7 @@ struct list {
     const struct rt_dwarf_unit *unit;
     struct rt_cursor cursor;
     uint64_t base;
+    bool is_relative;            /* its range is, to the base */
     struct rt_dwarf_range range; /* of the entry that was read */
 };
 
@@ -43,6 +44,7 @@ static struct rt_error *read_offsets(struct list *list) {
         error = rt_dwarf_read_uleb(&list->cursor, "range end", &list->range.high);
     list->range.low += list->base;
     list->range.high += list->base;
+    list->is_relative = true;
     return error;
 }
 
@@ -83,6 +85,7 @@ static struct rt_error *read_pair(struct list *list, bool *ret_is_range, bool *r
     if (*ret_is_range) {
         list->range.low += list->base;
         list->range.high += list->base;
+        list->is_relative = true;
     } else if (!*ret_end) {
         list->base = list->range.high;
     }
@@ -108,8 +111,11 @@ static struct rt_error *read_range(struct list *list, bool *ret_is_range, bool *
     }
 }
 
-/* Addresses wrap around as the unit's size has it. */
+/* Addresses wrap around as the unit's size has it; not so where that leads from dead code, whose address is
+ * the base, to code that lives. */
 static void trim(struct list *list) {
+    if (list->is_relative && list->base != 0 && rt_dwarf_is_dead(list->pass, list->base))
+        list->range.low = list->range.high = list->base;
     list->range.low &= rt_dwarf_highest(list->unit->address_size);
     list->range.high &= rt_dwarf_highest(list->unit->address_size);
 }
@@ -131,6 +137,7 @@ struct rt_error *rt_dwarf_ranges_read(struct rt_dwarf_pass *pass, const struct r
     bool is_range, at_end = false;
     struct rt_error *error = rt_dwarf_section_at(pass, section, offset, &list.cursor);
     while (!error) {
+        list.is_relative = false;
         error = read_range(&list, &is_range, &at_end);
         if (error || at_end)
             break;
@@ -193,6 +200,7 @@ struct rt_error *rt_dwarf_locations_read(struct rt_dwarf_pass *pass, const struc
     struct rt_error *error = rt_dwarf_section_at(pass, section, offset, &list.cursor);
     while (!error) {
         struct rt_dwarf_entry entry = {.is_default = false};
+        list.is_relative = false;
         error = read_location(&list, &is_range, &at_end, &entry.is_default);
         if (error || at_end)
             break;

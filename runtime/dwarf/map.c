@@ -3,7 +3,7 @@
 
 #include "runtime/dwarf/pass.h"
 
-enum { FIRST_CAPACITY = 1024 };
+enum { FIRST_CAPACITY = 64 };
 
 static uint64_t mix(uint64_t key) {
     key *= 0x9e3779b97f4a7c15;

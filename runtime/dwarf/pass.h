@@ -1,10 +1,7 @@
 /* A running pass from the inside (private to runtime/dwarf/): what is read, what is written, and what the
  * files share.
  *
- * Reading order: sections.c, abbrev.c, unit.c, attribute.c, lists.c and expression.c read the input; index.c
- * and plan.c walk it the first time; transform.c walks it the second time, die.c and attribute_write.c answer
- * for each DIE, and lists_write.c, lines.c, lines_write.c, frames.c and strings.c for what it leads to;
- * output.c owns what comes of it.
+ * README.md has the reading order.
  *
  * Reading fails with an error. Writing never fails by itself: memory is one budget, and who was refused finds
  * `failed` set; rt_dwarf_check turns it into an error, once for each DIE. */
@@ -137,12 +134,11 @@ struct rt_dwarf_abbrev {
     uint32_t count;
     uint32_t fixed_size; /* of all its attributes; UINT32_MAX: it depends */
     const struct rt_dwarf_spec *specs;
+    uint32_t *written; /* the output's abbreviation of the last DIE that had this one */
 };
 
 struct rt_dwarf_abbrevs {
-    struct rt_dwarf_abbrevs *next;
     uint64_t offset;
-    uint8_t version, address_size, offset_size;
     bool is_dense; /* codes are 1, 2, 3 ... */
     size_t count;
     const struct rt_dwarf_abbrev *items; /* ascending by code */
@@ -241,9 +237,10 @@ struct rt_dwarf_pass {
 
     struct rt_dwarf_unit *units;
     size_t unit_count;
-    struct rt_dwarf_abbrevs *abbrevs;
-    struct rt_dwarf_line_table *line_tables;
+    struct rt_dwarf_map abbrev_offsets, line_offsets; /* to an item of the next two, plus 1 */
+    struct rt_dwarf_bytes abbrevs, line_tables;       /* pointers to the tables that were read */
     struct rt_dwarf_index index;
+    unsigned deepest; /* DIEs that are open at once, by the first walk */
     struct rt_dwarf_bytes plan;
     struct rt_dwarf_planned *planned; /* its items; NULL: all DIEs are kept */
 
@@ -436,8 +433,9 @@ void rt_dwarf_piece_write(struct rt_dwarf_pass *pass, const struct rt_dwarf_piec
 
 /* Starts a DIE of the output. */
 void rt_dwarf_die_begin(struct rt_dwarf_pass *pass);
-/* Ends its attributes and writes it; its offset. */
-uint32_t rt_dwarf_die_write(struct rt_dwarf_pass *pass, unsigned tag, bool has_children);
+/* Ends its attributes and writes it; its offset. *code is the abbreviation that a DIE like it had, or 0, and
+ * then the one that it has. */
+uint32_t rt_dwarf_die_write(struct rt_dwarf_pass *pass, unsigned tag, bool has_children, uint32_t *code);
 /* One input attribute of the DIE that is being written, with all that it leads to. */
 RT_MUST_USE struct rt_error *rt_dwarf_attribute_write(struct rt_dwarf_pass *pass,
                                                       const struct rt_dwarf_die *die,
@@ -474,8 +472,6 @@ struct rt_dwarf_file {
 };
 
 struct rt_dwarf_line_table {
-    struct rt_dwarf_line_table *next;
-    uint64_t offset;
     uint32_t written; /* its offset in the output */
     uint16_t version;
     uint8_t address_size, offset_size;

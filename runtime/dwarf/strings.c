@@ -11,7 +11,6 @@ static uint32_t append(struct rt_dwarf_pass *pass, enum rt_dwarf_section section
     const uint32_t offset = (uint32_t)out->size;
     rt_dwarf_put(out, bytes, size);
     rt_dwarf_put_number(out, 0, 1);
-    pass->stat->out.strings++;
     return offset;
 }
 

@@ -68,17 +68,18 @@ static struct rt_error *write_attributes(struct rt_dwarf_pass *pass, const struc
 static struct rt_error *write_die(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die, uint32_t number,
                                   bool *ret_open) {
     const struct rt_dwarf_visitor *visitor = pass->visitor;
+    unsigned tag = die->tag;
     bool adds = false;
     rt_dwarf_die_begin(pass);
     struct rt_error *error = write_attributes(pass, die);
     if (!error && visitor->attributes_end)
-        error = visitor->attributes_end(visitor->user, pass, die, &adds);
+        error = visitor->attributes_end(visitor->user, pass, die, &tag, &adds);
     if (!error)
         error = rt_dwarf_check(pass);
     if (error)
         return error;
     *ret_open = adds || (die->has_children && (!pass->planned || pass->planned[number].keeps_child));
-    const uint32_t offset = rt_dwarf_die_write(pass, die->tag, *ret_open);
+    const uint32_t offset = rt_dwarf_die_write(pass, tag, *ret_open, die->abbrev->written);
     if (die->copy == 0)
         pass->written[number] = offset;
     error = rt_dwarf_check(pass);
@@ -105,7 +106,7 @@ static struct rt_error *end_children(struct rt_dwarf_pass *pass, const struct rt
 struct walk {
     struct rt_dwarf_pass *pass;
     const struct rt_dwarf_unit *unit;
-    struct rt_dwarf_frame *frames; /* RT_DWARF_MAX_DEPTH: the first walk has found no deeper ones */
+    struct rt_dwarf_frame *frames; /* as many as the first walk has found open at once */
     unsigned depth;                /* open frames */
     uint32_t number;               /* of the next DIE */
     struct rt_cursor cursor;
@@ -284,7 +285,7 @@ static struct rt_error *run(struct rt_dwarf_pass *pass) {
     struct rt_error *error = rt_dwarf_units_read(pass);
     if (!error)
         error = rt_dwarf_index_read(pass);
-    walk.frames = rt_dwarf_alloc(pass, RT_DWARF_MAX_DEPTH, sizeof *walk.frames);
+    walk.frames = rt_dwarf_alloc(pass, pass->deepest, sizeof *walk.frames);
     for (size_t i = 0; !error && i < pass->unit_count; i++) {
         error = rt_dwarf_check(pass);
         if (!error)
@@ -305,13 +306,12 @@ static struct rt_error *run(struct rt_dwarf_pass *pass) {
 static void for_buffers(struct rt_dwarf_pass *pass,
                         void (*visit)(struct rt_dwarf_bytes *, struct rt_dwarf_budget *)) {
     struct rt_dwarf_bytes *const buffers[] = {
-        &pass->reasons,      &pass->plan,        &pass->names,
-        &pass->fixups,       &pass->abbrev_keys, &pass->abbrev_starts,
-        &pass->cies,         &pass->key,         &pass->values,
-        &pass->die_fixups,   &pass->added,       &pass->ranges,
-        &pass->input_ranges, &pass->asked,       &pass->entries,
-        &pass->pieces,       &pass->expression,  &pass->expression_fixups,
-        &pass->branches,     &pass->rows,        &pass->input_rows,
+        &pass->abbrevs,  &pass->line_tables, &pass->reasons,      &pass->plan,
+        &pass->names,    &pass->fixups,      &pass->abbrev_keys,  &pass->abbrev_starts,
+        &pass->cies,     &pass->key,         &pass->values,       &pass->die_fixups,
+        &pass->added,    &pass->ranges,      &pass->input_ranges, &pass->asked,
+        &pass->entries,  &pass->pieces,      &pass->expression,   &pass->expression_fixups,
+        &pass->branches, &pass->rows,        &pass->input_rows,
     };
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         visit(buffers[i], pass->budget);
@@ -329,6 +329,8 @@ static void clear_buffer(struct rt_dwarf_bytes *buffer, struct rt_dwarf_budget *
 static void clear_pass(struct rt_dwarf_pass *pass) {
     rt_dwarf_lines_clear(pass);
     for_buffers(pass, clear_buffer);
+    rt_dwarf_map_clear(&pass->abbrev_offsets);
+    rt_dwarf_map_clear(&pass->line_offsets);
     rt_dwarf_map_clear(&pass->abbrev_codes);
     rt_dwarf_map_clear(&pass->strings);
     rt_dwarf_map_clear(&pass->texts);
