@@ -12,7 +12,7 @@
 #define MEMORY_SIZE (UINT64_C(1) << 32) /* all that a pointer of 32 bits reaches */
 
 struct rt_low_view {
-    uint64_t start;
+    uint64_t start, end;
 };
 
 static uint64_t lowest_address(void) {
@@ -47,40 +47,54 @@ static int make_file(const struct rt_memory *memory) {
     return is_good ? file : -1;
 }
 
+/* As much of the file as there is room for, all of the memory's contents at least; false when there is none.
+ */
+static bool map_low(struct rt_low_view *view, int file, size_t least) {
+    void *const low = (void *)(uintptr_t)view->start;
+    for (view->end = MEMORY_SIZE; view->end > view->start && view->end >= least; view->end /= 2) {
+        const size_t size = view->end - view->start;
+        void *mapped = mmap(low, size, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, file, (off_t)view->start);
+        if (mapped == low)
+            return true;
+        if (mapped != MAP_FAILED) /* a kernel that takes the address for a wish */
+            munmap(mapped, size);
+    }
+    return false;
+}
+
 struct rt_error *rt_low_view_create(struct rt_memory *memory, struct rt_low_view **ret) {
-    const uint64_t start = lowest_address();
-    void *const low = (void *)(uintptr_t)start;
     struct rt_error *error = NULL;
     *ret = NULL;
     struct rt_low_view *view = calloc(1, sizeof *view);
     if (!view)
         return rt_error_out_of_memory();
-    view->start = start;
+    view->start = lowest_address();
     const int file = make_file(memory);
-    void *mapped = file < 0 ? MAP_FAILED
-                            : mmap(low, MEMORY_SIZE - start, PROT_READ | PROT_WRITE,
-                                   MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, file, (off_t)start);
-    if (mapped == low) {
-        /* Accessible beyond its size for nobody: what follows it is protected, and growing changes that. */
+    if (file >= 0 && map_low(view, file, rt_memory_size(memory))) {
+        /* Growing makes more of it accessible. */
         uint8_t *base = rt_memory_base(memory);
         if (mmap(base, MEMORY_SIZE, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, file, 0) ==
                 MAP_FAILED ||
             mprotect(base, rt_memory_size(memory), PROT_READ | PROT_WRITE) != 0)
             error = rt_error_os(errno, "sharing a memory with a debugger's view of it");
-        *ret = error ? NULL : view;
+        *ret = view;
     }
-    if (mapped != MAP_FAILED && (mapped != low || error))
-        munmap(mapped, MEMORY_SIZE - start);
     if (file >= 0)
         close(file);
-    if (!*ret)
-        free(view);
+    if (error || !*ret) {
+        if (*ret)
+            rt_low_view_destroy(view);
+        else
+            free(view);
+        *ret = NULL;
+    }
     return error;
 }
 
 void rt_low_view_destroy(struct rt_low_view *view) {
     if (!view)
         return;
-    munmap((void *)(uintptr_t)view->start, MEMORY_SIZE - view->start);
+    munmap((void *)(uintptr_t)view->start, view->end - view->start);
     free(view);
 }
