@@ -463,6 +463,17 @@ static struct rt_error *frame_base(struct translation *t, uint64_t offset, bool 
     return NULL;
 }
 
+/* A generic number; one of 64 bits where it has more than 32, or meets one, or is the value of an object that
+ * may have more. */
+static void push_constant(struct translation *t, uint64_t number, const struct rt_cursor *rest) {
+    const bool fits = (int64_t)number >= INT32_MIN && (int64_t)number <= (int64_t)UINT32_MAX;
+    const bool is_whole = ends_value(rest) && t->expression->type.kind != RT_NATIVE_POINTER;
+    const bool meets_wide = t->depth > 0 && t->stack[t->depth - 1].bits == 64;
+    const bool is_generic = fits && !is_whole && !meets_wide;
+    op_constant(t, is_generic ? number & UINT32_MAX : number);
+    push(t, is_generic ? GENERIC : 64);
+}
+
 /* One operation; `rest` is behind it. */
 static struct rt_error *operate(struct translation *t, const struct rt_dwarf_operation *operation,
                                 const struct rt_cursor *rest, bool is_frame_base) {
@@ -492,12 +503,7 @@ static struct rt_error *operate(struct translation *t, const struct rt_dwarf_ope
     case RT_DWARF_OP_constu:
     case RT_DWARF_OP_consts:
     case RT_DWARF_OP_const8u:
-    case RT_DWARF_OP_const8s: { /* a generic number; where it is larger, one that is meant to be of 64 bits */
-        const bool is_wide = operand > UINT32_MAX && (int64_t)operand < INT32_MIN;
-        op_constant(t, is_wide || operand <= UINT32_MAX ? operand : operand & UINT32_MAX);
-        push(t, is_wide ? 64 : GENERIC);
-        return NULL;
-    }
+    case RT_DWARF_OP_const8s: push_constant(t, operand, rest); return NULL;
     case RT_DWARF_OP_WASM_location: wasm_location(t, operation, rest, is_frame_base); return NULL;
     case RT_DWARF_OP_fbreg: return frame_base(t, operand, is_frame_base);
     case RT_DWARF_OP_deref:

@@ -283,7 +283,12 @@ static void test_values(void **state) {
     EXPECT(INT, A_VALUE, 0x3fffffff, LOCAL(1), RT_DWARF_OP_lit0 + 2, RT_DWARF_OP_shr, IS);
     EXPECT(INT, A_VALUE, 1, LOCAL(1), RT_DWARF_OP_lit0, RT_DWARF_OP_lt, IS);
     EXPECT(INT, A_VALUE, 4, LOCAL(1), RT_DWARF_OP_neg, IS);
-    EXPECT(INT, A_VALUE, UINT32_MAX, RT_DWARF_OP_const1s, 0xff, IS);
+    EXPECT(LONG, A_VALUE, UINT64_MAX, RT_DWARF_OP_const1s, 0xff, IS);
+    EXPECT(LONG, A_VALUE, 0x1122334455667788, RT_DWARF_OP_const8u, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22,
+           0x11, IS);
+    EXPECT(LONG, A_VALUE, LONG_LOCAL - 1, LOCAL(2), RT_DWARF_OP_const1s, 0xff, RT_DWARF_OP_plus, IS);
+    EXPECT(INT, A_VALUE, UINT32_MAX, RT_DWARF_OP_const1s, 0xff, RT_DWARF_OP_nop, IS);
+    EXPECT(INT, A_VALUE, LOW - 1, RT_DWARF_OP_const1s, 0xff, LOCAL(0), RT_DWARF_OP_plus, IS);
     EXPECT(INT, A_VALUE, 't', RT_DWARF_OP_addr, TEXT, 0, 0, 0, RT_DWARF_OP_deref_size, 1, IS);
     EXPECT(INT, A_VALUE, UINT32_MAX - 3, LOCAL(1), RT_DWARF_OP_convert, CHAR_TYPE, RT_DWARF_OP_convert,
            11 + 1, IS);
