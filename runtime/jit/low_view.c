@@ -1,5 +1,6 @@
 /* A linear memory at the addresses that its pointers hold: the memory's pages become those of a memory file,
  * which is mapped where they were and, once more, from the lowest address on that the system gives. */
+#include "runtime/instance.h"
 #include "runtime/jit/jit.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ struct rt_error *rt_low_view_create(struct rt_memory *memory, struct rt_low_view
     if (!view)
         return rt_error_out_of_memory();
     view->start = lowest_address();
-    const int file = make_file(memory);
+    const int file = memory->reserved >= MEMORY_SIZE ? make_file(memory) : -1;
     if (file >= 0 && map_low(view, file, rt_memory_size(memory))) {
         /* Growing makes more of it accessible. */
         uint8_t *base = rt_memory_base(memory);

@@ -69,6 +69,14 @@ struct rt_native_type {
 };
 struct rt_error *rt_native_type_of(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                    struct rt_native_type *ret);
+/* A number's bits, and whether it is of a base type with a sign. */
+struct rt_native_integer {
+    uint8_t bits; /* 0: no integer */
+    bool is_signed;
+};
+/* The base type at a position. */
+struct rt_error *rt_native_base_type(struct rt_dwarf_pass *pass, uint64_t position,
+                                     struct rt_native_integer *ret);
 /* The hooks' share of it. */
 struct rt_error *rt_native_type_attribute(struct rt_native *native, struct rt_dwarf_pass *pass,
                                           const struct rt_dwarf_die *die, struct rt_dwarf_attribute *at);

@@ -17,11 +17,6 @@ enum {
     KIND_GLOBAL_U32 = 3,
 };
 
-struct entry {
-    uint8_t bits;
-    bool is_signed; /* of a base type that is */
-};
-
 /* What the operations so far describe. */
 enum state {
     STACK,     /* the top of the stack is an offset in memory */
@@ -35,7 +30,7 @@ struct translation {
     struct rt_native_expression *needs;            /* what is needed is collected here, or ... */
     const struct rt_native_expression *expression; /* ... is in `places` */
     const struct rt_machine_place *const *places;
-    struct entry stack[MOST_ENTRIES];
+    struct rt_native_integer stack[MOST_ENTRIES];
     unsigned depth;
     enum state state;
     bool has_pieces;
@@ -72,13 +67,13 @@ static void push(struct translation *t, unsigned bits) {
     if (t->depth == MOST_ENTRIES)
         refuse(t, "optimised out: an expression that needs too deep a stack");
     else
-        t->stack[t->depth++] = (struct entry){.bits = (uint8_t)bits};
+        t->stack[t->depth++] = (struct rt_native_integer){.bits = (uint8_t)bits};
 }
 
-static struct entry pop(struct translation *t) {
+static struct rt_native_integer pop(struct translation *t) {
     if (t->depth == 0) {
         refuse(t, "optimised out: an expression that pops from an empty stack");
-        return (struct entry){.bits = GENERIC};
+        return (struct rt_native_integer){.bits = GENERIC};
     }
     return t->stack[--t->depth];
 }
@@ -220,7 +215,7 @@ static void put_pointer(struct translation *t) {
 }
 
 static void read_memory(struct translation *t, uint64_t size) {
-    const struct entry top = pop(t);
+    const struct rt_native_integer top = pop(t);
     if (top.bits != GENERIC || size == 0 || size > 8) {
         refuse(t, "optimised out: a read of memory of a size or at an address that is none");
         return;
@@ -292,7 +287,7 @@ static void wasm_location(struct translation *t, const struct rt_dwarf_operation
 }
 
 static void binary(struct translation *t, uint8_t code, bool is_signed, bool is_masked, bool is_comparison) {
-    const struct entry top = pop(t), below = pop(t);
+    const struct rt_native_integer top = pop(t), below = pop(t);
     const bool is_shift = code == RT_DWARF_OP_shl || code == RT_DWARF_OP_shr || code == RT_DWARF_OP_shra;
     const unsigned bits = is_shift || below.bits > top.bits ? below.bits : top.bits;
     if (is_signed) {
@@ -309,7 +304,7 @@ static void binary(struct translation *t, uint8_t code, bool is_signed, bool is_
 }
 
 static void unary(struct translation *t, uint8_t code, bool is_signed) {
-    const struct entry top = pop(t);
+    const struct rt_native_integer top = pop(t);
     if (is_signed)
         extend_sign(t, top.bits);
     op(t, code);
@@ -317,32 +312,10 @@ static void unary(struct translation *t, uint8_t code, bool is_signed) {
     push(t, top.bits);
 }
 
-/* The base type that an operation names: its bits, 0 for what is no integer. */
-static struct rt_error *base_type(struct translation *t, uint64_t position, struct entry *ret) {
-    enum { BOOLEAN = 2, SIGNED = 5, SIGNED_CHAR = 6, UNSIGNED = 7, UNSIGNED_CHAR = 8 };
-    struct rt_dwarf_attribute size, encoding;
-    struct rt_dwarf_die die;
-    bool found, has_size = false, has_encoding = false;
-    *ret = (struct entry){.bits = 0};
-    struct rt_error *error = rt_dwarf_die_find(t->pass, position, &die, &found);
-    if (!error && found)
-        error = rt_dwarf_attribute_find(t->pass, &die, RT_DWARF_AT_byte_size, &size, &has_size);
-    if (!error && has_size)
-        error = rt_dwarf_attribute_find(t->pass, &die, RT_DWARF_AT_encoding, &encoding, &has_encoding);
-    if (error || !has_encoding)
-        return error;
-    const uint64_t is = encoding.number;
-    if ((is == SIGNED || is == SIGNED_CHAR || is == UNSIGNED || is == UNSIGNED_CHAR || is == BOOLEAN) &&
-        size.number >= 1 && size.number <= 8)
-        *ret = (struct entry){.bits = (uint8_t)(8 * size.number),
-                              .is_signed = is == SIGNED || is == SIGNED_CHAR};
-    return NULL;
-}
-
 static struct rt_error *convert(struct translation *t, uint64_t position, bool is_reinterpreted) {
-    const struct entry from = pop(t);
-    struct entry to = {.bits = from.bits > GENERIC ? from.bits : GENERIC};
-    struct rt_error *error = position ? base_type(t, position, &to) : NULL;
+    const struct rt_native_integer from = pop(t);
+    struct rt_native_integer to = {.bits = from.bits > GENERIC ? from.bits : GENERIC};
+    struct rt_error *error = position ? rt_native_base_type(t->pass, position, &to) : NULL;
     if (error)
         return error;
     if (to.bits == 0 || (is_reinterpreted && to.bits != from.bits)) {
@@ -364,7 +337,7 @@ static void pick(struct translation *t, uint8_t code, uint64_t index) {
         refuse(t, "optimised out: an expression that pops from an empty stack");
         return;
     }
-    const struct entry entry = t->stack[t->depth - 1 - index];
+    const struct rt_native_integer entry = t->stack[t->depth - 1 - index];
     if (code == RT_DWARF_OP_pick)
         op_with(t, code, index);
     else
@@ -377,7 +350,7 @@ static void rotate(struct translation *t, uint8_t code, unsigned count) {
         refuse(t, "optimised out: an expression that pops from an empty stack");
         return;
     }
-    const struct entry top = t->stack[t->depth - 1];
+    const struct rt_native_integer top = t->stack[t->depth - 1];
     for (unsigned i = 1; i < count; i++)
         t->stack[t->depth - i] = t->stack[t->depth - i - 1];
     t->stack[t->depth - count] = top;
@@ -393,7 +366,7 @@ static void finish(struct translation *t) {
     }
     if (t->state == DESCRIBED)
         return;
-    const struct entry top = pop(t);
+    const struct rt_native_integer top = pop(t);
     if (t->state == STACK) {
         if (top.bits != GENERIC)
             refuse(t, "optimised out: an address that is none");
@@ -454,7 +427,7 @@ static struct rt_error *frame_base(struct translation *t, uint64_t offset, bool 
     if (error || t->reason)
         return error;
     if (offset) {
-        const struct entry base = pop(t);
+        const struct rt_native_integer base = pop(t);
         op_constant(t, offset & UINT32_MAX);
         op(t, RT_DWARF_OP_plus);
         mask(t, base.bits);
@@ -516,8 +489,8 @@ static struct rt_error *operate(struct translation *t, const struct rt_dwarf_ope
         return NULL;
     case RT_DWARF_OP_deref_type:
     case RT_DWARF_OP_GNU_deref_type: {
-        struct entry type;
-        struct rt_error *error = base_type(t, operation->operands[1], &type);
+        struct rt_native_integer type;
+        struct rt_error *error = rt_native_base_type(t->pass, operation->operands[1], &type);
         if (!error && type.bits == 0)
             refuse(t, "optimised out: a conversion from or to what is no integer");
         read_memory(t, operand);
@@ -542,12 +515,12 @@ static struct rt_error *operate(struct translation *t, const struct rt_dwarf_ope
     case RT_DWARF_OP_and:
     case RT_DWARF_OP_or:
     case RT_DWARF_OP_xor:
+    case RT_DWARF_OP_shr:
     case RT_DWARF_OP_mod: binary(t, code, false, false, false); return NULL;
     case RT_DWARF_OP_plus:
     case RT_DWARF_OP_minus:
     case RT_DWARF_OP_mul:
     case RT_DWARF_OP_shl: binary(t, code, false, true, false); return NULL;
-    case RT_DWARF_OP_shr: binary(t, code, false, false, false); return NULL;
     case RT_DWARF_OP_div:
     case RT_DWARF_OP_shra: binary(t, code, true, true, false); return NULL;
     case RT_DWARF_OP_eq:
@@ -560,7 +533,7 @@ static struct rt_error *operate(struct translation *t, const struct rt_dwarf_ope
     case RT_DWARF_OP_neg:
     case RT_DWARF_OP_not: unary(t, code, false); return NULL;
     case RT_DWARF_OP_plus_uconst: {
-        const struct entry top = pop(t);
+        const struct rt_native_integer top = pop(t);
         op_constant(t, top.bits == GENERIC ? (uint32_t)operand : operand);
         op(t, RT_DWARF_OP_plus);
         mask(t, top.bits);

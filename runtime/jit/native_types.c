@@ -97,6 +97,28 @@ struct rt_error *rt_native_type_of(struct rt_dwarf_pass *pass, const struct rt_d
     return error || !found ? error : classify(pass, &type, ret);
 }
 
+struct rt_error *rt_native_base_type(struct rt_dwarf_pass *pass, uint64_t position,
+                                     struct rt_native_integer *ret) {
+    enum { BOOLEAN = 2, SIGNED = 5, SIGNED_CHAR = 6, UNSIGNED = 7, UNSIGNED_CHAR = 8 };
+    struct rt_dwarf_attribute size, encoding;
+    struct rt_dwarf_die die;
+    bool found, has_size = false, has_encoding = false;
+    *ret = (struct rt_native_integer){.bits = 0};
+    struct rt_error *error = rt_dwarf_die_find(pass, position, &die, &found);
+    if (!error && found)
+        error = rt_dwarf_attribute_find(pass, &die, RT_DWARF_AT_byte_size, &size, &has_size);
+    if (!error && has_size)
+        error = rt_dwarf_attribute_find(pass, &die, RT_DWARF_AT_encoding, &encoding, &has_encoding);
+    if (error || !has_encoding)
+        return error;
+    const uint64_t is = encoding.number;
+    if ((is == SIGNED || is == SIGNED_CHAR || is == UNSIGNED || is == UNSIGNED_CHAR || is == BOOLEAN) &&
+        size.number >= 1 && size.number <= 8)
+        *ret = (struct rt_native_integer){.bits = (uint8_t)(8 * size.number),
+                                          .is_signed = is == SIGNED || is == SIGNED_CHAR};
+    return NULL;
+}
+
 /* ---- Names of what will be added ---- */
 
 static bool reserve(struct rt_native *native) {
