@@ -59,7 +59,8 @@ static struct rt_error *open_trace(const char *path, struct rt_trace_reader **re
     return error ? error : rt_trace_reader_create(source, ret);
 }
 
-static struct rt_error *play(struct hx_wasi_command *guest, struct replay *replay, int *ret_status) {
+static struct rt_error *play(struct hx_wasi_command *guest, struct replay *replay,
+                             const struct hx_native_options *native, int *ret_status) {
     const struct st_session_options session = {.run = run_replay, .run_user = replay};
     struct rt_error *error = rt_replayer_start(replay->replayer);
     struct rt_instance *instance = rt_replayer_instance(replay->replayer);
@@ -72,6 +73,8 @@ static struct rt_error *play(struct hx_wasi_command *guest, struct replay *repla
         return error;
     }
     error = st_session_create_wasm(instance, guest->debug, &session, &guest->session);
+    if (!error)
+        error = hx_native_view_open(native, instance, guest->debug, &guest->view);
     if (!error)
         error = hx_wasi_command_drive(guest, "replay", ret_status);
     if (replay->error) {
@@ -162,8 +165,6 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         return travel(arguments->items[0], module, compile.engine, values, reader, ret_status);
     if (!error)
         error = hx_wasi_command_open(module, &compile, &guest);
-    if (!error)
-        error = hx_native_view_open(&values->native, guest.code, guest.debug, &guest.view);
     if (!error) {
         const struct rt_replayer_options replayer = {
             .codes = &guest.code, .code_count = 1, .at_event = hx_replay_output_event, .user = &output};
@@ -171,7 +172,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         reader = NULL;
     }
     if (!error)
-        error = play(&guest, &replay, ret_status);
+        error = play(&guest, &replay, &values->native, ret_status);
     if (!error)
         error = conclude(arguments->items[0], &replay, &output, ret_status);
     if (error)

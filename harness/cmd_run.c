@@ -45,7 +45,10 @@ const struct hx_command hx_command_run = {
         "With -g a native debugger sees the guest's functions: in `gdb --args lockstep run -g FILE.wasm`, "
         "say\n"
         "`set breakpoint pending on` once, then break at a function, step, `finish`, `bt`. The guest's own\n"
-        "code is a little slower then. A trap stops the debugger as SIGILL or SIGSEGV; `continue` goes on.",
+        "code is a little slower then. A trap stops the debugger as SIGILL or SIGSEGV; `continue` goes on.\n"
+        "A module with DWARF has its lines, variables and types there. Link with -Wl,--global-base=65536, "
+        "and\n"
+        "GDB can follow all pointers that lie in memory.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

@@ -3,6 +3,7 @@
 
 #include "harness/buffer.h"
 #include "harness/json.h"
+#include "harness/wasi_command.h"
 #include "runtime/dwarf/dwarf.h"
 #include "runtime/runtime.h"
 
@@ -18,9 +19,10 @@ struct values {
 static const struct values defaults = {.visitor = "identity"};
 
 static const struct hx_option options[] = {
-    {"-o", "OUT.wasm", HX_OPTION_TEXT, offsetof(struct values, output), "where the module goes (needed)"},
+    {"-o", "OUT", HX_OPTION_TEXT, offsetof(struct values, output),
+     "where the module goes (needed), or native's ELF file"},
     {"--visitor", "NAME", HX_OPTION_TEXT, offsetof(struct values, visitor),
-     "identity (the default) or strip"},
+     "identity (the default), strip or native"},
     {"--functions", "A,B", HX_OPTION_TEXT, offsetof(struct values, functions), "what strip keeps, by name"},
     {"--dwarf", "4|5", HX_OPTION_NUMBER, offsetof(struct values, version), "version of the output (5)"},
     {"--stat", NULL, HX_OPTION_FLAG, offsetof(struct values, stat),
@@ -81,6 +83,15 @@ static void put_stat(const struct rt_dwarf_stat *stat, struct hx_buffer *out) {
     hx_buffer_text(out, "\n");
 }
 
+static void show_stat(const struct rt_dwarf_output *output, const struct values *values) {
+    struct hx_buffer text = {0};
+    if (!values->stat && !values->json)
+        return;
+    (values->json ? put_stat : print_stat)(rt_dwarf_output_stat(output), &text);
+    fputs(hx_buffer_string(&text), stdout);
+    hx_buffer_clear(&text);
+}
+
 /* ---- The command ---- */
 
 static struct rt_error *write_module(const struct rt_module *module, const struct rt_dwarf_output *output,
@@ -100,19 +111,55 @@ static struct rt_error *transform(const struct rt_module *module, const struct r
     const struct rt_dwarf_options pass = {.version = (unsigned)values->version};
     struct rt_dwarf_sections sections;
     struct rt_dwarf_output *output;
-    struct hx_buffer text = {0};
     struct rt_error *error = rt_dwarf_module_sections(module, &sections);
     if (!error)
         error = rt_dwarf_transform(&sections, visitor, &pass, &output);
     if (error)
         return error;
     error = write_module(module, output, values->output);
-    if (!error && (values->stat || values->json)) {
-        (values->json ? put_stat : print_stat)(rt_dwarf_output_stat(output), &text);
-        fputs(hx_buffer_string(&text), stdout);
-    }
-    hx_buffer_clear(&text);
+    if (!error)
+        show_stat(output, values);
     rt_dwarf_output_destroy(output);
+    return error;
+}
+
+/* ---- For compiled code ---- */
+
+static struct rt_error *write_image(const struct rt_code_map *map, const struct rt_dwarf_output *output,
+                                    const char *path) {
+    struct rt_jit_image *image;
+    size_t size;
+    struct rt_error *error = hx_native_image_make(map, output, &image);
+    if (error)
+        return error;
+    const uint8_t *bytes = rt_jit_image_bytes(image, &size);
+    error = hx_file_write(path, bytes, size, 0666);
+    rt_jit_unregister(image);
+    return error;
+}
+
+/* Compiles the module; a WASI command gets an instance as well, so that its globals have addresses. */
+static struct rt_error *native(const struct hx_arguments *arguments, const struct values *values) {
+    const struct rt_compile_options compile = {
+        .engine = RT_ENGINE_COMPILED, .private_code = true, .writable_locals = true};
+    const struct hx_run_values run_values = HX_RUN_DEFAULTS;
+    struct hx_wasi_command guest = {0};
+    struct rt_code_map *map = NULL;
+    struct rt_dwarf_output *output = NULL;
+    struct rt_error *error = hx_wasi_command_open(arguments->items[0], &compile, &guest);
+    if (!error)
+        rt_error_destroy(hx_wasi_command_link(&guest, arguments, &run_values));
+    if (!error)
+        error = rt_code_map_create(guest.code, &map);
+    if (!error)
+        error = rt_native_dwarf(map, guest.instance, &output);
+    if (!error && values->output)
+        error = write_image(map, output, values->output);
+    if (!error)
+        show_stat(output, values);
+    rt_dwarf_output_destroy(output);
+    rt_code_map_destroy(map);
+    hx_wasi_command_close(&guest);
     return error;
 }
 
@@ -153,18 +200,23 @@ static struct rt_error *strip(const struct rt_module *module, const struct value
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     const struct values *values = all;
     const bool strips = strcmp(values->visitor, "strip") == 0;
+    const bool is_native = strcmp(values->visitor, "native") == 0;
     struct rt_module *module;
     *ret_status = HX_STATUS_CLEAN;
     if (arguments->count != 1)
         return rt_error_format(RT_USAGE, "needs one Wasm file");
-    if (!values->output)
-        return rt_error_format(RT_USAGE, "needs -o OUT.wasm");
-    if (!strips && strcmp(values->visitor, "identity") != 0)
-        return rt_error_format(RT_USAGE, "--visitor is identity or strip, not '%s'", values->visitor);
+    if (!values->output && !(is_native && (values->stat || values->json)))
+        return rt_error_format(RT_USAGE, is_native ? "needs -o OUT, --stat or --json" : "needs -o OUT.wasm");
+    if (!strips && !is_native && strcmp(values->visitor, "identity") != 0)
+        return rt_error_format(RT_USAGE, "--visitor is identity, strip or native, not '%s'", values->visitor);
     if (values->functions && !strips)
         return rt_error_format(RT_USAGE, "--functions is for --visitor strip");
     if (values->version != 0 && values->version != 4 && values->version != 5)
         return rt_error_format(RT_USAGE, "--dwarf is 4 or 5");
+    if (is_native && values->version)
+        return rt_error_format(RT_USAGE, "--dwarf is not for --visitor native");
+    if (is_native)
+        return native(arguments, values);
     struct rt_error *error = rt_module_open(arguments->items[0], &module);
     if (error)
         return error;
@@ -178,11 +230,13 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 const struct hx_command hx_command_transform = {
     .name = "transform",
     .arguments =
-        "IN.wasm -o OUT.wasm [--visitor identity|strip --functions A,B] [--dwarf 4|5] [--stat] [--json]",
+        "IN.wasm -o OUT [--visitor identity|strip --functions A,B|native] [--dwarf 4|5] [--stat] [--json]",
     .summary = "Rewrites the DWARF of a module; the rest of the module stays as it is.",
     .details =
         "identity writes DWARF that means the same. strip keeps functions by name, what they refer to,\n"
-        "and global variables. What cannot be carried over is left out, and --stat says how much and why.",
+        "and global variables. What cannot be carried over is left out, and --stat says how much and why.\n"
+        "native compiles the module, and writes the ELF file that `run -g` would show to a debugger, at the\n"
+        "addresses that code and memory have in this very process.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

@@ -1,11 +1,13 @@
 /* A guest's compiled code shown to native tools. */
 #include "harness/native_view.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct hx_native_view {
     struct rt_jit_image *image;
+    struct rt_low_view *low;
     struct rt_jitdump *dump; /* open while the guest runs, so that perf knows whose it is */
 };
 
@@ -41,7 +43,40 @@ static struct rt_error *write_jitdump(struct hx_native_view *view, const struct 
     return error;
 }
 
-struct rt_error *hx_native_view_open(const struct hx_native_options *options, const struct rt_code *code,
+struct rt_error *hx_native_image_make(const struct rt_code_map *map, const struct rt_dwarf_output *output,
+                                      struct rt_jit_image **ret) {
+    struct rt_jit_section sections[RT_DWARF_SECTION_COUNT];
+    size_t count = 0;
+
+    for (int i = 0; output && i < RT_DWARF_SECTION_COUNT; i++) {
+        const struct rt_dwarf_span *span = &rt_dwarf_output_sections(output)->at[i];
+        if (span->size)
+            sections[count++] = (struct rt_jit_section){rt_dwarf_section_name((enum rt_dwarf_section)i),
+                                                        span->bytes, span->size};
+    }
+    return rt_jit_register(map, sections, count, ret);
+}
+
+/* Functions and frames, and the module's own debug information where it has some that can be read. */
+static struct rt_error *show_debugger(struct hx_native_view *view, const struct rt_code_map *map,
+                                      struct rt_instance *instance) {
+    struct rt_dwarf_output *output = NULL;
+    struct rt_memory *memory = rt_instance_memory(instance, 0);
+
+    struct rt_error *error = memory ? rt_low_view_create(memory, &view->low) : NULL;
+    if (error)
+        return error;
+    error = rt_native_dwarf(map, instance, &output);
+    if (error) { /* the functions are worth as much without it */
+        fprintf(stderr, "lockstep: no lines and variables for a debugger: %s\n", error->message);
+        rt_error_destroy(error);
+    }
+    error = hx_native_image_make(map, output, &view->image);
+    rt_dwarf_output_destroy(output);
+    return error;
+}
+
+struct rt_error *hx_native_view_open(const struct hx_native_options *options, struct rt_instance *instance,
                                      const struct st_debug *debug, struct hx_native_view **ret) {
     struct rt_code_map *map = NULL;
 
@@ -51,9 +86,9 @@ struct rt_error *hx_native_view_open(const struct hx_native_options *options, co
     struct hx_native_view *view = calloc(1, sizeof *view);
     if (!view)
         return rt_error_out_of_memory();
-    struct rt_error *error = rt_code_map_create(code, &map);
+    struct rt_error *error = rt_code_map_create(rt_instance_code(instance), &map);
     if (!error && options->debugger)
-        error = rt_jit_register(map, NULL, 0, &view->image);
+        error = show_debugger(view, map, instance);
     if (!error && options->perf && strcmp(options->perf, "map") == 0)
         error = rt_perf_map_append(map, NULL);
     else if (!error && options->perf)
@@ -70,6 +105,7 @@ void hx_native_view_close(struct hx_native_view *view) {
     if (!view)
         return;
     rt_jit_unregister(view->image);
+    rt_low_view_destroy(view->low);
     /* The guest has run: a profile that is cut short is no failure of it. */
     rt_error_destroy(rt_jitdump_close(view->dump));
     free(view);

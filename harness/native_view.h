@@ -3,6 +3,7 @@
 #define LOCKSTEP_HARNESS_NATIVE_VIEW_H
 
 #include "harness/options.h"
+#include "runtime/dwarf/dwarf.h"
 #include "runtime/jit/jit.h"
 #include "stepper/stepper.h"
 
@@ -21,13 +22,18 @@ struct hx_native_options {
 RT_MUST_USE struct rt_error *hx_native_options_apply(const struct hx_native_options *options,
                                                      struct rt_compile_options *compile);
 
+/* An image of the code with the sections of an output, which may be NULL. */
+RT_MUST_USE struct rt_error *hx_native_image_make(const struct rt_code_map *map,
+                                                  const struct rt_dwarf_output *output,
+                                                  struct rt_jit_image **ret);
+
 struct hx_native_view;
 
-/* Shows the code; `debug` may be NULL. *ret is NULL when nothing was asked for. */
+/* Shows the instance's code; `debug` may be NULL. *ret is NULL when nothing was asked for. */
 RT_MUST_USE struct rt_error *hx_native_view_open(const struct hx_native_options *options,
-                                                 const struct rt_code *code, const struct st_debug *debug,
+                                                 struct rt_instance *instance, const struct st_debug *debug,
                                                  struct hx_native_view **ret);
-/* NULL is fine. Before the code is destroyed. */
+/* NULL is fine. Before the instance's store and its code are destroyed. */
 void hx_native_view_close(struct hx_native_view *view);
 
 #endif

@@ -47,7 +47,6 @@ struct rt_error *hx_wasi_command_open(const char *path, const struct rt_compile_
 struct rt_error *hx_wasi_command_link(struct hx_wasi_command *command, const struct hx_arguments *arguments,
                                       const struct hx_run_values *values) {
     const struct st_session_options session = {0};
-    struct rt_instance *instance;
     struct rt_wasi_options wasi;
     struct rt_arena arena;
 
@@ -56,11 +55,11 @@ struct rt_error *hx_wasi_command_link(struct hx_wasi_command *command, const str
     if (!error) {
         error = rt_wasi_create(command->store, &wasi, &command->wasi);
         if (!error)
-            error = rt_wasi_instantiate(command->wasi, command->code, &instance);
+            error = rt_wasi_instantiate(command->wasi, command->code, &command->instance);
         if (!error)
-            error = st_session_create_wasm(instance, command->debug, &session, &command->session);
+            error = st_session_create_wasm(command->instance, command->debug, &session, &command->session);
         if (!error)
-            error = hx_native_view_open(&values->native, command->code, command->debug, &command->view);
+            error = hx_native_view_open(&values->native, command->instance, command->debug, &command->view);
         if (error)
             error = rt_error_context(error, "%s", arguments->items[0]);
     }

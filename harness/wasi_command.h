@@ -32,6 +32,7 @@ struct hx_wasi_command {
     struct rt_code *code;
     struct rt_store *store;
     struct rt_wasi *wasi;
+    struct rt_instance *instance; /* of link; the store's */
     struct st_session *session;
     struct hx_native_view *view;
 };

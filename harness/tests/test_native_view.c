@@ -23,6 +23,31 @@ static const char program[] = "#include <stdio.h>\n"
                               "    return 7;\n"
                               "}\n";
 
+static const char list[] =
+    "struct node { int value; struct node *next; const char *text; };\n"
+    "struct node nodes[3] = {{1, &nodes[1], \"first\"}, {2, &nodes[2], \"second\"}, {3, 0, \"third\"}};\n"
+    "static int total_of_all = 5;\n"
+    "int *table[2] = {0, &total_of_all};\n"
+    "union { unsigned bits[2]; double real; } shape = {.real = 2.5};\n"
+    "int sum(struct node *list)\n"
+    "{\n"
+    "    int total = 0;\n"
+    "    while (list) {\n"
+    "        int part = list->value;\n"
+    "        total += list->value;\n"
+    "        list = list->next;\n"
+    "    }\n"
+    "    return total;\n"
+    "}\n"
+    "struct node *last = &nodes[2];\n"
+    "int main(void)\n"
+    "{\n"
+    "    total_of_all += sum(nodes) + (int)shape.real;\n"
+    "    if (last->value != *table[1])\n"
+    "        total_of_all++;\n"
+    "    return total_of_all != 0 && table[0];\n"
+    "}\n";
+
 /* Runs a shell line in which $L is the lockstep command, $G is GDB's batch mode on what follows. */
 static void expect(const char *line, int status, const char *const *words, size_t count) {
     char command[4096];
@@ -78,14 +103,34 @@ static void test_backtrace(void **state) {
     (void)state;
     need_gdb();
     write_file("script", START "finish\ncontinue\n");
-    EXPECT("$G $L run -g program.wasm", 0, "Breakpoint 1", " in leaf ()", "#0", " in leaf ()", "#1",
-           " in middle ()", " in rt_x86_64_enter ()", " in rt_wasi_run (", " in run_guest (",
-           " in hx_wasi_command_drive (", "libc_start_main", " in middle ()", "got 12",
-           "exited with code 07");
-    EXPECT("$G $L record -g program.wasm -o trace", 0, " in leaf ()", " in middle ()",
+    EXPECT("$G $L run -g program.wasm", 0, "Breakpoint 1", "leaf (n=5) at program.c:4", "calls++;", "#0",
+           "leaf (n=5) at program.c:4", "#1", " in middle (n=5) at program.c:9", " in rt_x86_64_enter ()",
+           " in rt_wasi_run (", " in run_guest (", " in hx_wasi_command_drive (", "libc_start_main",
+           " in middle (n=5)", "got 12", "exited with code 07");
+    EXPECT("$G $L record -g program.wasm -o trace", 0, "leaf (n=5)", " in middle (n=5)",
            " in hx_wasi_command_drive (", "got 12", "exited with code 07");
-    EXPECT("$G $L replay -g trace", 0, " in leaf ()", " in middle ()", " in hx_wasi_command_drive (",
+    EXPECT("$G $L replay -g trace", 0, "leaf (n=5)", " in middle (n=5)", " in hx_wasi_command_drive (",
            "got 12", "exited with code 07");
+}
+
+/* Lines, steps, variables and pointers, as GDB shows them of a native program. The data lies where all of its
+ * pointers can be followed. */
+static void test_variables(void **state) {
+    (void)state;
+    need_gdb();
+    write_file("list.c", list);
+    write_file("script", "set breakpoint pending on\nset width 0\nbreak sum\nrun\ninfo args\nprint *list\n"
+                         "print list->next->next->value\nprint list->text\nnext\nnext\nstep\ninfo locals\n"
+                         "print total_of_all\nprint *table[1]\nprint table\nprint shape\nset var total = 40\n"
+                         "watch total\ncontinue\ndelete 2\nfinish\nprint nodes[1]\nprint last == &nodes[2]\n"
+                         "print *last\nptype last\ntbreak list.c:22\ncontinue\nprint total_of_all\n");
+    EXPECT("clang-19 --target=wasm32-wasi -O0 -g -w -Wl,--global-base=65536 list.c -o list.wasm &&"
+           "$G $L run -g list.wasm",
+           0, "sum (list=0x", "at list.c:8", "list = 0x", "= {value = 1, next = 0x", "text = 0x",
+           "\"first\"}", "= 3", "\"first\"", "total += list->value;", "part = 1", "total = 0", "= 5", "= 5",
+           "= {0x0, 0x", "real = 2.5", "Hardware watchpoint", "Old value = 40", "New value = 41", "list.c:12",
+           "main () at list.c:19", "= {value = 2, next = 0x", "\"second\"}", "= 1",
+           "= {value = 3, next = 0x0", "\"third\"", "struct node {", "list.c:22", "= 54");
 }
 
 /* The interface's symbols are found in a command without a symbol table, too. */
@@ -93,8 +138,8 @@ static void test_stripped(void **state) {
     (void)state;
     need_gdb();
     write_file("script", START "continue\n");
-    EXPECT("strip -o stripped \"$L\" && $G ./stripped run -g program.wasm", 0, "Breakpoint 1", " in leaf ()",
-           "#0", " in leaf ()", "#1", " in middle ()", "got 12", "exited with code 07");
+    EXPECT("strip -o stripped \"$L\" && $G ./stripped run -g program.wasm", 0, "Breakpoint 1", "leaf (n=5)",
+           "#0", "leaf (n=5)", "#1", " in middle (n=5)", "got 12", "exited with code 07");
 }
 
 static void test_lldb(void **state) {
@@ -114,9 +159,9 @@ static void test_trap(void **state) {
     (void)state;
     need_gdb();
     write_file("script", "run\nbt\nbreak st_session_stop\ncontinue\nbt\ncontinue\n");
-    EXPECT("$G $L run -g program.wasm -- more", 0, "received signal SIGILL", " in leaf ()", "#0",
-           " in leaf ()", "#1", " in middle ()", " in rt_x86_64_enter ()", "libc_start_main", "#0",
-           "st_session_stop (", "<signal handler called>", "rt_x86_64_unwind ()", " in middle ()",
+    EXPECT("$G $L run -g program.wasm -- more", 0, "received signal SIGILL", " in leaf (n=99) at program.c:5",
+           "#0", " in leaf (n=99)", "#1", " in middle (n=99)", " in rt_x86_64_enter ()", "libc_start_main",
+           "#0", "st_session_stop (", "<signal handler called>", "rt_x86_64_unwind ()", " in middle (n=99)",
            " in rt_x86_64_enter ()", "libc_start_main", "lockstep run: trap: unreachable",
            "exited with code 0206");
 }
@@ -240,9 +285,9 @@ static void test_bad_usage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backtrace), cmocka_unit_test(test_stripped), cmocka_unit_test(test_lldb),
-        cmocka_unit_test(test_trap),      cmocka_unit_test(test_perf_map), cmocka_unit_test(test_jitdump),
-        cmocka_unit_test(test_bad_usage),
+        cmocka_unit_test(test_backtrace), cmocka_unit_test(test_variables), cmocka_unit_test(test_stripped),
+        cmocka_unit_test(test_lldb),      cmocka_unit_test(test_trap),      cmocka_unit_test(test_perf_map),
+        cmocka_unit_test(test_jitdump),   cmocka_unit_test(test_bad_usage),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

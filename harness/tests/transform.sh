@@ -113,7 +113,7 @@ expect 0 '' "$work/empty.wasm" -o "$work/out.wasm"
 cmp "$work/empty.wasm" "$work/out.wasm"
 expect 0 '"reasons":[]' "$work/empty.wasm" -o "$work/out.wasm" --json
 expect 2 'needs -o' "$work/empty.wasm"
-expect 2 'identity or strip' "$work/empty.wasm" -o "$work/out.wasm" --visitor no
+expect 2 'identity, strip or native' "$work/empty.wasm" -o "$work/out.wasm" --visitor no
 expect 2 'needs --functions' "$work/empty.wasm" -o "$work/out.wasm" --visitor strip
 expect 2 'is 4 or 5' "$work/empty.wasm" -o "$work/out.wasm" --dwarf 3
 printf '\0asm\1\0\0\0\0\x11\x0b.debug_info\x40\0\0\0\x05' >"$work/short.wasm"

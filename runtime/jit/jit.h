@@ -108,6 +108,27 @@ uintptr_t rt_global_address(const struct rt_global *global);
  * map. */
 const uint8_t *rt_code_map_frames(const struct rt_code_map *map, size_t *ret_size);
 
+/* ---- Debug information ---- */
+
+/* A memory's second place in the process: at the very addresses that the module's pointers hold, so that
+ * debuggers can follow those. Offsets below vm.mmap_min_addr have no such place (link with
+ * -Wl,--global-base=65536 to have nothing there). One memory of a process can have it. */
+struct rt_low_view;
+/* Moves the memory's contents into pages that both places share; its own addresses stay. The memory's guest
+ * must not be running. *ret is NULL when the addresses are taken, or the system refuses. */
+RT_MUST_USE struct rt_error *rt_low_view_create(struct rt_memory *memory, struct rt_low_view **ret);
+void rt_low_view_destroy(struct rt_low_view *view);
+
+struct rt_dwarf_output;
+
+/* The module's DWARF rewritten for its compiled code (rt_dwarf_output_sections of runtime/dwarf/dwarf.h; to
+ * be destroyed by rt_dwarf_output_destroy; it outlives the map). With an instance, variables in its memory
+ * and its globals are found at their addresses in this process, for as long as the instance lives; without
+ * one, through the frame of a function, and what no function holds is optimised out. The code should be made
+ * with writable_locals of rt_compile_options. A module without DWARF has an empty output. */
+RT_MUST_USE struct rt_error *rt_native_dwarf(const struct rt_code_map *map, struct rt_instance *instance,
+                                             struct rt_dwarf_output **ret);
+
 /* ---- The debugger's JIT interface ---- */
 
 struct rt_jit_image;

@@ -1,0 +1,125 @@
+/* DWARF of a module rewritten for its compiled code (private to runtime/jit/). Reading order: native.c (the
+ * visitor and its ranges), native_types.c (pointers), native_expression.c (one expression for one machine
+ * range), native_location.c (for which ranges), native_lines.c. */
+#ifndef LOCKSTEP_RUNTIME_JIT_NATIVE_H
+#define LOCKSTEP_RUNTIME_JIT_NATIVE_H
+
+#include "runtime/dwarf/dwarf.h"
+#include "runtime/jit/jit.h"
+
+/* A pointer of the input, and what is added for it. */
+struct rt_native_pointer {
+    uint64_t position;
+    uint64_t wide;   /* name of the process's pointer to the same type; 0: nobody asked */
+    uint64_t target; /* name of what the input's pointer leads to; likewise */
+};
+
+struct rt_native {
+    const struct rt_code_map *map;
+    const struct rt_module *module;
+    struct rt_instance *instance; /* NULL: found through the frame */
+    bool has_memory;
+    uint64_t memory_base;  /* of the instance */
+    struct rt_arena arena; /* of one hook's call */
+
+    struct rt_native_pointer *pointers; /* of this unit, ascending by position */
+    size_t pointer_count, pointer_capacity;
+    uint64_t table_index; /* name of this unit's type of function pointers; 0: not met */
+};
+
+enum { /* what dwarf.h has no names for */
+       RT_NATIVE_TAG_array_type = 0x01,
+       RT_NATIVE_TAG_enumeration_type = 0x04,
+       RT_NATIVE_TAG_member = 0x0d,
+       RT_NATIVE_TAG_reference_type = 0x10,
+       RT_NATIVE_TAG_subroutine_type = 0x15,
+       RT_NATIVE_TAG_union_type = 0x17,
+       RT_NATIVE_TAG_inheritance = 0x1c,
+       RT_NATIVE_TAG_const_type = 0x26,
+       RT_NATIVE_TAG_volatile_type = 0x35,
+       RT_NATIVE_TAG_restrict_type = 0x37,
+       RT_NATIVE_TAG_rvalue_reference_type = 0x42,
+       RT_NATIVE_TAG_atomic_type = 0x47,
+       RT_NATIVE_TAG_call_site = 0x48,
+       RT_NATIVE_TAG_GNU_call_site = 0x4109,
+       RT_NATIVE_AT_calling_convention = 0x36,
+};
+
+/* The part of [low, high) that is one function's; `whole`: all of its body. False when there is none from
+ * low on. */
+struct rt_native_part {
+    uint32_t function;
+    uint32_t low, high; /* Wasm pcs */
+    bool is_whole;
+};
+bool rt_native_next_part(const struct rt_native *native, uint64_t low, uint64_t high,
+                         struct rt_native_part *ret);
+
+/* ---- native_types.c ---- */
+
+/* What a DIE's type is, past typedefs and qualifiers. */
+struct rt_native_type {
+    enum {
+        RT_NATIVE_OTHER,
+        RT_NATIVE_POINTER,  /* to data: `position` is its DIE */
+        RT_NATIVE_FUNCTION, /* a pointer to a function: an index into a table */
+    } kind;
+    uint64_t position;
+    uint64_t size; /* bytes of the input; 0: not known */
+};
+struct rt_error *rt_native_type_of(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
+                                   struct rt_native_type *ret);
+/* A number's bits, and whether it is of a base type with a sign. */
+struct rt_native_integer {
+    uint8_t bits; /* 0: no integer */
+    bool is_signed;
+};
+/* The base type at a position. */
+struct rt_error *rt_native_base_type(struct rt_dwarf_pass *pass, uint64_t position,
+                                     struct rt_native_integer *ret);
+/* The hooks' share of it. */
+struct rt_error *rt_native_type_attribute(struct rt_native *native, struct rt_dwarf_pass *pass,
+                                          const struct rt_dwarf_die *die, struct rt_dwarf_attribute *at);
+struct rt_error *rt_native_type_end(struct rt_native *native, struct rt_dwarf_pass *pass,
+                                    const struct rt_dwarf_die *die);
+/* Before the end of a unit: adds the types that it was found to need. */
+struct rt_error *rt_native_add_types(struct rt_native *native, struct rt_dwarf_pass *pass);
+
+/* ---- native_expression.c ---- */
+
+enum { RT_NATIVE_MOST_NEEDS = 8 };
+
+/* Something whose place depends on the machine pc. */
+struct rt_native_need {
+    enum { RT_NATIVE_LOCAL, RT_NATIVE_OPERAND, RT_NATIVE_INSTANCE } kind;
+    uint32_t index;
+};
+
+/* An expression with what it is for. */
+struct rt_native_expression {
+    const struct rt_dwarf_die *die;
+    struct rt_dwarf_span bytes;
+    struct rt_dwarf_span frame_base; /* of its function */
+    bool is_value;                   /* of an attribute that is a number, not a place */
+    struct rt_native_type type;      /* of the object */
+    struct rt_native_need needs[RT_NATIVE_MOST_NEEDS];
+    unsigned need_count;
+};
+
+/* Finds out what the expression needs. *ret_reason: why it cannot be translated at all, or NULL. */
+struct rt_error *rt_native_expression_needs(struct rt_native *native, struct rt_dwarf_pass *pass,
+                                            struct rt_native_expression *expression, const char **ret_reason);
+/* Builds the output's expression, with what is needed in these places. */
+struct rt_error *rt_native_expression_put(struct rt_native *native, struct rt_dwarf_pass *pass,
+                                          const struct rt_native_expression *expression,
+                                          const struct rt_machine_place *const *places,
+                                          const char **ret_reason);
+/* ---- Hooks in other files ---- */
+
+struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
+                                    unsigned name, const struct rt_dwarf_range *range,
+                                    struct rt_dwarf_span expression);
+struct rt_error *rt_native_sequence(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_unit *unit,
+                                    const struct rt_dwarf_row *rows, size_t count);
+
+#endif

@@ -1,0 +1,112 @@
+/* Line rows of compiled code: one sequence for each part of a function that the input has rows for. A row is
+ * at the first machine code of the instructions that it stands for; a row whose instructions have none is
+ * left out. Traps lie behind a function's end, and belong to their instructions' rows: no statement begins
+ * there. */
+#include "runtime/jit/native.h"
+
+/* A sequence that is being read, and what was put of it. */
+struct reading {
+    const struct rt_dwarf_row *rows; /* the last one ends it */
+    size_t count;
+    bool prologue_end; /* of a row that was left out */
+    bool is_open;
+    size_t shown; /* the last row that was put */
+};
+
+static void put(struct rt_dwarf_pass *pass, struct reading *reading, size_t index, uintptr_t machine,
+                bool is_stmt) {
+    struct rt_dwarf_row row = reading->rows[index];
+    row.address = machine;
+    row.is_stmt = row.is_stmt && is_stmt;
+    row.prologue_end = is_stmt && (row.prologue_end || reading->prologue_end);
+    row.basic_block = false;
+    row.epilogue_begin = row.epilogue_begin && is_stmt;
+    rt_dwarf_put_row(pass, &row);
+    if (is_stmt)
+        reading->prologue_end = false;
+    reading->is_open = true;
+    reading->shown = index;
+}
+
+static void end(struct rt_dwarf_pass *pass, struct reading *reading, uintptr_t machine) {
+    if (!reading->is_open)
+        return;
+    const struct rt_dwarf_row row = {.address = machine,
+                                     .file = reading->rows[reading->shown].file,
+                                     .line = reading->rows[reading->shown].line,
+                                     .end_sequence = true};
+    rt_dwarf_put_row(pass, &row);
+    reading->is_open = false;
+}
+
+/* The row of a pc; false when it is in none. */
+static bool row_of(const struct reading *reading, uint32_t pc, size_t *ret) {
+    size_t low = 0, high = reading->count; /* the first row past the pc */
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (reading->rows[middle].address <= pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *ret = low - 1;
+    return low > 0 && low < reading->count;
+}
+
+static struct rt_error *put_function(struct rt_native *native, struct rt_dwarf_pass *pass,
+                                     struct reading *reading, uint32_t function) {
+    const struct rt_dwarf_row *rows = reading->rows;
+    const struct rt_code_map_entry *entries;
+    size_t count, index, first = 0;
+    uint32_t start, code, past;
+    struct rt_error *error = rt_code_map_entries(native->map, function, &native->arena, &entries, &count);
+    if (error || !rt_module_function_range(native->module, function, &start, &code, &past))
+        return error;
+    const struct rt_machine_range machine = rt_code_map_function(native->map, function)->range;
+    while (first + 1 < reading->count && rows[first].address < start)
+        first++;
+    if (first + 1 == reading->count || rows[first].address >= past)
+        return NULL;
+    for (size_t i = 0, next = first; i < count; i++) {
+        const uintptr_t at = i == 0 ? machine.low : entries[i].machine;
+        bool has_row = row_of(reading, entries[i].pc, &index) && index >= first;
+        if (entries[i].pc < rows[first].address) { /* the prologue is the first row's */
+            index = first;
+            has_row = true;
+        }
+        if (!has_row) {
+            end(pass, reading, at);
+        } else if (entries[i].is_trap) {
+            if (!reading->is_open || reading->shown != index)
+                put(pass, reading, index, at, false);
+        } else if (!reading->is_open || reading->shown != index) {
+            for (; next < index; next++) {
+                reading->prologue_end |= rows[next].prologue_end;
+                if (rows[next].is_stmt && rows[next].address != rows[index].address)
+                    rt_dwarf_count(pass, "left out: a row whose instructions have no machine code");
+            }
+            put(pass, reading, index, at, true);
+            next = index + 1;
+        }
+    }
+    end(pass, reading, machine.high);
+    return NULL;
+}
+
+struct rt_error *rt_native_sequence(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_unit *unit,
+                                    const struct rt_dwarf_row *rows, size_t count) {
+    struct rt_native *native = user;
+    struct rt_native_part part;
+    struct rt_error *error = NULL;
+    struct reading reading = {.rows = rows, .count = count};
+    (void)unit;
+    uint64_t low = rows[0].address;
+    const uint64_t high = rows[count - 1].address;
+    while (!error && rt_native_next_part(native, low, high, &part)) {
+        reading.prologue_end = false;
+        error = put_function(native, pass, &reading, part.function);
+        low = part.high;
+    }
+    rt_arena_clear(&native->arena);
+    return error;
+}
