@@ -91,7 +91,7 @@ static int set_up(void **state) {
 /* ---- GDB ---- */
 
 #define START                                                                                                \
-    "set breakpoint pending on\nset confirm off\nset pagination off\nset width 0\n"                          \
+    "set breakpoint pending on\nset confirm off\nset pagination off\nset width 0\nset backtrace past-main\n" \
     "break leaf\nrun\nbt\n"
 
 static void need_gdb(void) {
@@ -158,7 +158,7 @@ static void test_lldb(void **state) {
 static void test_trap(void **state) {
     (void)state;
     need_gdb();
-    write_file("script", "run\nbt\nbreak st_session_stop\ncontinue\nbt\ncontinue\n");
+    write_file("script", "set backtrace past-main\nrun\nbt\nbreak st_session_stop\ncontinue\nbt\ncontinue\n");
     EXPECT("$G $L run -g program.wasm -- more", 0, "received signal SIGILL", " in leaf (n=99) at program.c:5",
            "#0", " in leaf (n=99)", "#1", " in middle (n=99)", " in rt_x86_64_enter ()", "libc_start_main",
            "#0", "st_session_stop (", "<signal handler called>", "rt_x86_64_unwind ()", " in middle (n=99)",
