@@ -3,14 +3,12 @@
 #include "harness/bench.h"
 
 #include "harness/bench_runtime.h"
-#include "harness/data.h"
 #include "harness/interrupt.h"
 #include "harness/json.h"
 #include "harness/process.h"
 
 #include "runtime/trace/trace.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -454,15 +452,10 @@ static void unload(struct bench *bench) {
 
 static struct rt_error *find(struct bench *bench, struct hx_tools *tools, struct hx_temp *temp) {
     const struct hx_tools_choice choice = {.cc = HX_DEFAULT_CC, .optimisation = "-O2"};
-    char *place = rt_arena_alloc(bench->arena, PATH_MAX + 64);
+    struct rt_error *error = hx_bench_corpus(bench->arena, &bench->context.corpus);
 
-    if (!place)
-        return rt_error_out_of_memory();
-    bench->context.corpus = hx_data_folder("bench", LOCKSTEP_BENCH, place, PATH_MAX + 64);
-    if (!bench->context.corpus)
-        return rt_error_format(RT_USAGE, "the benchmark's programs are missing: no folder %s",
-                               LOCKSTEP_BENCH);
-    struct rt_error *error = hx_temp_create(temp);
+    if (!error)
+        error = hx_temp_create(temp);
     if (!error)
         error = hx_tools_find(&choice, temp, tools);
     bench->context.tools = tools;
@@ -472,19 +465,11 @@ static struct rt_error *find(struct bench *bench, struct hx_tools *tools, struct
 }
 
 static struct rt_error *check_values(const struct values *values) {
-    for (size_t i = 0; i < values->programs.count; i++) {
-        bool found = false;
-        for (size_t j = 0; j < WORKLOADS; j++)
-            found = found || strcmp(values->programs.items[i], workloads[j].name) == 0;
-        if (!found)
-            return rt_error_format(RT_USAGE, "--program: there is no program '%s'",
-                                   values->programs.items[i]);
-    }
-    if (values->rounds == 0 || values->rounds > HX_SAMPLES_MAX)
-        return rt_error_format(RT_USAGE, "--rounds: from 1 to %d", HX_SAMPLES_MAX);
-    if (values->percent > 10000)
-        return rt_error_format(RT_USAGE, "--work: up to 10000 percent");
-    return NULL;
+    const char *names[WORKLOADS];
+
+    for (size_t i = 0; i < WORKLOADS; i++)
+        names[i] = workloads[i].name;
+    return hx_bench_check(&values->programs, names, WORKLOADS, values->rounds, values->percent);
 }
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {

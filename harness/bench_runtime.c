@@ -3,12 +3,10 @@
 #include "harness/bench.h"
 
 #include "harness/bench_runtime.h"
-#include "harness/data.h"
 #include "harness/interrupt.h"
 #include "harness/json.h"
 #include "harness/process.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -403,16 +401,11 @@ static struct rt_error *find_optional(struct bench *bench, const char *name, con
 
 static struct rt_error *find(struct bench *bench, struct hx_tools *tools, struct hx_temp *temp) {
     struct hx_tools_choice choice = {.cc = HX_DEFAULT_CC, .optimisation = "-O2"};
-    char *place = rt_arena_alloc(bench->arena, PATH_MAX + 64);
     const char *csmith;
+    struct rt_error *error = hx_bench_corpus(bench->arena, &bench->context.corpus);
 
-    if (!place)
-        return rt_error_out_of_memory();
-    bench->context.corpus = hx_data_folder("bench", LOCKSTEP_BENCH, place, PATH_MAX + 64);
-    if (!bench->context.corpus)
-        return rt_error_format(RT_USAGE, "the benchmark's programs are missing: no folder %s",
-                               LOCKSTEP_BENCH);
-    struct rt_error *error = hx_temp_create(temp);
+    if (!error)
+        error = hx_temp_create(temp);
     if (!error)
         error = find_optional(bench, "node", "nodejs", &bench->context.node);
     if (!error)
@@ -436,19 +429,11 @@ static struct rt_error *find(struct bench *bench, struct hx_tools *tools, struct
 }
 
 static struct rt_error *check_values(const struct values *values) {
-    for (size_t i = 0; i < values->programs.count; i++) {
-        bool found = false;
-        for (size_t j = 0; j < HX_BENCH_PROGRAMS; j++)
-            found = found || strcmp(values->programs.items[i], hx_bench_programs[j].name) == 0;
-        if (!found)
-            return rt_error_format(RT_USAGE, "--program: there is no program '%s'",
-                                   values->programs.items[i]);
-    }
-    if (values->rounds == 0 || values->rounds > HX_SAMPLES_MAX)
-        return rt_error_format(RT_USAGE, "--rounds: from 1 to %d", HX_SAMPLES_MAX);
-    if (values->percent > 10000)
-        return rt_error_format(RT_USAGE, "--work: up to 10000 percent");
-    return NULL;
+    const char *names[HX_BENCH_PROGRAMS];
+
+    for (size_t i = 0; i < HX_BENCH_PROGRAMS; i++)
+        names[i] = hx_bench_programs[i].name;
+    return hx_bench_check(&values->programs, names, HX_BENCH_PROGRAMS, values->rounds, values->percent);
 }
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {

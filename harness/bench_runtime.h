@@ -4,6 +4,7 @@
 #define LOCKSTEP_HARNESS_BENCH_RUNTIME_H
 
 #include "harness/buffer.h"
+#include "harness/options.h"
 #include "harness/samples.h"
 #include "harness/tools.h"
 
@@ -20,6 +21,12 @@ struct hx_bench_context {
 };
 
 /* ---- Programs (bench_programs.c) ---- */
+
+/* Finds the folder of our own programs; its name is in the arena. */
+RT_MUST_USE struct rt_error *hx_bench_corpus(struct rt_arena *arena, const char **ret);
+/* Checks what --program, --rounds and --work say; RT_USAGE. `names` are the programs that there are. */
+RT_MUST_USE struct rt_error *hx_bench_check(const struct hx_list *programs, const char *const *names,
+                                            size_t count, uint64_t rounds, uint64_t percent);
 
 struct hx_bench_program {
     const char *name;

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -26,6 +27,20 @@ static inline int run_shell(const char *line, unsigned time_limit, struct hx_buf
     assert_false(process.timed_out);
     *output = process.output;
     return WIFEXITED(process.status) ? WEXITSTATUS(process.status) : 128;
+}
+
+/* Fails when the line does not end with the status, or what it prints does not have the text. */
+__attribute__((unused)) static void expect_shell(const char *line, unsigned time_limit, int status,
+                                                 const char *text) {
+    struct hx_buffer output = {0};
+    const int got = run_shell(line, time_limit, &output);
+
+    if (got != status || !strstr(hx_buffer_string(&output), text)) {
+        print_error("%s\nexit status %d, expected %d and '%s'\n%s\n", line, got, status, text,
+                    hx_buffer_string(&output));
+        fail();
+    }
+    hx_buffer_clear(&output);
 }
 
 /* The group's set_up makes the folder; this removes it. */

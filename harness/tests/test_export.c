@@ -7,16 +7,9 @@
 
 static void expect(const char *line, int status, const char *text) {
     char command[4096];
-    struct hx_buffer output = {0};
     snprintf(command, sizeof command, "export LOCKSTEP='%s'; L=$LOCKSTEP; { %s; } 2>&1", LOCKSTEP_BINARY,
              line);
-    const int got = run_shell(command, 120000, &output);
-    if (got != status || !strstr(hx_buffer_string(&output), text)) {
-        print_error("%s\nexit status %d, expected %d and '%s'\n%s\n", line, got, status, text,
-                    hx_buffer_string(&output));
-        fail();
-    }
-    hx_buffer_clear(&output);
+    expect_shell(command, 120000, status, text);
 }
 
 /* Calls by the C library, and some that no library makes: pointers outside of memory and across its end, a

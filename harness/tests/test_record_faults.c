@@ -11,17 +11,10 @@
 
 /* Runs a shell line, in which $L is the lockstep command. */
 static void expect_within(const char *line, unsigned time_limit, int status, const char *text) {
-    struct hx_buffer output = {0};
     char command[4096];
 
     snprintf(command, sizeof command, "L='%s'; { %s; } 2>&1", LOCKSTEP_BINARY, line);
-    const int got = run_shell(command, time_limit, &output);
-    if (got != status || !strstr(hx_buffer_string(&output), text)) {
-        print_error("%s\nexit status %d, expected %d and '%s'\n%s\n", line, got, status, text,
-                    hx_buffer_string(&output));
-        fail();
-    }
-    hx_buffer_clear(&output);
+    expect_shell(command, time_limit, status, text);
 }
 
 static void expect(const char *line, int status, const char *text) {

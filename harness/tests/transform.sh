@@ -24,8 +24,15 @@ fail() {
     failed=1
 }
 
+# The line rows of a module, with files by their names: DWARF 4 counts files from 1, DWARF 5 from 0.
 rows() {
-    "$dwarfdump" --debug-line "$1" | grep '^0x' || true
+    "$dwarfdump" --debug-line "$1" | awk '
+        /^debug_line\[/ { split("", directory); split("", file) }
+        /^include_directories\[/ { sub(/^[^[]*\[ */, ""); number = $0 + 0; sub(/^[^"]*/, ""); directory[number] = number ? $0 : "" }
+        /^file_names\[/ { sub(/^[^[]*\[ */, ""); number = $0 + 0 }
+        $1 == "name:" { file[number] = substr($0, index($0, "\"")) }
+        $1 == "dir_index:" { file[number] = directory[$2] file[number] }
+        /^0x/ { $4 = file[$4]; print }'
 }
 
 # check MODULE VERSION...

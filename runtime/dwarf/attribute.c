@@ -47,18 +47,10 @@ static struct rt_error *read_raw(const struct rt_dwarf_unit *unit, struct rt_cur
 
 /* ---- Meaning ---- */
 
-/* The string at an offset of a section of strings. */
 static struct rt_error *read_string(struct rt_dwarf_pass *pass, enum rt_dwarf_section section,
                                     uint64_t offset, struct rt_dwarf_span *ret) {
-    struct rt_cursor cursor;
-    struct rt_error *error = rt_dwarf_section_at(pass, section, offset, &cursor);
-    if (error)
-        return error;
-    const uint8_t *end = memchr(cursor.next, 0, rt_cursor_left(&cursor));
-    if (!end)
-        return rt_dwarf_section_error(rt_cursor_error(&cursor, "a string without an end"), section);
-    *ret = (struct rt_dwarf_span){cursor.next, (size_t)(end - cursor.next)};
-    return rt_dwarf_charge(pass, ret->size);
+    struct rt_error *error = rt_dwarf_string_at(pass, section, offset, ret);
+    return error ? error : rt_dwarf_charge(pass, ret->size);
 }
 
 static struct rt_error *look_up(struct rt_dwarf_pass *pass, const struct rt_dwarf_unit *unit,

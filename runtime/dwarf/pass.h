@@ -454,6 +454,10 @@ void rt_dwarf_refer(struct rt_dwarf_pass *pass, uint64_t target, enum rt_dwarf_s
 
 /* ---- strings.c ---- */
 
+/* The string at an offset of an input section, without its zero. */
+RT_MUST_USE struct rt_error *rt_dwarf_string_at(const struct rt_dwarf_pass *pass,
+                                                enum rt_dwarf_section section, uint64_t offset,
+                                                struct rt_dwarf_span *ret);
 /* The output's offset of the string at an offset of .debug_str or .debug_line_str, which goes into the same
  * section.
  */

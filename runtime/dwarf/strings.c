@@ -14,9 +14,8 @@ static uint32_t append(struct rt_dwarf_pass *pass, enum rt_dwarf_section section
     return offset;
 }
 
-/* The string at an offset of an input section, with its zero. */
-static struct rt_error *read(const struct rt_dwarf_pass *pass, enum rt_dwarf_section section, uint64_t offset,
-                             size_t *ret) {
+struct rt_error *rt_dwarf_string_at(const struct rt_dwarf_pass *pass, enum rt_dwarf_section section,
+                                    uint64_t offset, struct rt_dwarf_span *ret) {
     struct rt_cursor cursor;
     struct rt_error *error = rt_dwarf_section_at(pass, section, offset, &cursor);
     if (error)
@@ -24,7 +23,7 @@ static struct rt_error *read(const struct rt_dwarf_pass *pass, enum rt_dwarf_sec
     const uint8_t *end = memchr(cursor.next, 0, rt_cursor_left(&cursor));
     if (!end)
         return rt_dwarf_section_error(rt_cursor_error(&cursor, "a string without an end"), section);
-    *ret = (size_t)(end - cursor.next);
+    *ret = (struct rt_dwarf_span){cursor.next, (size_t)(end - cursor.next)};
     return NULL;
 }
 
@@ -40,7 +39,7 @@ struct rt_error *rt_dwarf_string_copy(struct rt_dwarf_pass *pass, enum rt_dwarf_
                                       uint64_t offset, uint32_t *ret) {
     const uint8_t *bytes = pass->input->at[section].bytes;
     const uint64_t tag = section == RT_DWARF_LINE_STR ? (uint64_t)1 << 62 : (uint64_t)1 << 61;
-    size_t size = 0;
+    struct rt_dwarf_span string;
     *ret = 0;
     struct rt_dwarf_map_entry *entry =
         rt_dwarf_map_find(&pass->strings, pass->budget, tag | (uint32_t)offset);
@@ -50,7 +49,7 @@ struct rt_error *rt_dwarf_string_copy(struct rt_dwarf_pass *pass, enum rt_dwarf_
         *ret = entry->value;
         return NULL;
     }
-    struct rt_error *error = read(pass, section, offset, &size);
+    struct rt_error *error = rt_dwarf_string_at(pass, section, offset, &string);
     if (error)
         return error;
     const uint64_t start = find_start(bytes, offset);
@@ -60,7 +59,7 @@ struct rt_error *rt_dwarf_string_copy(struct rt_dwarf_pass *pass, enum rt_dwarf_
         return rt_dwarf_check(pass);
     if (!entry->key)
         rt_dwarf_map_fill(&pass->strings, entry, tag | start,
-                          append(pass, section, bytes + start, (size_t)(offset - start) + size), 0);
+                          append(pass, section, bytes + start, (size_t)(offset - start) + string.size), 0);
     *ret = entry->value + (uint32_t)(offset - start);
     if (start == offset)
         return NULL;

@@ -296,6 +296,19 @@ static struct rt_trace_reader *open_reader(const struct rt_trace_memory *bytes) 
     return reader;
 }
 
+/* The number of the first event of a kind, which is there. */
+MAYBE_UNUSED static uint64_t first_of(const struct recording *recording, uint8_t kind) {
+    struct rt_trace_reader *reader = open_reader(&recording->bytes);
+    const struct rt_trace_event *event;
+    do {
+        expect_good(rt_trace_reader_next(reader, &event));
+        assert_non_null(event);
+    } while (event->kind != kind);
+    const uint64_t number = event->number;
+    rt_trace_reader_destroy(reader);
+    return number;
+}
+
 /* Replays a trace; with `again`, the replay is recorded there. */
 MAYBE_UNUSED static struct rt_error *replay(const struct recording *recording,
                                             const struct rt_trace_memory *bytes, enum rt_engine engine,

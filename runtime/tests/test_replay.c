@@ -202,27 +202,16 @@ static void expect_message(edit change, uint64_t at, const char *text) {
     free(bytes.bytes);
 }
 
-static uint64_t first_of(uint8_t kind) {
-    struct rt_trace_reader *reader = open_reader(&recording.bytes);
-    const struct rt_trace_event *event;
-    do {
-        expect_good(rt_trace_reader_next(reader, &event));
-        assert_non_null(event);
-    } while (event->kind != kind);
-    const uint64_t number = event->number;
-    rt_trace_reader_destroy(reader);
-    return number;
-}
-
 static void test_both_sides_are_shown(void **state) {
     (void)state;
-    expect_message(other_guest_values, first_of(RT_TRACE_IMPORT_CALL),
+    expect_message(other_guest_values, first_of(&recording, RT_TRACE_IMPORT_CALL),
                    "import call env.f: argument 0: expected i32 2 (0x2), got i32 3 (0x3)");
-    expect_message(other_ends, first_of(RT_TRACE_INSTANTIATION_TRAP),
+    expect_message(other_ends, first_of(&recording, RT_TRACE_INSTANTIATION_TRAP),
                    "trap: expected \"out of bounds table access\", got \"out of bounds memory access\"");
-    expect_message(other_kind, first_of(RT_TRACE_GUEST_RETURN),
+    expect_message(other_kind, first_of(&recording, RT_TRACE_GUEST_RETURN),
                    "expected guest trap \"unreachable\", got guest return");
-    expect_message(other_ends, first_of(RT_TRACE_MEMORY_GROW), "memory grow: old: expected 0, got 1");
+    expect_message(other_ends, first_of(&recording, RT_TRACE_MEMORY_GROW),
+                   "memory grow: old: expected 0, got 1");
 }
 
 static void test_another_module(void **state) {

@@ -38,11 +38,6 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static uint64_t random_below(uint64_t *state, uint64_t bound) {
-    *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (*state >> 33) % bound;
-}
-
 static void expect_stop(struct travel *travel, uint64_t number) {
     assert_int_equal(st_timeline_position(travel->timeline), number);
     if (digest(travel, st_timeline_event(travel->timeline)) != digests[number])

@@ -79,11 +79,6 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static uint64_t random_below(uint64_t *state, uint64_t bound) {
-    *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (*state >> 33) % bound;
-}
-
 /* ---- Breakpoints ---- */
 
 static bool is_wanted(uint64_t number, enum st_until until, uint64_t origin, const uint64_t pcs[2]) {

@@ -13,6 +13,11 @@ enum { ROUNDS = 24, EXITS = 101 };
 /* The engine of the test that runs. */
 static enum rt_engine tested_engine;
 
+static uint64_t random_below(uint64_t *state, uint64_t bound) {
+    *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    return (*state >> 33) % bound;
+}
+
 /* ---- The host ---- */
 
 struct host {

@@ -9,14 +9,6 @@
 /* libFuzzer's own mutator; not there in other fuzzers. */
 __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t room);
 
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *data, size_t size, const uint8_t *other, size_t other_size,
-                                 uint8_t *out, size_t room, unsigned seed);
-void *afl_custom_init(void *fuzzer, unsigned seed);
-void afl_custom_deinit(void *state);
-size_t afl_custom_fuzz(void *state, uint8_t *data, size_t size, uint8_t **out, uint8_t *other,
-                       size_t other_size, size_t room);
-
 enum { BYTES_PERCENT = 10 }; /* so many mutants are not of events, but of bytes */
 
 /* A mutant of the bytes as such. */

@@ -53,4 +53,14 @@ struct fuzz_event fuzz_event_make(struct rt_arena *arena, struct hx_random *rand
 /* Changes a byte or two; `size` is not 0. */
 void fuzz_bytes_change(uint8_t *bytes, size_t size, struct hx_random *random);
 
+/* ---- What fuzzers call (hooks.c) ---- */
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed);
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data, size_t size, const uint8_t *other, size_t other_size,
+                                 uint8_t *out, size_t room, unsigned seed);
+void *afl_custom_init(void *fuzzer, unsigned seed);
+void afl_custom_deinit(void *state);
+size_t afl_custom_fuzz(void *state, uint8_t *data, size_t size, uint8_t **out, uint8_t *other,
+                       size_t other_size, size_t room);
+
 #endif

@@ -4,15 +4,6 @@
 
 #include "runtime/tests/trace_events.h"
 
-/* hooks.c: what fuzzers call. */
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *data, size_t size, const uint8_t *other, size_t other_size,
-                                 uint8_t *out, size_t room, unsigned seed);
-void *afl_custom_init(void *fuzzer, unsigned seed);
-void afl_custom_deinit(void *state);
-size_t afl_custom_fuzz(void *state, uint8_t *data, size_t size, uint8_t **out, uint8_t *other,
-                       size_t other_size, size_t room);
-
 enum { EVENTS = 60, ROOM = 1 << 14, MUTANTS = 2000 };
 
 /* An input of the target: a byte, and a trace. */
