@@ -22,6 +22,7 @@ extern const struct hx_command hx_command_wast;
 extern const struct hx_command hx_command_trace;
 extern const struct hx_command hx_command_transform;
 extern const struct hx_command hx_command_bench;
+extern const struct hx_command hx_command_selftest;
 
 /* Runs `lockstep` with these arguments and returns its exit status. */
 int hx_main(int argc, char **argv);

@@ -51,6 +51,34 @@ struct rt_error *hx_compile_sites(const struct rt_module *module, const struct s
     return error;
 }
 
+static int compare_sites(const void *a, const void *b) {
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Compiles it with a site for each row of the line table and each function. */
+static struct rt_error *compile_rows(const struct rt_module *module, const struct st_debug *debug,
+                                     enum rt_engine engine, struct rt_code **ret) {
+    struct rt_compile_options options = {.engine = engine};
+    size_t row_count, function_count;
+    const struct st_row *rows = st_debug_rows(debug, &row_count);
+    const struct st_function *functions = st_debug_functions(debug, &function_count);
+    uint32_t *sites = malloc((row_count + function_count + 1) * sizeof *sites);
+
+    if (!sites)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < row_count; i++)
+        if (!rows[i].end_sequence)
+            sites[options.site_count++] = (uint32_t)rows[i].pc;
+    for (size_t i = 0; i < function_count; i++)
+        sites[options.site_count++] = (uint32_t)functions[i].entry;
+    qsort(sites, options.site_count, sizeof *sites, compare_sites);
+    options.sites = sites;
+    struct rt_error *error = rt_code_create(module, &options, ret);
+    free(sites);
+    return error;
+}
+
 static struct rt_error *load_wasm(const char *path, const struct hx_pair_options *options,
                                   struct hx_pair *pair) {
     const struct rt_wasi_options wasi = {.args = arguments,
@@ -68,7 +96,8 @@ static struct rt_error *load_wasm(const char *path, const struct hx_pair_options
         error = st_debug_open_wasm(pair->module, &pair->debug);
     if (error)
         return rt_error_context(error, "%s", path);
-    error = hx_compile_sites(pair->module, pair->debug, options->engine, &pair->code);
+    error = (options->all_rows ? compile_rows : hx_compile_sites)(pair->module, pair->debug, options->engine,
+                                                                  &pair->code);
     if (!error)
         error = rt_store_create(&pair->store);
     if (!error)
@@ -90,6 +119,12 @@ struct rt_error *hx_pair_open(const char *native, const char *wasm, const struct
     if (!error)
         error = load_native(native, ret);
     return error;
+}
+
+struct rt_error *hx_pair_open_wasm(const char *wasm, const struct hx_pair_options *options,
+                                   struct hx_pair *ret) {
+    *ret = (struct hx_pair){0};
+    return load_wasm(wasm, options, ret);
 }
 
 void hx_pair_close(struct hx_pair *pair) {

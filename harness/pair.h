@@ -24,12 +24,17 @@ struct hx_pair_options {
     /* What the Wasm guest prints (see rt_wasi_options). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);
     void *write_user;
+    /* The module's code has sites at all line rows and functions' starts, not only where the oracle may stop. */
+    bool all_rows;
 };
 
 /* Loads both. A shared object runs its constructors here, so this belongs in a process of its own. The native
  * program prints to this process's descriptors 1 and 2. Close the pair on error too. */
 RT_MUST_USE struct rt_error *hx_pair_open(const char *native, const char *wasm,
                                           const struct hx_pair_options *options, struct hx_pair *ret);
+/* Loads a module alone, as the second of a pair. */
+RT_MUST_USE struct rt_error *hx_pair_open_wasm(const char *wasm, const struct hx_pair_options *options,
+                                               struct hx_pair *ret);
 void hx_pair_close(struct hx_pair *pair);
 
 #endif
