@@ -26,12 +26,6 @@ static bool drop_output(void *user, int fd, const void *bytes, size_t size) {
     return true;
 }
 
-/* What neither witness can show is no difference between them. */
-static bool is_difference(const struct or_finding *finding) {
-    const char *a = finding->witnesses[0].state, *b = finding->witnesses[1].state;
-    return !a || !b || strcmp(a, b) != 0;
-}
-
 /* A module beside itself with other debug information. */
 static struct rt_error *compare_twins(const struct hx_setup *setup, const char *reference, const char *wasm,
                                       struct hx_result *result) {
@@ -40,7 +34,8 @@ static struct rt_error *compare_twins(const struct hx_setup *setup, const char *
                                        .max_visits = setup->max_visits,
                                        .max_time = setup->time_limit,
                                        .max_idle = setup->time_limit / 4,
-                                       .is_one_compiler = true};
+                                       .is_one_compiler = true,
+                                       .is_same_code = true};
     const char *const paths[2] = {reference, wasm};
     struct or_report *report = NULL;
     struct hx_pair pairs[2] = {0};
@@ -56,8 +51,7 @@ static struct rt_error *compare_twins(const struct hx_setup *setup, const char *
         result->stops = report->stops;
         result->values = report->values;
         for (size_t i = 0; i < report->finding_count; i++)
-            if (is_difference(&report->findings[i]) &&
-                !hx_result_add(result, or_kind_name(report->findings[i].kind), &report->findings[i]))
+            if (!hx_result_add(result, or_kind_name(report->findings[i].kind), &report->findings[i]))
                 error = rt_error_out_of_memory();
         result->verdict = result->finding_count                  ? HX_DIFFER
                           : report->ended[0] && report->ended[1] ? HX_AGREE

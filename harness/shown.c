@@ -312,6 +312,7 @@ static uint64_t body_of(const struct hx_shown *shown, uint32_t function) {
 struct stop {
     uint64_t function; /* its name's hash */
     uint32_t line;     /* 0: no stop */
+    bool is_made;      /* a pass of the pc was a stop of its own */
 };
 
 /* By index of a run's pcs. */
@@ -319,8 +320,8 @@ static struct stop stop_at(const struct hx_shown *shown, uint64_t low, uint64_t 
     const struct hx_shown_row *row = row_at(shown, low, pc);
     const uint32_t function = row && row->is_stmt && row->line ? function_at(shown, pc) : NO_DIE;
     if (function == NO_DIE || pc < body_of(shown, function))
-        return (struct stop){0, 0};
-    return (struct stop){mix_text(1, find(shown, function, HX_SHOWN_name)), row->line};
+        return (struct stop){0};
+    return (struct stop){mix_text(1, find(shown, function, HX_SHOWN_name)), row->line, false};
 }
 
 static size_t index_of(const struct hx_passes *passes, uint64_t pc) {
@@ -362,8 +363,10 @@ static struct rt_error *make_stops(const struct hx_shown *shown, const struct hx
             ret->at[index] = stop_at(shown, pass->low, pass->pc);
         is_known[index] = true;
         const struct stop stop = ret->at[index];
-        if (stop.line && last[pass->activation] != stop.line)
+        if (stop.line && last[pass->activation] != stop.line) {
             ret->sequence[ret->count++] = stop;
+            ret->at[index].is_made = true;
+        }
         if (stop.line)
             last[pass->activation] = stop.line;
     }
@@ -399,7 +402,7 @@ struct rt_error *hx_shown_compare(struct hx_shown *a, struct hx_shown *b, const 
     if (!error && passes->count)
         compare_places(&places[0], &places[1], ret);
     for (size_t k = 0; !error && k < passes->pc_count; k++) {
-        if (!stops[0].at[k].line && !stops[1].at[k].line)
+        if (!stops[0].at[k].is_made && !stops[1].at[k].is_made)
             continue;
         for (int i = 0; i < 2; i++)
             show_place(both[i], passes->pcs[k], &places[i]);

@@ -124,6 +124,7 @@ static struct rt_error *run(struct or_comparison *comparison) {
 
 static void conclude(struct or_comparison *comparison) {
     struct or_report *report = &comparison->report->public;
+    or_report_deferred(comparison);
     for (int i = 0; i < 2; i++) {
         report->ended[i] = comparison->sides[i].has_ended;
         report->status[i] = comparison->sides[i].status;
@@ -152,13 +153,13 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
     for (int i = 0; i < 2; i++) {
         debug[i] = st_session_debug(witnesses[i].session);
         comparison->match.sessions[i] = witnesses[i].session;
-        comparison->sides[i] = (struct or_side){.name = witnesses[i].name,
-                                                .session = witnesses[i].session,
-                                                .debug = debug[i],
-                                                .fill_locals = options->is_unoptimised};
+        comparison->sides[i] =
+            (struct or_side){.name = witnesses[i].name,
+                             .session = witnesses[i].session,
+                             .debug = debug[i],
+                             .fill_locals = options->is_unoptimised && !options->leave_locals};
     }
-    if ((error = or_match_build(&comparison->match, debug,
-                                options->is_unoptimised && options->is_one_compiler, &report->arena)))
+    if ((error = or_match_build(&comparison->match, debug, options, &report->arena)))
         goto out;
     count_lines(comparison);
     or_report_lone_rows(comparison);

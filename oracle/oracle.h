@@ -74,10 +74,14 @@ struct or_options {
     /* The code is unoptimised: locals have storage of their own, and get a fixed pattern at a function's
      * first stop. */
     bool is_unoptimised;
+    bool leave_locals; /* they get no pattern all the same: nothing is written into the debuggees */
     /* One compiler made both, so that unoptimised code has a function's statements in one order: its line
      * rows are paired in that order, and a row that does something, on a line that the other side lacks, is a
      * finding of kind line_missing. */
     bool is_one_compiler;
+    /* Both run the same machine's code, and only their debug information is to be compared: their rows are
+     * paired in order in optimised code, too. */
+    bool is_same_code;
     struct or_progress *progress; /* may be NULL */
     /* Runs in the forked child that looks ahead, before it steps: silence what must not be printed twice. */
     void (*in_child)(void *user);

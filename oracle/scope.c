@@ -34,6 +34,34 @@ static const char *shape_of(struct or_comparison *comparison, const struct or_va
                            or_dwarf_shape(comparison, variable->side[1], place ? &place[1] : NULL));
 }
 
+void or_compare_storage(struct or_comparison *comparison, const struct or_variable *const variables[2],
+                        const uint64_t first[2], const uint64_t second[2]) {
+    struct rt_arena *arena = &comparison->report->arena;
+    bool is_shared[2];
+    for (int side = 0; side < 2; side++) {
+        const uint64_t sizes[2] = {variables[0]->layout->size[side], variables[1]->layout->size[side]};
+        if (first[side] == OR_NO_ADDRESS || second[side] == OR_NO_ADDRESS || !sizes[0] || !sizes[1])
+            return;
+        is_shared[side] = first[side] < second[side] + sizes[1] && second[side] < first[side] + sizes[0];
+    }
+    if (is_shared[0] == is_shared[1])
+        return;
+    for (int which = 0; which < 2; which++) {
+        const struct or_variable *variable = variables[which];
+        const char *name = variable->side[0]->name, *other = variables[!which]->side[0]->name;
+        struct or_finding *finding =
+            or_report_defer(comparison, OR_VALUE, name, other,
+                            rt_arena_printf(arena, "%s/shared", shape_of(comparison, variable, NULL)),
+                            rt_arena_printf(arena, "one side shows it in the storage of '%s'", other));
+        for (int side = 0; finding && side < 2; side++) {
+            finding->witnesses[side].value =
+                rt_arena_printf(arena, "at 0x%llx%s%s", (unsigned long long)(which ? second : first)[side],
+                                is_shared[side] ? ", shared with " : "", is_shared[side] ? other : "");
+            finding->witnesses[side].dwarf = or_dwarf_words(comparison, variable->side[side], NULL);
+        }
+    }
+}
+
 static const char *state_word(const struct st_place *place) {
     return place->kind == ST_PLACE_OPTIMIZED_OUT   ? "optimized_out"
            : place->kind == ST_PLACE_IRRETRIEVABLE ? "irretrievable"
@@ -93,6 +121,9 @@ bool or_place_variable(struct or_comparison *comparison, const struct or_variabl
     }
     if (object[0] && object[1])
         return true;
+    /* Of one code, what neither debug information can show is no difference. */
+    if (comparison->options.is_same_code && place[0].kind == place[1].kind)
+        return false;
     if (place[0].kind == ST_PLACE_IRRETRIEVABLE || place[1].kind == ST_PLACE_IRRETRIEVABLE)
         report_state(comparison, variable, place, OR_IRRETRIEVABLE);
     else if ((place[0].kind == ST_PLACE_OPTIMIZED_OUT) != (place[1].kind == ST_PLACE_OPTIMIZED_OUT))
@@ -229,7 +260,7 @@ static struct rt_error *plan_variable(struct or_comparison *comparison, struct o
     return NULL;
 }
 
-static bool is_same_variable(const struct st_variable *a, const struct st_variable *b) {
+bool or_is_same_variable(const struct st_variable *a, const struct st_variable *b) {
     return a->line == b->line && a->is_parameter == b->is_parameter && !strcmp(a->name, b->name);
 }
 
@@ -293,7 +324,7 @@ static struct rt_error *fill_plan(struct or_comparison *comparison, struct or_sc
     for (size_t i = 0; i < count[0]; i++) {
         const struct st_variable *a = visible[0][i];
         size_t j = 0;
-        while (j < count[1] && (is_taken[j] || !is_same_variable(a, visible[1][j])))
+        while (j < count[1] && (is_taken[j] || !or_is_same_variable(a, visible[1][j])))
             j++;
         if (j == count[1]) {
             report_absent(comparison, a, 0);
@@ -318,7 +349,7 @@ static struct rt_error *fill_plan(struct or_comparison *comparison, struct or_sc
     return NULL;
 }
 
-static struct rt_error *scope_plan(struct or_comparison *comparison, const struct or_scope_plan **ret) {
+static struct rt_error *scope_plan(struct or_comparison *comparison, struct or_scope_plan **ret) {
     const struct or_side *n = &comparison->sides[0], *w = &comparison->sides[1];
     const struct st_scope *a = n->point->scope, *b = w->point->scope;
     struct or_scope_plan **bucket = &comparison->scope_plans[pair_bucket(a, b)];
@@ -409,8 +440,22 @@ static bool is_unassigned(const struct or_comparison *comparison, const struct o
     return false;
 }
 
+/* Variables of one scope whose storage overlaps on one side alone. In unoptimised code each keeps its own. */
+static void compare_storage(struct or_comparison *comparison, struct or_scope_plan *plan,
+                            const struct or_frame_pair *pair) {
+    for (size_t i = 0; i < plan->variable_count; i++)
+        for (size_t k = i + 1; k < plan->variable_count; k++) {
+            const uint32_t a = plan->variables[i], b = plan->variables[k];
+            const struct or_variable *const both[2] = {&plan->function->variables[a],
+                                                       &plan->function->variables[b]};
+            if (pair->copies[a].is_known && pair->copies[b].is_known)
+                or_compare_storage(comparison, both, pair->copies[a].address, pair->copies[b].address);
+        }
+    plan->is_storage_checked = true;
+}
+
 struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
-    const struct or_scope_plan *plan;
+    struct or_scope_plan *plan;
     struct or_frame_pair *pair;
     struct rt_error *error = scope_plan(comparison, &plan);
     if (error || (error = present_pair(comparison, plan->function, &pair)))
@@ -430,5 +475,7 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
             address[side] = place[side].kind == ST_PLACE_MEMORY ? place[side].address : OR_NO_ADDRESS;
         or_compare_object(comparison, variable, &pair->copies[plan->variables[i]], object, address, place);
     }
+    if (comparison->options.is_unoptimised && !plan->is_storage_checked)
+        compare_storage(comparison, plan, pair);
     return NULL;
 }

@@ -127,14 +127,20 @@ static struct rt_error *add_item(struct or_comparison *comparison, const struct 
     }
     struct st_place place[2];
     const uint8_t *object[2];
-    if (!or_place_variable(comparison, &item->variable, place, object) || place[0].kind != ST_PLACE_MEMORY ||
-        place[1].kind != ST_PLACE_MEMORY)
+    if (!or_place_variable(comparison, &item->variable, place, object))
+        return NULL;
+    const bool is_loose = place[0].kind != ST_PLACE_MEMORY || place[1].kind != ST_PLACE_MEMORY;
+    if (is_loose && !comparison->options.is_unoptimised)
         return NULL;
     for (int side = 0; side < 2; side++) {
-        item->copy.address[side] = place[side].address;
+        item->copy.address[side] = is_loose ? OR_NO_ADDRESS : place[side].address;
         item->copy.bytes[side] = rt_arena_alloc(arena, layout->size[side]);
         if (!item->copy.bytes[side])
             return rt_error_out_of_memory();
+    }
+    if (is_loose) {
+        watch->loose[watch->loose_count++] = *item;
+        return NULL;
     }
     watch->scalars += layout->leaf_count;
     watch->item_count++;
@@ -201,6 +207,17 @@ static struct rt_error *lay_out(struct or_comparison *comparison, int side) {
     return NULL;
 }
 
+/* Reports storage that two variables share on one side alone. Where more than two do, neighbours tell. */
+static void compare_neighbours(struct or_comparison *comparison, int side) {
+    const struct or_watch *watch = &comparison->watch;
+    for (size_t i = 1; i < watch->item_count; i++) {
+        const struct or_watched *a = &watch->items[watch->by_address[side][i - 1]];
+        const struct or_watched *b = &watch->items[watch->by_address[side][i]];
+        const struct or_variable *const both[2] = {&a->variable, &b->variable};
+        or_compare_storage(comparison, both, a->copy.address, b->copy.address);
+    }
+}
+
 struct rt_error *or_watch_build(struct or_comparison *comparison) {
     struct or_watch *watch = &comparison->watch;
     struct rt_arena *arena = &comparison->report->arena;
@@ -211,13 +228,16 @@ struct rt_error *or_watch_build(struct or_comparison *comparison) {
     if (error)
         return error;
     watch->items = rt_arena_array(arena, lists[0].count, sizeof(*watch->items));
+    watch->loose = rt_arena_array(arena, lists[0].count, sizeof(*watch->loose));
     watch->dirty = rt_arena_array(arena, lists[0].count, sizeof(*watch->dirty));
-    if (!watch->items || !watch->dirty)
+    if (!watch->items || !watch->loose || !watch->dirty)
         return rt_error_out_of_memory();
     if ((error = pair_statics(comparison, lists)))
         return error;
     for (int side = 0; side < 2 && !error; side++)
         error = lay_out(comparison, side);
+    for (int side = 0; side < 2 && comparison->options.is_unoptimised; side++)
+        compare_neighbours(comparison, side);
     for (size_t i = 0; i < watch->item_count; i++) { /* nothing is known yet: all need a first look */
         watch->items[i].is_dirty = true;
         watch->dirty[watch->dirty_count++] = (uint32_t)i;
@@ -269,8 +289,21 @@ static void scan_extent(struct or_watch *watch, int side, const struct or_extent
     }
 }
 
+/* Those that have no memory on one side are placed anew at each stop. */
+static void compare_loose(struct or_comparison *comparison) {
+    static const uint64_t nowhere[2] = {OR_NO_ADDRESS, OR_NO_ADDRESS};
+    for (size_t i = 0; i < comparison->watch.loose_count; i++) {
+        struct or_watched *item = &comparison->watch.loose[i];
+        struct st_place place[2];
+        const uint8_t *object[2];
+        if (or_place_variable(comparison, &item->variable, place, object))
+            or_compare_object(comparison, &item->variable, &item->copy, object, nowhere, place);
+    }
+}
+
 struct rt_error *or_compare_watched(struct or_comparison *comparison) {
     struct or_watch *watch = &comparison->watch;
+    compare_loose(comparison);
     for (int side = 0; side < 2; side++)
         for (size_t i = 0; i < watch->extent_count[side]; i++) {
             const struct or_extent *extent = &watch->extents[side][i];
