@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SHOWN = 1024, MOST_TYPE_DEPTH = 24, MOST_ORIGINS = 4 };
+enum { MOST_SHOWN = 1024, MOST_TYPE_DEPTH = 24, MOST_ORIGINS = 4, MOST_INLINED = 8 };
 #define NO_DIE UINT32_MAX
 
 /* ---- Hashes: FNV-1a ---- */
@@ -310,18 +310,38 @@ static uint64_t body_of(const struct hx_shown *shown, uint32_t function) {
 }
 
 struct stop {
-    uint64_t function; /* its name's hash */
+    uint64_t function; /* its name's hash, an inlined one's where the pc is in one */
     uint32_t line;     /* 0: no stop */
+    uint32_t inlined;  /* calls around it */
     bool is_made;      /* a pass of the pc was a stop of its own */
 };
 
-/* By index of a run's pcs. */
+/* The inlined calls around a pc, from a scope inwards. */
+static void enter_calls(const struct hx_shown *shown, uint32_t scope, uint64_t pc, struct stop *stop) {
+    for (uint32_t i = scope + 1; i < shown->dies[scope].end; i = shown->dies[i].end) {
+        const struct hx_shown_die *die = &shown->dies[i];
+        const bool is_call = hx_text_is(die->tag, "DW_TAG_inlined_subroutine");
+        if ((!is_call && !hx_text_is(die->tag, "DW_TAG_lexical_block")) || !has_pc(die, pc))
+            continue;
+        if (is_call) {
+            stop->function = mix_text(1, find(shown, i, HX_SHOWN_name));
+            stop->inlined++;
+        }
+        enter_calls(shown, i, pc, stop);
+        return;
+    }
+}
+
 static struct stop stop_at(const struct hx_shown *shown, uint64_t low, uint64_t pc) {
     const struct hx_shown_row *row = row_at(shown, low, pc);
     const uint32_t function = row && row->is_stmt && row->line ? function_at(shown, pc) : NO_DIE;
     if (function == NO_DIE || pc < body_of(shown, function))
         return (struct stop){0};
-    return (struct stop){mix_text(1, find(shown, function, HX_SHOWN_name)), row->line, false};
+    struct stop stop = {.function = mix_text(1, find(shown, function, HX_SHOWN_name)), .line = row->line};
+    enter_calls(shown, function, pc, &stop);
+    if (stop.inlined >= MOST_INLINED)
+        stop.inlined = MOST_INLINED - 1;
+    return stop;
 }
 
 static size_t index_of(const struct hx_passes *passes, uint64_t pc) {
@@ -350,7 +370,8 @@ static void clear_stops(struct stops *stops) {
 
 static struct rt_error *make_stops(const struct hx_shown *shown, const struct hx_passes *passes,
                                    struct stops *ret) {
-    uint32_t *last = calloc(passes->activations + 1, sizeof *last);
+    /* Of each activation, by inlined calls, the statement it stopped at last. */
+    uint64_t(*last)[MOST_INLINED] = calloc(passes->activations + 1, sizeof *last);
     bool *is_known = calloc(passes->pc_count + 1, sizeof *is_known);
     ret->at = calloc(passes->pc_count + 1, sizeof *ret->at);
     ret->sequence = malloc((passes->count + 1) * sizeof *ret->sequence);
@@ -363,12 +384,17 @@ static struct rt_error *make_stops(const struct hx_shown *shown, const struct hx
             ret->at[index] = stop_at(shown, pass->low, pass->pc);
         is_known[index] = true;
         const struct stop stop = ret->at[index];
-        if (stop.line && last[pass->activation] != stop.line) {
+        if (!stop.line)
+            continue;
+        uint64_t *const before = last[pass->activation];
+        const uint64_t statement = mix_number(stop.function, stop.line);
+        if (before[stop.inlined] != statement) {
             ret->sequence[ret->count++] = stop;
             ret->at[index].is_made = true;
         }
-        if (stop.line)
-            last[pass->activation] = stop.line;
+        before[stop.inlined] = statement;
+        for (uint32_t k = stop.inlined + 1; k < MOST_INLINED; k++)
+            before[k] = 0;
     }
     free(last);
     free(is_known);

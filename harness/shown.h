@@ -3,8 +3,8 @@
  *
  * The rule. A run has passed pcs, each in an activation of a function. A *stop* is a pass of a pc that has a
  * row with is_stmt and a line other than 0, not before the prologue's end of its function (the row that says
- * so, else the function's start); several in one activation with the same line between no other are one stop.
- * Shown are
+ * so, else the function's start); several of one statement in one activation, an inlined call being one of
+ * its own, with none of another between are one stop. Shown are
  *  - the sequence of stops, each a function's name and a line;
  *  - at each stop the names of the function and of inlined calls with their lines, and of each variable of
  * the innermost of them, in all blocks around the pc: its name, declaration line, type as far as no pointer

@@ -121,6 +121,10 @@ struct or_finding *or_report_defer(struct or_comparison *comparison, enum or_kin
                                    const char *other, const char *shape, const char *detail) {
     struct or_full_report *report = comparison->report;
     struct rt_arena *arena = &report->arena;
+    for (size_t i = 0; i < report->deferred_count; i++)
+        if (same_text(report->deferred[i].finding.variable, variable) &&
+            same_text(report->deferred[i].other, other))
+            return NULL;
     if (report->deferred_count == sizeof(report->deferred) / sizeof(report->deferred[0]))
         return NULL;
     struct or_deferred *deferred = &report->deferred[report->deferred_count++];

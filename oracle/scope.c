@@ -2,6 +2,7 @@
  * scalars. */
 #include "oracle/compare.h"
 
+#include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,11 +87,41 @@ static void report_state(struct or_comparison *comparison, const struct or_varia
     }
 }
 
+/* In unoptimised code a variable is in memory, where its address can be taken: one that a side computes
+ * instead is suspicious, and of a pointer the value may not tell. */
+static void note_computed(struct or_comparison *comparison, const struct or_variable *variable,
+                          const struct st_place place[2]) {
+    const int computed = place[0].kind == ST_PLACE_VALUE ? 0 : 1;
+    const struct st_expression *expression = place[computed].expression;
+    const struct st_type *type = st_type_strip(variable->side[0]->type);
+    if (!comparison->options.is_unoptimised || place[0].kind == place[1].kind || !type ||
+        type->kind != ST_TYPE_POINTER || place[computed].kind != ST_PLACE_VALUE ||
+        place[!computed].kind != ST_PLACE_MEMORY || !expression || expression->size < 2 ||
+        expression->bytes[expression->size - 1] != DW_OP_stack_value)
+        return;
+    struct or_finding *finding = or_report_defer(
+        comparison, OR_VALUE, variable->side[0]->name, variable->side[0]->name,
+        shape_of(comparison, variable, place), "one side computes it, and has no address for it");
+    for (int side = 0; finding && side < 2; side++) {
+        finding->witnesses[side].value = side == computed ? "(computed)" : "(in memory)";
+        finding->witnesses[side].dwarf =
+            or_dwarf_words(comparison, variable->side[side], place[side].expression);
+    }
+}
+
 static bool has_all_bytes(const struct st_place *place, uint64_t size) {
     if (size > sizeof(place->bytes) || place->size < size)
         return false;
     uint64_t all = size == 64 ? UINT64_MAX : (UINT64_C(1) << size) - 1;
     return (place->valid & all) == all;
+}
+
+/* Two values of which parts are known: the same parts, with the same bytes. */
+static bool has_same_parts(const struct st_place place[2]) {
+    bool same = place[0].valid == place[1].valid;
+    for (unsigned i = 0; same && i < sizeof(place[0].bytes); i++)
+        same = !(place[0].valid >> i & 1) || place[0].bytes[i] == place[1].bytes[i];
+    return same;
 }
 
 bool or_place_variable(struct or_comparison *comparison, const struct or_variable *variable,
@@ -119,11 +150,16 @@ bool or_place_variable(struct or_comparison *comparison, const struct or_variabl
         report->optimized_out[side] += p->kind == ST_PLACE_OPTIMIZED_OUT;
         report->irretrievable[side] += p->kind == ST_PLACE_IRRETRIEVABLE;
     }
-    if (object[0] && object[1])
+    if (object[0] && object[1]) {
+        note_computed(comparison, variable, place);
         return true;
+    }
     /* Of one code, what neither debug information can show is no difference. */
-    if (comparison->options.is_same_code && place[0].kind == place[1].kind)
+    if (comparison->options.is_same_code && place[0].kind == place[1].kind) {
+        if (place[0].kind == ST_PLACE_OPTIMIZED_OUT && !has_same_parts(place))
+            report_state(comparison, variable, place, OR_OPTIMIZED_OUT);
         return false;
+    }
     if (place[0].kind == ST_PLACE_IRRETRIEVABLE || place[1].kind == ST_PLACE_IRRETRIEVABLE)
         report_state(comparison, variable, place, OR_IRRETRIEVABLE);
     else if ((place[0].kind == ST_PLACE_OPTIMIZED_OUT) != (place[1].kind == ST_PLACE_OPTIMIZED_OUT))
