@@ -24,7 +24,8 @@ struct hx_pair_options {
     /* What the Wasm guest prints (see rt_wasi_options). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);
     void *write_user;
-    /* The module's code has sites at all line rows and functions' starts, not only where the oracle may stop. */
+    /* The module's code has sites at all line rows and functions' starts, not only where the oracle may stop.
+     */
     bool all_rows;
 };
 

@@ -259,10 +259,9 @@ static struct rt_error *put_longer(struct rt_dwarf_pass *pass, const struct rt_d
     return put(pass, die, range, (struct rt_dwarf_span){bytes, expression.size + size});
 }
 
-/* The range of a location list's entry. */
-static struct rt_dwarf_range faulty_range(const struct hx_plant *plant, const struct rt_dwarf_die *die,
-                                          struct rt_dwarf_range range, uint64_t base) {
-    (void)die;
+/* The range of a location list's entry; `base` is the start of the scope around it. */
+static struct rt_dwarf_range faulty_range(const struct hx_plant *plant, struct rt_dwarf_range range,
+                                          uint64_t base) {
     switch (plant->class) {
     case HX_PLANT_LIST_OFF_BY_ONE:
         if (plant->index % 2)
@@ -322,7 +321,7 @@ static struct rt_error *location_here(struct apply *apply, struct rt_dwarf_pass 
         struct rt_error *error = rt_dwarf_scope_ranges(pass, die, &scope, &count);
         if (error || !range || !count)
             return error;
-        const struct rt_dwarf_range other = faulty_range(plant, die, *range, scope[0].low);
+        const struct rt_dwarf_range other = faulty_range(plant, *range, scope[0].low);
         return put(pass, die, &other, expression);
     }
     default: break;
@@ -346,12 +345,16 @@ static struct rt_error *location(void *user, struct rt_dwarf_pass *pass, const s
 
 /* ---- Line rows ---- */
 
-/* All of a sequence at another address, as far as the rows reach. */
+/* All of a sequence at another address, as far as `size` bytes of code go. */
 static void put_elsewhere(struct rt_dwarf_pass *pass, const struct rt_dwarf_row *rows, size_t count,
-                          uint64_t low) {
-    for (size_t i = 0; i < count; i++) {
+                          uint64_t low, uint64_t size) {
+    bool is_end = false;
+    for (size_t i = 0; i < count && !is_end; i++) {
         struct rt_dwarf_row row = rows[i];
-        row.address += low - rows[0].address;
+        is_end = row.end_sequence || row.address - rows[0].address >= size;
+        row.end_sequence = is_end;
+        row.address =
+            low + (is_end && size < row.address - rows[0].address ? size : row.address - rows[0].address);
         rt_dwarf_put_row(pass, &row);
     }
 }
@@ -398,11 +401,11 @@ static struct rt_error *sequence(void *user, struct rt_dwarf_pass *pass, const s
     const bool is_this = is_sequence_class(apply) && apply->plant->at == apply->sequence;
     apply->sequence++;
     if (is_this && apply->plant->class == HX_PLANT_SEQUENCE_MOVED)
-        put_elsewhere(pass, rows, count, apply->plant->other);
+        put_elsewhere(pass, rows, count, apply->plant->other, apply->plant->index);
     else if (is_this)
         put_faulty_rows(apply->plant, pass, rows, count);
     else
-        put_elsewhere(pass, rows, count, rows[0].address);
+        put_elsewhere(pass, rows, count, rows[0].address, UINT64_MAX);
     return NULL;
 }
 

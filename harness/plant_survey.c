@@ -399,6 +399,7 @@ static struct rt_error *survey_sequence(void *user, struct rt_dwarf_pass *pass,
         const struct function *other = &survey->functions[(survey->sequence + 1) % survey->function_count];
         if (other != function) {
             plant.other = other->range.low;
+            plant.index = (uint32_t)(other->range.high - other->range.low);
             plant.partner = other->name;
             plant.is_live = is_live(survey, function->range.low, function->range.high);
             offer(survey, of_class(plant, HX_PLANT_SEQUENCE_MOVED));
