@@ -134,6 +134,10 @@ static struct rt_error *take_programs(const struct values *values, const struct 
         if (seed == UINT64_MAX)
             break;
     }
+    if (error && error->code == RT_EXIT) { /* interrupted: what was counted so far is told */
+        rt_error_destroy(error);
+        error = NULL;
+    }
     return error;
 }
 
@@ -193,7 +197,8 @@ const struct hx_command hx_command_selftest = {
         "only optimised code has, with the same module at -O2 without the fault. A fault counts when it\n"
         "is visible: a second reader, llvm-dwarfdump, shows another thing than before at some stop of a\n"
         "run. It is noticed when there is a finding of a fitting kind, and rightly named when one of the\n"
-        "first three has the right function, line and variable.\n\n"
+        "first three has the right function, line and variable. Ctrl-C ends it, and prints what was "
+        "counted.\n\n"
         "Exit status: 0 when as many were noticed and named as asked for, 1 when not, 2 when no program\n"
         "could be taken.\n\nclasses:"
 #define HX_PLANT(NAME, word, pairing, kinds, names, what) "\n  " word ": " what

@@ -82,7 +82,7 @@ static bool has_pc(const struct hx_shown_die *die, uint64_t pc) {
 
 /* The first function that has the pc. */
 static uint32_t function_at(const struct hx_shown *shown, uint64_t pc) {
-    for (uint32_t i = 0; i < shown->die_count; i++)
+    for (uint32_t i = 0; i < shown->die_count; i = shown->dies[i].depth ? shown->dies[i].end : i + 1)
         if (shown->dies[i].depth == 1 && hx_text_is(shown->dies[i].tag, "DW_TAG_subprogram") &&
             has_pc(&shown->dies[i], pc))
             return i;
