@@ -45,7 +45,8 @@ struct st_unwinder *st_jit_image_unwinder(const struct st_jit_images *images,
 bool st_memory_can_read(uint64_t address, size_t size);
 
 struct st_unwind_row; /* the rule row for one pc; owned and cached by the unwinder */
-/* The row for a pc (link-time); NULL when no FDE covers it. Cheap on a second call with the same pc. */
+/* The row for a pc (link-time); NULL when no FDE covers it, or its program is malformed. Cheap on a second
+ * call with the same pc. */
 const struct st_unwind_row *st_unwinder_row(struct st_unwinder *unwinder, uint64_t pc);
 /* The CFA of a frame with these registers (DWARF numbers, `known` bits). False when the rule cannot be
  * evaluated. */
