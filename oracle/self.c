@@ -212,6 +212,15 @@ static struct rt_error *take_statement(struct or_self *self, struct or_self_site
     return error;
 }
 
+/* The last instruction of a function's range is run, and does not leave it. */
+static void report_run_out(struct or_self *self, const struct or_self_site *site) {
+    const struct or_self_place place = or_self_at(self, site, NULL, NULL);
+    uint64_t end = site->pc + site->instruction.size;
+    or_self_report(self, OR_SELF_RANGE, &place, "run_out", "the program runs over the end of a function's range",
+                   or_self_printf(self, "the range ends at 0x%llx", (unsigned long long)end),
+                   "the instruction before does not jump");
+}
+
 static struct rt_error *take_instruction(struct or_self *self, uint32_t index, struct teller *lines) {
     struct or_self_site *site = &self->sites[index];
     struct rt_error *error = enter(self, site);
@@ -224,6 +233,8 @@ static struct rt_error *take_instruction(struct or_self *self, uint32_t index, s
     if (is_return)
         or_self_check_return(self, site);
     self->live->call.count = 0;
+    if (site->is_last && site->instruction.is_straight)
+        report_run_out(self, site);
     if (is_looked_at) {
         error = or_self_check_frame(self, site);
         if (site->instruction.store_size > 0 && self->options.is_unoptimised)

@@ -144,6 +144,8 @@ static void attach_rows(struct or_self *self) {
             begins_epilogue = begins_epilogue || rows[k].epilogue_begin;
         }
         site->in = st_debug_row_at(self->debug, site->pc);
+        site->is_last = i + 1 == self->site_count || site[1].pc != site->pc + site->instruction.size ||
+                        site[1].function != site->function;
         if (i > 0 && (site[-1].function != site->function || site[-1].instruction.is_return))
             in_epilogue = false;
         site->is_settled = !in_epilogue && site->pc >= self->functions[site->function].function->body;

@@ -260,6 +260,7 @@ bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t 
 struct st_instruction_info {
     uint32_t size;       /* bytes */
     bool is_call;        /* direct or not */
+    bool is_straight;    /* native: no jump, call or return */
     bool is_return;      /* leaves the function (Wasm: a `return`; the body's last `end` is none) */
     uint32_t store_size; /* bytes of memory that it writes by an operand of its own; 0: none, or it is not known
                           * beforehand (a push, a repeated move, memory.fill) */
