@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
+    const char *native, *wasm, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs, env;
     bool coarse, replay, self, json;
@@ -32,6 +32,7 @@ static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
      "the same program as a WASI command with debug information"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_WASM_OPT_OPTION(struct values),
     HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
     HX_SELF_OPTION(struct values),
@@ -178,14 +179,14 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct values complete = *(const struct values *)all;
     const struct values *const values = &complete;
     const struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
+        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt, .wasm_opt = values->wasm_opt};
     struct hx_setup setup = {.max_stops = values->stops,
                              .max_visits = values->visits,
                              .time_limit = (unsigned)values->time_limit,
                              .is_self = values->self,
                              .self_steps = values->steps,
                              .is_one_compiler = !values->native_cc, /* of a pair that was built elsewhere */
-                             .is_unoptimised = strcmp(values->opt, "-O0") == 0};
+                             .is_unoptimised = strcmp(values->opt, "-O0") == 0 && !values->wasm_opt};
     struct hx_engines engines;
     struct hx_tools tools = {0};
     struct hx_temp temp = {0};

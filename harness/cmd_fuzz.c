@@ -16,7 +16,7 @@ enum { MAX_JOBS = 1024 };
 struct values {
     struct hx_seeds seeds;
     uint64_t time, jobs, stops, visits, time_limit;
-    const char *source, *out, *cc, *native_cc, *opt, *engine, *engines, *known, *csmith;
+    const char *source, *out, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines, *known, *csmith;
     uint64_t steps;
     bool coarse, replay, self, json;
 };
@@ -41,6 +41,7 @@ static const struct hx_option options[] = {
     {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
      "keep each finding in a folder of its own in DIR (nothing is kept)"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_WASM_OPT_OPTION(struct values),
     HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
     HX_SELF_OPTION(struct values),
@@ -120,7 +121,7 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
                   .is_self = values->self,
                   .self_steps = values->steps,
                   .is_one_compiler = tools && hx_tools_are_alike(tools),
-                  .is_unoptimised = tools && strcmp(tools->optimisation, "-O0") == 0},
+                  .is_unoptimised = tools && strcmp(tools->optimisation, "-O0") == 0 && !tools->wasm_opt},
         .modules = origin->modules,
         .known = known,
         .first_seed = seeds.first,
@@ -138,7 +139,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct values complete = *(const struct values *)all;
     const struct values *const values = &complete;
     struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
+        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt, .wasm_opt = values->wasm_opt};
     struct hx_tools tools = {0};
     struct hx_known known = {0};
     struct hx_temp temp = {0};

@@ -14,6 +14,10 @@
          "compiler of the native side alone: gcc, clang-14, ..."},                                           \
         {"--opt", "LEVEL", HX_OPTION_TEXT, offsetof(type, opt), "optimisation level (-O0)"}
 
+#define HX_WASM_OPT_OPTION(type)                                                                             \
+    {"--wasm-opt", "WORDS", HX_OPTION_TEXT, offsetof(type, wasm_opt),                                        \
+     "rewrite the module by binaryen's `wasm-opt -g WORDS` (it is not run)"}
+
 #define HX_ENGINE_OPTION(type)                                                                               \
     {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(type, engine),                                           \
      "what runs the Wasm side: compiled or interp (compiled)"}

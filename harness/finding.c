@@ -80,6 +80,10 @@ static void reproduce_compiler(const struct hx_tools *tools, struct hx_buffer *o
     hx_buffer_text(out, " --cc ");
     quote(tools->cc, out);
     hx_buffer_print(out, " --opt %s", tools->optimisation);
+    if (tools->wasm_opt) {
+        hx_buffer_text(out, " --wasm-opt ");
+        quote(tools->wasm_opt_words, out);
+    }
 }
 
 static void reproduce_engines(const struct hx_job *job, struct hx_buffer *out) {

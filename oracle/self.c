@@ -216,7 +216,8 @@ static struct rt_error *take_statement(struct or_self *self, struct or_self_site
 static void report_run_out(struct or_self *self, const struct or_self_site *site) {
     const struct or_self_place place = or_self_at(self, site, NULL, NULL);
     uint64_t end = site->pc + site->instruction.size;
-    or_self_report(self, OR_SELF_RANGE, &place, "run_out", "the program runs over the end of a function's range",
+    or_self_report(self, OR_SELF_RANGE, &place, "run_out",
+                   "the program runs over the end of a function's range",
                    or_self_printf(self, "the range ends at 0x%llx", (unsigned long long)end),
                    "the instruction before does not jump");
 }

@@ -39,7 +39,7 @@ struct or_self_site {
     const struct st_row *row; /* the statement row that is at this pc, else NULL */
     const struct st_row *in;  /* the row in force; NULL: none */
     bool is_entry, is_body;
-    bool is_last; /* no instruction of its function follows it */
+    bool is_last;    /* no instruction of its function follows it */
     bool is_settled; /* behind the prologue, and not between an epilogue's begin and its return */
 };
 

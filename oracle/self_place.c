@@ -74,6 +74,16 @@ static void compare_shown(struct or_self *self, const struct or_self_site *site,
                    or_self_printf(self, "0x%llx before", (unsigned long long)old->address));
 }
 
+/* What our evaluator cannot do is not the binary's fault. */
+static void check_meaning(struct or_self *self, const struct or_self_site *site,
+                          const struct or_self_variable *variable, const struct st_place *place) {
+    if (strstr(place->reason, "not supported"))
+        return;
+    struct or_self_place at = or_self_at(self, site, variable->variable, place->expression);
+    or_self_report(self, OR_SELF_IRRETRIEVABLE, &at, NULL, "a variable in scope cannot be evaluated",
+                   "a location", or_self_printf(self, "%s", place->reason));
+}
+
 void or_self_check_shown(struct or_self *self, const struct or_self_site *site) {
     const struct or_self_function *function = &self->functions[site->function];
     for (size_t i = 0; site->is_settled && i < function->variable_count; i++) {
@@ -85,6 +95,8 @@ void or_self_check_shown(struct or_self *self, const struct or_self_site *site) 
             continue;
         }
         st_locate(self->session, self->frame, variable->variable, &place);
+        if (place.kind == ST_PLACE_IRRETRIEVABLE)
+            check_meaning(self, site, variable, &place);
         const uint8_t *bytes = or_self_bytes(self, &place, variable->size);
         now.is_known = bytes != NULL;
         if (bytes) {

@@ -195,6 +195,22 @@ static void check_functions(struct or_self *self) {
 
 /* ---- Location lists (section 2.6.2) ---- */
 
+/* gcc begins and ends entries a byte before a return address: what they say holds, or does so no longer, from
+ * where the call is under way, which a debugger looks up by the address before the return address. */
+static bool is_inside_call(const struct or_self *self, uint64_t pc) {
+    enum { LONGEST = 15 };
+    for (uint64_t back = 1; back < LONGEST && back <= pc; back++) {
+        const struct or_self_site *site = or_self_site_at(self, pc - back);
+        if (site)
+            return site->instruction.is_call && back < site->instruction.size;
+    }
+    return false;
+}
+
+static bool may_bound_entry(const struct or_self *self, const struct st_function *function, uint64_t pc) {
+    return is_boundary(self, function, pc) || is_inside_call(self, pc);
+}
+
 static void check_list(struct or_self *self, const struct st_function *function,
                        const struct st_variable *variable) {
     const struct st_location *location = &variable->location;
@@ -213,7 +229,8 @@ static void check_list(struct or_self *self, const struct st_function *function,
             or_self_report(self, OR_SELF_LIST, &place, NULL,
                            "an entry of a location list is not inside of its function", said,
                            range_words(self, &function->scope, &function->scope.ranges[0]));
-        else if (!is_boundary(self, function, range->low) || !is_boundary(self, function, range->high))
+        else if (!may_bound_entry(self, function, range->low) ||
+                 !may_bound_entry(self, function, range->high))
             or_self_report(self, OR_SELF_LIST, &place, NULL,
                            "an entry of a location list begins or ends inside of an instruction", said,
                            "no instruction starts there");

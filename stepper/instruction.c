@@ -11,7 +11,7 @@ static bool instruction_native(struct st_session *session, uint64_t pc, struct s
                                         .is_call = instruction.flow == ST_FLOW_CALL ||
                                                    instruction.flow == ST_FLOW_INDIRECT_CALL,
                                         .is_straight = instruction.flow == ST_FLOW_NEXT,
-        .is_return = instruction.flow == ST_FLOW_RETURN};
+                                        .is_return = instruction.flow == ST_FLOW_RETURN};
     if (st_instruction_written(&instruction, &ret->store))
         ret->store_size = ret->store.size;
     return true;
