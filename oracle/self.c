@@ -238,6 +238,8 @@ static struct rt_error *take_instruction(struct or_self *self, uint32_t index, s
         report_run_out(self, site);
     if (is_looked_at) {
         error = or_self_check_frame(self, site);
+        if (self->instance)
+            or_self_check_operands(self, site);
         if (site->instruction.store_size > 0 && self->options.is_unoptimised)
             or_self_check_store(self, site);
         if (site->instruction.is_call)

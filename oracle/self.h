@@ -19,6 +19,7 @@ struct or_self_variable {
     uint32_t scope_first, scope_end;
     uint64_t size;
     bool is_slot;     /* one expression, DW_OP_fbreg alone: it has one place in its frame */
+    bool is_operand;  /* somewhere it is on WebAssembly's operand stack */
     bool is_constant; /* const-qualified, and no volatile, and small enough to be kept */
 };
 
@@ -61,9 +62,10 @@ void or_self_check_shape(struct or_self *self);
 /* A variable as its frame's last stop showed it. */
 struct or_self_shown {
     const struct st_expression *expression;
-    uint64_t address; /* of ST_PLACE_MEMORY */
-    uint64_t digest;  /* of its bytes */
-    uint8_t kind;     /* of the place */
+    const struct st_expression *held; /* the last that found its operand on WebAssembly's stack */
+    uint64_t address;                 /* of ST_PLACE_MEMORY */
+    uint64_t digest;                  /* of its bytes */
+    uint8_t kind;                     /* of the place */
     bool is_known;
     bool is_constant_known; /* `constant` is its value since its initialisation */
     uint64_t constant;
@@ -121,6 +123,8 @@ uint64_t or_self_hash(const void *bytes, size_t size, uint64_t seed);
 
 /* One expression, one place; a const object, one value; and counts what changed since the last stop. */
 void or_self_check_shown(struct or_self *self, const struct or_self_site *site);
+/* What is said to be on the operand stack is there. */
+void or_self_check_operands(struct or_self *self, const struct or_self_site *site);
 /* Inside of the frame, and apart from each other. */
 void or_self_check_slots(struct or_self *self, const struct or_self_site *site);
 /* What the instruction at the site will write is one variable, which is in scope. */

@@ -80,8 +80,29 @@ static void check_meaning(struct or_self *self, const struct or_self_site *site,
     if (strstr(place->reason, "not supported"))
         return;
     struct or_self_place at = or_self_at(self, site, variable->variable, place->expression);
-    or_self_report(self, OR_SELF_IRRETRIEVABLE, &at, NULL, "a variable in scope cannot be evaluated",
+    const struct or_self_shown *shown =
+        &self->live->shown[variable - self->functions[site->function].variables];
+    const char *shape = strstr(place->reason, "no local")      ? "no_local"
+                        : !strstr(place->reason, "no operand") ? NULL
+                        : shown->held == at.expression         ? "operand_gone"
+                                                               : "operand_to_come";
+    or_self_report(self, OR_SELF_IRRETRIEVABLE, &at, shape, "a variable in scope cannot be evaluated",
                    "a location", or_self_printf(self, "%s", place->reason));
+}
+
+void or_self_check_operands(struct or_self *self, const struct or_self_site *site) {
+    const struct or_self_function *function = &self->functions[site->function];
+    for (size_t i = 0; site->is_settled && i < function->variable_count; i++) {
+        const struct or_self_variable *variable = &function->variables[i];
+        struct st_place place;
+        if (!variable->is_operand || !or_self_is_visible(variable, site))
+            continue;
+        st_locate(self->session, self->frame, variable->variable, &place);
+        if (place.kind == ST_PLACE_IRRETRIEVABLE)
+            check_meaning(self, site, variable, &place);
+        else
+            self->live->shown[i].held = place.expression;
+    }
 }
 
 void or_self_check_shown(struct or_self *self, const struct or_self_site *site) {

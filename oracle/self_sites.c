@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { DW_OP_FBREG = 0x91, MAX_CONSTANT = 8 };
+enum { DW_OP_FBREG = 0x91, DW_OP_WASM_LOCATION = 0xed, WASM_OPERAND = 2, MAX_CONSTANT = 8 };
 
 /* ---- Variables ---- */
 
@@ -26,6 +26,16 @@ static bool is_slot(const struct st_location *location) {
     while (end < expression->size && expression->bytes[end] & 0x80)
         end++;
     return end + 1 == expression->size;
+}
+
+static bool is_operand(const struct st_location *location) {
+    for (size_t i = 0; location->kind == ST_LOCATION_EXPRESSIONS && i < location->count; i++) {
+        const struct st_expression *expression = &location->expressions[i];
+        if (expression->size > 2 && expression->bytes[0] == DW_OP_WASM_LOCATION &&
+            expression->bytes[1] == WASM_OPERAND)
+            return true;
+    }
+    return false;
 }
 
 static bool is_constant(const struct st_type *type) {
@@ -53,6 +63,7 @@ static void list_variables(struct or_self_function *function, const struct st_sc
                                       .scope_first = first,
                                       .size = variable->type->size,
                                       .is_slot = is_slot(&variable->location),
+                                      .is_operand = is_operand(&variable->location),
                                       .is_constant = is_constant(variable->type)};
     }
     size_t end = function->variable_count;

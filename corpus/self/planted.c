@@ -32,7 +32,7 @@
  * EDIT saved-register-lost native -O2 frame s/cfi_offset %rbx, -\d+/cfi_same_value %rbx/g
  * EDIT entry-cut-short native -O2 list s/(\.uleb128 \.Ltmp\d+-\.Lfunc_begin\d+)( +#   ending offset)/$1-1$2/g
  * EDIT entry-outside-of-function native -O2 list s/(\.uleb128 \.Ltmp\d+-\.Lfunc_begin\d+)( +#   ending offset)/$1+4096$2/g
- * EDIT register-after-call native -O2 clobbered s/\.byte\t95( +# DW_OP_reg15)/.byte\t84$1/
+ * EDIT register-after-call native -O2 clobbered s/\.byte\t9[2-5]( +# DW_OP_reg1[2-5])/.byte\t84$1/g
  * BYTES sequence-moved wasm -O0 sequence s/(\.debug_line.*?planted\.c.*?\x00\x05\x02)(.{4})/$1 . pack("V", unpack("V", $2) + 12)/se
  * EDIT row-lost native -O0 none s/\t\.loc\t\d+ <loop> .*\n//
  * EDIT row-in-mid-statement native -O0 none s/(\t\.loc\t\d+ <sum> .*prologue_end.*\n)(.*\n)/$2$1/
@@ -71,5 +71,6 @@ int main(void) { /* LINE main */
     int result = add(3, 4);
     total += result;
     total += print("total", total);
+    total += print("result", result);
     return 0;
 }
