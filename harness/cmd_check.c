@@ -178,8 +178,10 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     struct values complete = *(const struct values *)all;
     const struct values *const values = &complete;
-    const struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt, .wasm_opt = values->wasm_opt};
+    const struct hx_tools_choice choice = {.cc = values->cc,
+                                           .native_cc = values->native_cc,
+                                           .optimisation = values->opt,
+                                           .wasm_opt = values->wasm_opt};
     struct hx_setup setup = {.max_stops = values->stops,
                              .max_visits = values->visits,
                              .time_limit = (unsigned)values->time_limit,
@@ -202,7 +204,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (error)
         error = rt_error_context(error, "--engine");
     if (!setup.time_limit)
-        setup.time_limit = values->engines || values->self ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
+        setup.time_limit =
+            values->engines || values->self ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
     if (!error && values->engines) {
         error = engines_of(arguments, values, &arena, &engines);
         setup.engines = &engines;
@@ -244,7 +247,8 @@ const struct hx_command hx_command_check = {
         "of --dir.\n\n"
         "With --self, a build is its own judge: it is stepped by instructions, and a copy of it by lines.\n"
         "Both must come to the same statements with the same values; variables, ranges and call-frame\n"
-        "information must not contradict what the instructions do. Of two builds made elsewhere one is enough.\n\n"
+        "information must not contradict what the instructions do. Of two builds made elsewhere one is "
+        "enough.\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,

@@ -138,8 +138,10 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     struct values complete = *(const struct values *)all;
     const struct values *const values = &complete;
-    struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt, .wasm_opt = values->wasm_opt};
+    struct hx_tools_choice choice = {.cc = values->cc,
+                                     .native_cc = values->native_cc,
+                                     .optimisation = values->opt,
+                                     .wasm_opt = values->wasm_opt};
     struct hx_tools tools = {0};
     struct hx_known known = {0};
     struct hx_temp temp = {0};

@@ -51,7 +51,7 @@
         {"--visits", "N", HX_OPTION_NUMBER, offsetof(type, visits),                                          \
          "compare a statement N times, then pass over it; 0 for always (100)"},                              \
         {"--time-limit", "TIME", HX_OPTION_DURATION, offsetof(type, time_limit),                             \
-         "step a program at most this long (1s; with --engines or --self 60s)"},                                       \
+         "step a program at most this long (1s; with --engines or --self 60s)"},                             \
         {"--known", "DIR", HX_OPTION_TEXT, offsetof(type, known),                                            \
          "folder with the list of known defects (the one that came with lockstep)"}
 

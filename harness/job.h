@@ -86,7 +86,8 @@ RT_MUST_USE struct rt_error *hx_check_pair(const struct hx_setup *setup, const c
                                            const int output_fd[2], struct or_progress *progress,
                                            int result_fd, struct hx_result *result);
 
-/* check_self.c: compares each build with itself, stepped by lines and by instructions. NULL leaves one out. */
+/* check_self.c: compares each build with itself, stepped by lines and by instructions. NULL leaves one out.
+ */
 RT_MUST_USE struct rt_error *hx_check_self(const struct hx_setup *setup, const char *native, const char *wasm,
                                            struct or_progress *progress, int result_fd,
                                            struct hx_result *result);

@@ -139,9 +139,8 @@ static struct rt_error *read_sibling(const struct hx_json_value *object, const c
 
 /* A misspelt condition must not make a defect hide more than it was meant to. */
 static struct rt_error *check_members(const struct hx_json_value *object, const char *path) {
-    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",      "line_before",
-                                          "source",     "reason",    "evidence", "reproducer",
-                                          "options"};
+    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",       "line_before",
+                                          "source",     "reason",    "evidence", "reproducer", "options"};
 
     if (object->kind != HX_JSON_OBJECT)
         return rt_error_format(RT_MALFORMED, "%s: must be an object", path);

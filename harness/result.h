@@ -38,10 +38,10 @@ struct hx_result {
     enum hx_verdict verdict;
     const char *reason; /* why it was skipped, crashed or not done in time; else NULL */
     uint64_t stops, values, unchanged, repeats;
-    const char *engines; /* of a comparison of engines: "compiled,interp"; else NULL */
-    uint64_t steps;      /* then: instructions that both sides executed */
-    bool is_limited;     /* and whether a limit ended it */
-    uint64_t events;     /* of --replay: events of a recording that its replays were compared with */
+    const char *engines;    /* of a comparison of engines: "compiled,interp"; else NULL */
+    uint64_t steps;         /* then: instructions that both sides executed */
+    bool is_limited;        /* and whether a limit ended it */
+    uint64_t events;        /* of --replay: events of a recording that its replays were compared with */
     struct hx_self self[2]; /* of --self: native, Wasm */
     double seconds[HX_STAGE_COUNT];
     double compare_seconds; /* the part of HX_STEP after loading */

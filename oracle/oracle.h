@@ -193,11 +193,11 @@ struct or_self_witness {
 };
 
 struct or_self_options {
-    uint64_t max_steps;  /* instructions; 0: no limit */
-    uint64_t max_visits; /* how often all is looked at, at one instruction; 0: 8 */
-    unsigned max_time;   /* milliseconds; 0: no limit */
-    size_t max_findings; /* 0: 100 */
-    bool is_unoptimised; /* the code is: every variable has storage of its own */
+    uint64_t max_steps;           /* instructions; 0: no limit */
+    uint64_t max_visits;          /* how often all is looked at, at one instruction; 0: 8 */
+    unsigned max_time;            /* milliseconds; 0: no limit */
+    size_t max_findings;          /* 0: 100 */
+    bool is_unoptimised;          /* the code is: every variable has storage of its own */
     struct or_progress *progress; /* may be NULL */
     /* Runs in the forked child that steps by lines: silence what must not be printed twice. */
     void (*in_child)(void *user);
@@ -210,8 +210,8 @@ struct or_self_report {
     uint64_t instructions;   /* in functions with debug information, that were stepped */
     uint64_t stops;          /* of both steppers, at statement rows */
     uint64_t values;         /* variables whose digests both steppers have told */
-    uint64_t frames;         /* instructions at which the caller's frame was found again by call-frame information */
-    uint64_t stores;         /* that were looked up among a frame's variables */
+    uint64_t frames; /* instructions at which the caller's frame was found again by call-frame information */
+    uint64_t stores; /* that were looked up among a frame's variables */
     /* What became of the variables that a stop showed, until the next stop of their frame. */
     uint64_t kept, assigned; /* the same place, the same value or another */
     uint64_t carried, moved; /* another place, the same value or another */

@@ -92,8 +92,8 @@ bool st_instruction_written(const struct st_instruction *instruction, struct st_
     ZydisDecodedInstruction decoded;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     prepare_decoder();
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, instruction->bytes, instruction->length, &decoded,
-                                             operands))) {
+    if (!ZYAN_SUCCESS(
+            ZydisDecoderDecodeFull(&decoder, instruction->bytes, instruction->length, &decoded, operands))) {
         return false;
     }
     for (unsigned i = 0; i < decoded.operand_count_visible; i++) {

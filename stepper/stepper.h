@@ -262,12 +262,12 @@ struct st_instruction_info {
     bool is_call;        /* direct or not */
     bool is_straight;    /* native: no jump, call or return */
     bool is_return;      /* leaves the function (Wasm: a `return`; the body's last `end` is none) */
-    uint32_t store_size; /* bytes of memory that it writes by an operand of its own; 0: none, or it is not known
-                          * beforehand (a push, a repeated move, memory.fill) */
+    uint32_t store_size; /* bytes of memory that it writes by an operand of its own; 0: none, or it is not
+                          * known beforehand (a push, a repeated move, memory.fill) */
     /* private to the stepper: where it writes */
     struct st_memory_operand {
-        int8_t base, index; /* native: DWARF register numbers, -1 for none; Wasm: base counts operands from the
-                             * top, 1 being the topmost */
+        int8_t base, index; /* native: DWARF register numbers, -1 for none; Wasm: base counts operands from
+                             * the top, 1 being the topmost */
         uint8_t scale;
         uint32_t size; /* bytes */
         int64_t displacement;
@@ -326,8 +326,8 @@ struct st_frame {
     uint64_t pc;  /* of the stop; of a caller: inside its call instruction */
     uint64_t cfa; /* names the frame while it lives: native, the DWARF CFA; Wasm, the machine frame */
     const struct st_function *function; /* NULL: code without debug information */
-    uint64_t registers[17];             /* native, DWARF numbers; 16 is the return address (the stop's: its pc) */
-    uint32_t known;                     /* bit i: registers[i] is known */
+    uint64_t registers[17]; /* native, DWARF numbers; 16 is the return address (the stop's: its pc) */
+    uint32_t known;         /* bit i: registers[i] is known */
     /* private to the stepper */
     struct rt_activation activation;
 };
