@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
+    const char *native, *wasm, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs, env;
-    bool coarse, replay, json;
+    bool coarse, replay, self, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
@@ -32,8 +32,10 @@ static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
      "the same program as a WASI command with debug information"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_WASM_OPT_OPTION(struct values),
     HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
+    HX_SELF_OPTION(struct values),
     HX_ENGINES_OPTIONS(struct values),
     {"--invoke", "NAME[,ARGS]", HX_OPTION_TEXT, offsetof(struct values, invoke),
      "with --engines: call this export alone"},
@@ -68,6 +70,14 @@ static struct rt_error *source_of(const struct hx_arguments *arguments, const st
     struct rt_error *error;
 
     *ret = (struct hx_source){0};
+    if (values->self && values->engines)
+        return rt_error_format(RT_USAGE, "--self and --engines are two comparisons: choose one");
+    if (values->self && (values->native || values->wasm)) {
+        if (arguments->count > 0)
+            return rt_error_format(RT_USAGE, "--self takes a C file, or builds by --native and --wasm");
+        error = values->native ? absolute(values->native, arena, &ret->native) : NULL;
+        return error || !values->wasm ? error : absolute(values->wasm, arena, &ret->wasm);
+    }
     if (values->native || values->wasm) {
         if (!values->native || !values->wasm || arguments->count > 0)
             return rt_error_format(RT_USAGE, "a pair is --native FILE.so and --wasm FILE.wasm, nothing else");
@@ -168,13 +178,17 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     struct values complete = *(const struct values *)all;
     const struct values *const values = &complete;
-    const struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
+    const struct hx_tools_choice choice = {.cc = values->cc,
+                                           .native_cc = values->native_cc,
+                                           .optimisation = values->opt,
+                                           .wasm_opt = values->wasm_opt};
     struct hx_setup setup = {.max_stops = values->stops,
                              .max_visits = values->visits,
                              .time_limit = (unsigned)values->time_limit,
+                             .is_self = values->self,
+                             .self_steps = values->steps,
                              .is_one_compiler = !values->native_cc, /* of a pair that was built elsewhere */
-                             .is_unoptimised = strcmp(values->opt, "-O0") == 0};
+                             .is_unoptimised = strcmp(values->opt, "-O0") == 0 && !values->wasm_opt};
     struct hx_engines engines;
     struct hx_tools tools = {0};
     struct hx_temp temp = {0};
@@ -190,7 +204,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (error)
         error = rt_error_context(error, "--engine");
     if (!setup.time_limit)
-        setup.time_limit = values->engines ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
+        setup.time_limit =
+            values->engines || values->self ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
     if (!error && values->engines) {
         error = engines_of(arguments, values, &arena, &engines);
         setup.engines = &engines;
@@ -215,7 +230,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 const struct hx_command hx_command_check = {
     .name = "check",
     .arguments = "FILE.c | --native FILE.so --wasm FILE.wasm | --engines A,B FILE.wasm | "
-                 "--replay FILE.c|FILE.wasm [OPTIONS] [-- ARGS]",
+                 "--replay FILE.c|FILE.wasm | --self FILE.c [OPTIONS] [-- ARGS]",
     .summary = "Steps one program's two builds side by side and compares what a debugger would show.",
     .details =
         "A C file is compiled as `lockstep fuzz` compiles. Of a pair that was built elsewhere, --opt\n"
@@ -230,6 +245,10 @@ const struct hx_command hx_command_check = {
         "recorded and replayed at the same time, side by side, compared at every instruction as above.\n"
         "Both runs have the real clocks and random numbers, an empty input, and a copy each of the folders\n"
         "of --dir.\n\n"
+        "With --self, a build is its own judge: it is stepped by instructions, and a copy of it by lines.\n"
+        "Both must come to the same statements with the same values; variables, ranges and call-frame\n"
+        "information must not contradict what the instructions do. Of two builds made elsewhere one is "
+        "enough.\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,

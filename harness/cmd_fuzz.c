@@ -16,9 +16,9 @@ enum { MAX_JOBS = 1024 };
 struct values {
     struct hx_seeds seeds;
     uint64_t time, jobs, stops, visits, time_limit;
-    const char *source, *out, *cc, *native_cc, *opt, *engine, *engines, *known, *csmith;
+    const char *source, *out, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines, *known, *csmith;
     uint64_t steps;
-    bool coarse, replay, json;
+    bool coarse, replay, self, json;
 };
 
 static const struct values defaults = {.source = HX_DEFAULT_SOURCE,
@@ -41,8 +41,10 @@ static const struct hx_option options[] = {
     {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
      "keep each finding in a folder of its own in DIR (nothing is kept)"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_WASM_OPT_OPTION(struct values),
     HX_ENGINE_OPTION(struct values),
     HX_LIMIT_OPTIONS(struct values),
+    HX_SELF_OPTION(struct values),
     HX_ENGINES_OPTIONS(struct values),
     {"--csmith", "WORDS", HX_OPTION_TEXT, offsetof(struct values, csmith),
      "more words for Csmith's command line"},
@@ -95,6 +97,8 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
     struct rt_error *error = rt_engine_parse(values->engine, &engine);
     if (error)
         return rt_error_context(error, "--engine");
+    if (values->self && (values->engines || !origin->generator || !origin->generator->has_native))
+        return rt_error_format(RT_USAGE, "--self takes programs of --source csmith, and no --engines");
     if (values->jobs > MAX_JOBS)
         return rt_error_format(RT_USAGE, "--jobs: at most %d", MAX_JOBS);
     if (!seeds.is_set)
@@ -104,7 +108,7 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
     if (origin->modules && (seeds.first == 0 || seeds.first > seeds.last))
         return rt_error_format(RT_USAGE, "--seeds: the folder has modules 1 to %zu", origin->module_count);
     if (!time_limit)
-        time_limit = origin->engines ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
+        time_limit = origin->engines || values->self ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
     *ret = (struct hx_campaign){
         .setup = {.tools = tools,
                   .generator = origin->generator,
@@ -114,8 +118,10 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
                   .time_limit = time_limit,
                   .engine = engine,
                   .engines = origin->engines,
+                  .is_self = values->self,
+                  .self_steps = values->steps,
                   .is_one_compiler = tools && hx_tools_are_alike(tools),
-                  .is_unoptimised = tools && strcmp(tools->optimisation, "-O0") == 0},
+                  .is_unoptimised = tools && strcmp(tools->optimisation, "-O0") == 0 && !tools->wasm_opt},
         .modules = origin->modules,
         .known = known,
         .first_seed = seeds.first,
@@ -132,8 +138,10 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     struct values complete = *(const struct values *)all;
     const struct values *const values = &complete;
-    struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
+    struct hx_tools_choice choice = {.cc = values->cc,
+                                     .native_cc = values->native_cc,
+                                     .optimisation = values->opt,
+                                     .wasm_opt = values->wasm_opt};
     struct hx_tools tools = {0};
     struct hx_known known = {0};
     struct hx_temp temp = {0};
@@ -195,6 +203,7 @@ const struct hx_command hx_command_fuzz = {
     "program's, a random one of --source wasm-opt, or those of the folder that --source names, where\n"
     "--seeds A-B takes the A-th to the B-th. With --replay, recorded runs of it are compared\n"
     "with their replays, and --source wasi is another source: each recorded run gets its folders anew."
+    "\n\nWith --self, each of a program's builds is compared with itself (see `lockstep check --help`)."
     "\n\nExit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
     "not one program could be checked. Ctrl-C ends the campaign, keeps what was found and prints the\n"
     "summary.",

@@ -93,7 +93,12 @@ static struct rt_error *build(const struct hx_tools *tools, int first, int last,
         processes[links] = (struct hx_process){.argv = side(tools, i)->link, .directory = folder};
         compilers[links++] = side(tools, i);
     }
-    return run(processes, compilers, links, "link", folder);
+    error = run(processes, compilers, links, "link", folder);
+    if (error || last != WASM || !tools->wasm_opt)
+        return error;
+    static const struct hx_compiler wasm_opt = {.name = "wasm-opt"};
+    processes[0] = (struct hx_process){.argv = tools->wasm_opt, .directory = folder};
+    return run(processes, (const struct hx_compiler *const[]){&wasm_opt}, 1, "rewrite", folder);
 }
 
 struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder) {

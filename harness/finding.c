@@ -80,6 +80,10 @@ static void reproduce_compiler(const struct hx_tools *tools, struct hx_buffer *o
     hx_buffer_text(out, " --cc ");
     quote(tools->cc, out);
     hx_buffer_print(out, " --opt %s", tools->optimisation);
+    if (tools->wasm_opt) {
+        hx_buffer_text(out, " --wasm-opt ");
+        quote(tools->wasm_opt_words, out);
+    }
 }
 
 static void reproduce_engines(const struct hx_job *job, struct hx_buffer *out) {
@@ -128,6 +132,11 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     }
     if (job->setup->engine != RT_ENGINE_COMPILED)
         hx_buffer_print(out, " --engine %s", rt_engine_name(job->setup->engine));
+    if (job->setup->is_self) {
+        hx_buffer_print(out, " --self --steps %llu --time-limit %ums \"$@\"\n",
+                        (unsigned long long)job->setup->self_steps, job->setup->time_limit);
+        return;
+    }
     hx_buffer_print(out, " --stops %llu --visits %llu --time-limit %ums \"$@\"\n",
                     (unsigned long long)job->setup->max_stops, (unsigned long long)job->setup->max_visits,
                     job->setup->time_limit);

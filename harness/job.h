@@ -21,6 +21,8 @@ struct hx_setup {
     unsigned time_limit;                  /* milliseconds of stepping a program */
     enum rt_engine engine;                /* of the Wasm side */
     const struct hx_engines *engines;     /* compare engines on the module alone; NULL: native and Wasm */
+    bool is_self;                         /* compare each build with itself; engines is NULL */
+    uint64_t self_steps;                  /* then: instructions a build; 0: no limit */
     bool is_one_compiler;                 /* it made both sides */
     bool is_unoptimised;                  /* the code is not optimised: see or_options */
 };
@@ -83,6 +85,12 @@ _Noreturn void hx_worker_main(const struct hx_job *job, int result_fd);
 RT_MUST_USE struct rt_error *hx_check_pair(const struct hx_setup *setup, const char *native, const char *wasm,
                                            const int output_fd[2], struct or_progress *progress,
                                            int result_fd, struct hx_result *result);
+
+/* check_self.c: compares each build with itself, stepped by lines and by instructions. NULL leaves one out.
+ */
+RT_MUST_USE struct rt_error *hx_check_self(const struct hx_setup *setup, const char *native, const char *wasm,
+                                           struct or_progress *progress, int result_fd,
+                                           struct hx_result *result);
 
 /* check_runs.c: for programs that mean nothing natively. Runs the two Wasm builds that hx_compile_levels
  * made, each in a new setup of the seed, and compares what they print and how they end. */

@@ -139,8 +139,8 @@ static struct rt_error *read_sibling(const struct hx_json_value *object, const c
 
 /* A misspelt condition must not make a defect hide more than it was meant to. */
 static struct rt_error *check_members(const struct hx_json_value *object, const char *path) {
-    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",      "line_before",
-                                          "source",     "reason",    "evidence", "reproducer"};
+    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",       "line_before",
+                                          "source",     "reason",    "evidence", "reproducer", "options"};
 
     if (object->kind != HX_JSON_OBJECT)
         return rt_error_format(RT_MALFORMED, "%s: must be an object", path);
@@ -169,6 +169,8 @@ static struct rt_error *read_members(const struct hx_json_value *object, const c
         error = check_evidence(object, path);
     if (!error)
         error = read_sibling(object, "reproducer", path, arena, &ret->reproducer);
+    if (!error && hx_json_member(object, "options"))
+        error = read_patterns(object, "options", path, arena, &ret->options);
     if (!error)
         error = read_optional(object, "lacking", path, &ret->lacking);
     if (!error)

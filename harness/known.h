@@ -12,6 +12,7 @@ struct hx_known_defect {
     const char *name;       /* of its file, without ".json" */
     const char *reason;     /* one line: what is wrong, and in which tool */
     const char *reproducer; /* path of a C file that shows it */
+    const char *options;    /* that `lockstep check` needs for it: strings, as in patterns; or NULL */
     const char *signatures; /* patterns */
     const char *compilers;  /* patterns */
     /* What must be so, too; NULL: nothing is asked. */

@@ -86,8 +86,8 @@ struct rt_error *hx_pair_open(const char *native, const char *wasm, const struct
 
     *ret = (struct hx_pair){0};
     /* The module first: it cannot run anything while it is looked at. */
-    error = load_wasm(wasm, options, ret);
-    if (!error)
+    error = wasm ? load_wasm(wasm, options, ret) : NULL;
+    if (!error && native)
         error = load_native(native, ret);
     return error;
 }

@@ -26,8 +26,9 @@ struct hx_pair_options {
     void *write_user;
 };
 
-/* Loads both. A shared object runs its constructors here, so this belongs in a process of its own. The native
- * program prints to this process's descriptors 1 and 2. Close the pair on error too. */
+/* Loads both, or, where the other is NULL, one. A shared object runs its constructors here, so this belongs
+ * in a process of its own. The native program prints to this process's descriptors 1 and 2. Close the pair on
+ * error too. */
 RT_MUST_USE struct rt_error *hx_pair_open(const char *native, const char *wasm,
                                           const struct hx_pair_options *options, struct hx_pair *ret);
 void hx_pair_close(struct hx_pair *pair);

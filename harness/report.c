@@ -55,6 +55,24 @@ void hx_report_finding(const struct hx_finding *finding, const char *folder, str
         hx_buffer_print(out, "  known as %s\n", finding->known);
 }
 
+static void report_self(const struct hx_self *self, const char *name, struct hx_buffer *out) {
+    if (!self->is_run)
+        return;
+    hx_buffer_print(out,
+                    "%s: %llu instructions%s, %llu stops and %llu values told twice, %llu callers and %llu "
+                    "stores looked up, %.0f instructions a second\n",
+                    name, (unsigned long long)self->instructions,
+                    self->is_limited ? " (no more, by a limit)" : "", (unsigned long long)self->stops,
+                    (unsigned long long)self->values, (unsigned long long)self->frames,
+                    (unsigned long long)self->stores,
+                    self->seconds > 0 ? (double)self->instructions / self->seconds : 0.0);
+    hx_buffer_print(out,
+                    "  from stop to stop %llu variables kept their values, %llu got another in their place, "
+                    "%llu kept it in another place, %llu got both\n",
+                    (unsigned long long)self->kept, (unsigned long long)self->assigned,
+                    (unsigned long long)self->carried, (unsigned long long)self->moved);
+}
+
 void hx_report_result(const struct hx_result *result, const char *folder, struct hx_buffer *out) {
     for (size_t i = 0; i < result->finding_count; i++) {
         hx_report_finding(&result->findings[i], folder, out);
@@ -62,6 +80,8 @@ void hx_report_result(const struct hx_result *result, const char *folder, struct
     }
     if (result->findings_left_out > 0)
         hx_buffer_print(out, "and %llu findings more\n\n", (unsigned long long)result->findings_left_out);
+    report_self(&result->self[0], "native", out);
+    report_self(&result->self[1], "wasm", out);
     hx_buffer_print(out, "%s", hx_verdict_name(result->verdict));
     if (result->reason)
         hx_buffer_print(out, " (%s)", result->reason);

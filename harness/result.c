@@ -109,6 +109,21 @@ static void finding(struct codec *codec, struct hx_finding *value) {
         testimony(codec, &value->body.witnesses[i]);
 }
 
+static void truth(struct codec *codec, bool *value) {
+    uint64_t wide = *value;
+    number(codec, &wide);
+    *value = wide != 0;
+}
+
+static void self(struct codec *codec, struct hx_self *value) {
+    truth(codec, &value->is_run);
+    truth(codec, &value->is_limited);
+#define HX_SELF_COUNT(name) number(codec, &value->name);
+#include "harness/self_counts.def"
+#undef HX_SELF_COUNT
+    real(codec, &value->seconds);
+}
+
 static void result_body(struct codec *codec, struct hx_result *result) {
     uint64_t verdict = result->verdict, count = result->finding_count, limited = result->is_limited;
 
@@ -123,6 +138,8 @@ static void result_body(struct codec *codec, struct hx_result *result) {
     number(codec, &result->events);
     number(codec, &limited);
     result->is_limited = limited != 0;
+    for (int i = 0; i < 2; i++)
+        self(codec, &result->self[i]);
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         real(codec, &result->seconds[i]);
     real(codec, &result->compare_seconds);

@@ -22,6 +22,15 @@ struct hx_finding {
     struct or_finding body; /* `kind` in it is of use with the oracle's words alone */
 };
 
+/* One build compared with itself; the counts are or_self_report's. */
+struct hx_self {
+    bool is_run, is_limited;
+#define HX_SELF_COUNT(name) uint64_t name;
+#include "harness/self_counts.def"
+#undef HX_SELF_COUNT
+    double seconds;
+};
+
 struct hx_result {
     bool has_seed;
     uint64_t seed;
@@ -29,10 +38,11 @@ struct hx_result {
     enum hx_verdict verdict;
     const char *reason; /* why it was skipped, crashed or not done in time; else NULL */
     uint64_t stops, values, unchanged, repeats;
-    const char *engines; /* of a comparison of engines: "compiled,interp"; else NULL */
-    uint64_t steps;      /* then: instructions that both sides executed */
-    bool is_limited;     /* and whether a limit ended it */
-    uint64_t events;     /* of --replay: events of a recording that its replays were compared with */
+    const char *engines;    /* of a comparison of engines: "compiled,interp"; else NULL */
+    uint64_t steps;         /* then: instructions that both sides executed */
+    bool is_limited;        /* and whether a limit ended it */
+    uint64_t events;        /* of --replay: events of a recording that its replays were compared with */
+    struct hx_self self[2]; /* of --self: native, Wasm */
     double seconds[HX_STAGE_COUNT];
     double compare_seconds; /* the part of HX_STEP after loading */
     uint64_t worker_kib;    /* the worker's largest resident set; 0 when it did not tell */

@@ -38,6 +38,21 @@ void hx_finding_json(const struct hx_finding *finding, const char *key, struct h
     hx_json_close(json, '}');
 }
 
+static void self_json(const struct hx_self *self, const char *name, struct hx_json *json) {
+    if (!self->is_run)
+        return;
+    hx_json_open(json, NULL, '{');
+    hx_json_string(json, "build", name);
+#define HX_SELF_COUNT(name) hx_json_number(json, #name, self->name);
+#include "harness/self_counts.def"
+#undef HX_SELF_COUNT
+    hx_json_bool(json, "limited", self->is_limited);
+    hx_json_seconds(json, "seconds", self->seconds);
+    if (self->seconds > 0)
+        hx_json_number(json, "instructions_a_second", (uint64_t)((double)self->instructions / self->seconds));
+    hx_json_close(json, '}');
+}
+
 void hx_result_json(const struct hx_result *result, struct hx_buffer *out) {
     struct hx_json json = {.out = out};
 
@@ -63,6 +78,12 @@ void hx_result_json(const struct hx_result *result, struct hx_buffer *out) {
         hx_json_number(&json, "values", result->values);
         hx_json_number(&json, "unchanged", result->unchanged);
         hx_json_number(&json, "repeats", result->repeats);
+    }
+    if (result->self[0].is_run || result->self[1].is_run) {
+        hx_json_open(&json, "self", '[');
+        self_json(&result->self[0], "native", &json);
+        self_json(&result->self[1], "wasm", &json);
+        hx_json_close(&json, ']');
     }
     hx_json_open(&json, "seconds", '{');
     for (int i = 0; i < HX_STAGE_COUNT; i++)

@@ -94,7 +94,11 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     if (!error) {
         begin_stage(shared, HX_STEP);
         const struct hx_setup *setup = job->setup;
-        if (setup->engines)
+        bool is_built = source->native || source->wasm;
+        if (setup->is_self)
+            error = hx_check_self(setup, is_built ? source->native : HX_NATIVE,
+                                  is_built ? source->wasm : HX_WASM, &shared->progress, RESULT_FD, result);
+        else if (setup->engines)
             error = check_engines(job, is_wasm_only, result);
         else if (is_wasm_only)
             error = hx_check_runs(setup, source->seed, job->folder.path, result);

@@ -282,7 +282,9 @@ void or_report_lone_rows(struct or_comparison *comparison);
 /* "DIE 0x1f2 (variable): DW_OP_fbreg -20" */
 const char *or_dwarf_words(struct or_comparison *comparison, const struct st_variable *variable,
                            const struct st_expression *expression);
-/* The operations of a place's expression without operands, for signatures. */
+/* The operations of an expression without their operands, for signatures. In the arena. */
+const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena);
+/* The same of a place's expression. */
 const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_variable *variable,
                            const struct st_place *place);
 

@@ -175,4 +175,61 @@ RT_MUST_USE struct rt_error *or_engines_compare(const struct or_engine_witness w
                                                 struct or_engines_report **ret);
 void or_engines_report_destroy(struct or_engines_report *report);
 
+/* ---- One binary against itself ---- */
+
+enum or_self_kind {
+#define OR_SELF_KIND(name, word) OR_SELF_##name,
+#include "oracle/self_kinds.def"
+#undef OR_SELF_KIND
+};
+const char *or_self_kind_name(enum or_self_kind kind);
+
+/* The one witness. The session has not run yet, has no probes, and of a module, code that can be stopped at
+ * every instruction. */
+struct or_self_witness {
+    const char *name; /* "native", "wasm" */
+    struct st_session *session;
+    struct rt_instance *instance; /* NULL natively */
+};
+
+struct or_self_options {
+    uint64_t max_steps;           /* instructions; 0: no limit */
+    uint64_t max_visits;          /* how often all is looked at, at one instruction; 0: 8 */
+    unsigned max_time;            /* milliseconds; 0: no limit */
+    size_t max_findings;          /* 0: 100 */
+    bool is_unoptimised;          /* the code is: every variable has storage of its own */
+    struct or_progress *progress; /* may be NULL */
+    /* Runs in the forked child that steps by lines: silence what must not be printed twice. */
+    void (*in_child)(void *user);
+    void *user;
+};
+
+struct or_self_report {
+    enum or_verdict verdict; /* OR_AGREE or OR_DIFFER */
+    bool is_limited;         /* stopped at a limit, and not at the end */
+    uint64_t instructions;   /* in functions with debug information, that were stepped */
+    uint64_t stops;          /* of both steppers, at statement rows */
+    uint64_t values;         /* variables whose digests both steppers have told */
+    uint64_t frames; /* instructions at which the caller's frame was found again by call-frame information */
+    uint64_t stores; /* that were looked up among a frame's variables */
+    /* What became of the variables that a stop showed, until the next stop of their frame. */
+    uint64_t kept, assigned; /* the same place, the same value or another */
+    uint64_t carried, moved; /* another place, the same value or another */
+    uint64_t nanoseconds;    /* of stepping */
+    bool ended;
+    int status;
+    const char *error; /* it ended by a trap or a fault: in words, else NULL */
+    uint64_t findings_left_out;
+    const struct or_finding *findings; /* `kind` is not set: `kinds` has it */
+    const enum or_self_kind *kinds;
+    size_t finding_count;
+};
+
+/* Looks at the debug information as such; then runs the debuggee by instructions and, in a forked child, by
+ * lines. What must hold is in oracle/README.md. Differences are in the report. */
+RT_MUST_USE struct rt_error *or_self_compare(const struct or_self_witness *witness,
+                                             const struct or_self_options *options,
+                                             struct or_self_report **ret);
+void or_self_report_destroy(struct or_self_report *report);
+
 #endif

@@ -164,16 +164,7 @@ const char *or_dwarf_words(struct or_comparison *comparison, const struct st_var
     return rt_arena_printf(arena, "DIE 0x%llx: %s", (unsigned long long)variable->die, what);
 }
 
-const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_variable *variable,
-                           const struct st_place *place) {
-    struct rt_arena *arena = &comparison->report->arena;
-    if (!variable)
-        return "absent";
-    const struct st_expression *expression = place && place->expression      ? place->expression
-                                             : variable->location.count == 1 ? variable->location.expressions
-                                                                             : NULL;
-    if (!expression)
-        return variable->location.kind == ST_LOCATION_NONE ? "none" : "other";
+const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena) {
     const char *words = st_expression_print(expression, arena);
     char *shape = words ? rt_arena_copy(arena, words, strlen(words)) : NULL;
     if (!shape)
@@ -193,6 +184,19 @@ const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_var
     }
     *out = 0;
     return shape;
+}
+
+const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_variable *variable,
+                           const struct st_place *place) {
+    struct rt_arena *arena = &comparison->report->arena;
+    if (!variable)
+        return "absent";
+    const struct st_expression *expression = place && place->expression      ? place->expression
+                                             : variable->location.count == 1 ? variable->location.expressions
+                                                                             : NULL;
+    if (!expression)
+        return variable->location.kind == ST_LOCATION_NONE ? "none" : "other";
+    return or_expression_shape(expression, arena);
 }
 
 void or_report_destroy(struct or_report *report) {

@@ -391,7 +391,7 @@ static bool run_rare(struct st_evaluation *e, const struct st_operation *operati
     case ST_DW_OP_GNU_uninit: return true;
     case ST_DW_OP_entry_value:
     case ST_DW_OP_GNU_entry_value:
-        return fail_at(e, operation, "a value from the function's entry is not known here");
+        return fail_at(e, operation, "not supported: a value from the function's entry");
     case ST_DW_OP_form_tls_address:
     case ST_DW_OP_GNU_push_tls_address: return fail_at(e, operation, "not supported: thread-local storage");
     case ST_DW_OP_push_object_address: return fail_at(e, operation, "there is no object");

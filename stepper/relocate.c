@@ -56,10 +56,13 @@ static void classify(const ZydisDecodedInstruction *decoded, struct st_instructi
     }
 }
 
-bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, struct st_instruction *ret) {
+static void prepare_decoder(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_decoder);
+}
 
+bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, struct st_instruction *ret) {
+    prepare_decoder();
     ZydisDecodedInstruction decoded;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, bytes, size, &decoded))) {
         return false;
@@ -77,6 +80,39 @@ bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, str
         }
     }
     return true;
+}
+
+/* The DWARF number of a general register of 64 bits; -1 for any other. */
+static int8_t register_number(ZydisRegister name) {
+    static const int8_t numbers[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15};
+    return name >= ZYDIS_REGISTER_RAX && name <= ZYDIS_REGISTER_R15 ? numbers[name - ZYDIS_REGISTER_RAX] : -1;
+}
+
+bool st_instruction_written(const struct st_instruction *instruction, struct st_memory_operand *ret) {
+    ZydisDecodedInstruction decoded;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    prepare_decoder();
+    if (!ZYAN_SUCCESS(
+            ZydisDecoderDecodeFull(&decoder, instruction->bytes, instruction->length, &decoded, operands))) {
+        return false;
+    }
+    for (unsigned i = 0; i < decoded.operand_count_visible; i++) {
+        const ZydisDecodedOperand *operand = &operands[i];
+        if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
+            operand->visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT ||
+            !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ||
+            operand->mem.segment == ZYDIS_REGISTER_FS || operand->mem.segment == ZYDIS_REGISTER_GS) {
+            continue;
+        }
+        *ret = (struct st_memory_operand){.base = register_number(operand->mem.base),
+                                          .index = register_number(operand->mem.index),
+                                          .scale = operand->mem.scale,
+                                          .size = operand->size / 8u,
+                                          .displacement = operand->mem.disp.value};
+        bool has_index = operand->mem.index != ZYDIS_REGISTER_NONE;
+        return ret->base >= 0 && (ret->index >= 0) == has_index;
+    }
+    return false;
 }
 
 /* ---- Emitting ---- */

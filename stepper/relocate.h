@@ -3,7 +3,7 @@
 #ifndef LOCKSTEP_STEPPER_RELOCATE_H
 #define LOCKSTEP_STEPPER_RELOCATE_H
 
-#include "runtime/base.h"
+#include "stepper/stepper.h"
 
 /* Where control goes after an instruction. */
 enum st_flow {
@@ -32,6 +32,9 @@ struct st_instruction {
 /* Decodes the instruction at `bytes`, of which `size` are there, standing at `address`. False: not an
  * instruction. */
 bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, struct st_instruction *ret);
+
+/* The memory that it writes by an operand of its own, with a general register for its base. False: none. */
+bool st_instruction_written(const struct st_instruction *instruction, struct st_memory_operand *ret);
 
 /* Where displaced code is written: `next` is where to write, `address` where those bytes will run (another
  * mapping of the same memory). */

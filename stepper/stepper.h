@@ -132,6 +132,7 @@ struct st_row {
     uint64_t pc;
     uint32_t file, line, column;
     bool is_stmt, prologue_end, epilogue_begin, end_sequence;
+    uint32_t sequence; /* rows of one sequence have the same number */
 };
 
 /* Reads an ELF image's DWARF. RT_USAGE "... has no debug information: compile it with -g" when there is none.
@@ -255,6 +256,31 @@ void st_session_prefer_traps(struct st_session *session, bool prefer);
  * before probes are set: it reads the code as it stands. */
 bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t high);
 
+/* One instruction of the debuggee's own code. */
+struct st_instruction_info {
+    uint32_t size;       /* bytes */
+    bool is_call;        /* direct or not */
+    bool is_straight;    /* native: no jump, call or return */
+    bool is_return;      /* leaves the function (Wasm: a `return`; the body's last `end` is none) */
+    uint32_t store_size; /* bytes of memory that it writes by an operand of its own; 0: none, or it is not
+                          * known beforehand (a push, a repeated move, memory.fill) */
+    /* private to the stepper: where it writes */
+    struct st_memory_operand {
+        int8_t base, index; /* native: DWARF register numbers, -1 for none; Wasm: base counts operands from
+                             * the top, 1 being the topmost */
+        uint8_t scale;
+        uint32_t size; /* bytes */
+        int64_t displacement;
+    } store;
+};
+/* The instruction that starts at a pc, as it stands without probes. In a module the pc must be the first byte
+ * of one. False: no function with debug information has one that starts there. */
+bool st_session_instruction(struct st_session *session, uint64_t pc, struct st_instruction_info *ret);
+/* At a stop before an instruction with a store: the debuggee address of the first byte that it will write.
+ * False when registers or operands do not tell. */
+bool st_session_store(struct st_session *session, const struct st_instruction_info *instruction,
+                      uint64_t *ret);
+
 /* Runs the debuggee to its next event. Sessions nest: a host function of one debuggee may drive another
  * session. */
 RT_MUST_USE struct rt_error *st_session_next(struct st_session *session, struct st_event *ret);
@@ -300,10 +326,10 @@ struct st_frame {
     uint64_t pc;  /* of the stop; of a caller: inside its call instruction */
     uint64_t cfa; /* names the frame while it lives: native, the DWARF CFA; Wasm, the machine frame */
     const struct st_function *function; /* NULL: code without debug information */
+    uint64_t registers[17]; /* native, DWARF numbers; 16 is the return address (the stop's: its pc) */
+    uint32_t known;         /* bit i: registers[i] is known */
     /* private to the stepper */
     struct rt_activation activation;
-    uint64_t registers[17]; /* DWARF numbers; 16 is the return address */
-    uint32_t known;         /* bit i: registers[i] is known */
 };
 
 /* The call stack, innermost first. Native: by call-frame information, out to `main`. Wasm: the engine's

@@ -501,8 +501,8 @@ static void test_refusals(void **state) {
     (void)state;
     IRRETRIEVABLE("unknown operation 0x01 at offset 0", 0x01);
     IRRETRIEVABLE("unknown operation 0xee at offset 1", DW_OP_lit1, 0xee);
-    IRRETRIEVABLE("entry is not known", DW_OP_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
-    IRRETRIEVABLE("entry is not known", DW_OP_GNU_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
+    IRRETRIEVABLE("the function's entry", DW_OP_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
+    IRRETRIEVABLE("the function's entry", DW_OP_GNU_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
     IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_form_tls_address);
     IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_GNU_push_tls_address);
     IRRETRIEVABLE("no object", DW_OP_push_object_address);
