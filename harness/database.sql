@@ -5,8 +5,8 @@
 -- Times are milliseconds since 1970-01-01 UTC, durations are seconds. Seeds and counts are unsigned 64-bit numbers in
 -- SQLite's signed ones.
 
--- What makes two programs of one seed the same: all flags that decide what is found, and all tools. `identity` is a
--- digest of the run's rows in `flags` and `tools`: two runs are the same run when it is.
+-- What makes two programs of one seed the same: all flags that decide what is found, and all tools. `identity` is the
+-- run's rows in `flags` and `tools` as one text: two runs are the same run when it is.
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     identity TEXT NOT NULL UNIQUE
@@ -21,8 +21,8 @@ CREATE TABLE flags (
     PRIMARY KEY (run, name)
 ) STRICT, WITHOUT ROWID;
 
--- "lockstep", "native" and "wasm" (the compilers, by the first line of --version), "linker", "csmith", "wasm-opt";
--- "known" is a digest of the list of known defects, "modules" of a folder's names. Those that the run did not need
+-- "lockstep", "native" and "wasm" (the compilers, by the first line of --version), "native linker", "wasm linker",
+-- "csmith", "wasm-opt"; "known" is a digest of the list of known defects, "modules" of a folder's names. Those that the run did not need
 -- have no row.
 CREATE TABLE tools (
     run INTEGER NOT NULL REFERENCES runs (id),
