@@ -146,6 +146,28 @@ static void test_lines(void **state) {
     assert_null(mark(self, &finding, NULL));
 }
 
+static void test_columns(void **state) {
+    static const char members[] = "\"signatures\": [\"s/a\"], \"compilers\": [\"c\"], "
+                                  "\"before_column\": \"^    y = $\", \"from_column\": \"^x;$\"";
+    struct or_finding finding = {.signature = "s/a",
+                                 .file = "./program.c",
+                                 .line = 4,
+                                 .column = 9,
+                                 .witnesses = {{.name = "native"}, {.name = "wasm"}}};
+
+    (void)state;
+    assert_string_equal(mark(members, &finding, NULL), "defect");
+    finding.column = 8;
+    assert_null(mark(members, &finding, NULL));
+    finding.column = 0; /* the line table has none */
+    assert_null(mark(members, &finding, NULL));
+    finding.column = 4000000000;
+    assert_null(mark(members, &finding, NULL));
+    finding.column = 9;
+    finding.line = 3;
+    assert_null(mark(members, &finding, NULL));
+}
+
 static void test_source(void **state) {
     static const char members[] = "\"signatures\": [\"s/a\"], \"compilers\": [\"c\"], "
                                   "\"source\": \"^ *VARIABLE = (VARIABLE|x);$\"";
@@ -255,10 +277,9 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),    cmocka_unit_test(test_load_and_mark),
-        cmocka_unit_test(test_compiler), cmocka_unit_test(test_lacking),
-        cmocka_unit_test(test_lines),    cmocka_unit_test(test_source),
-        cmocka_unit_test(test_shown_by), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_match),   cmocka_unit_test(test_load_and_mark), cmocka_unit_test(test_compiler),
+        cmocka_unit_test(test_lacking), cmocka_unit_test(test_lines),         cmocka_unit_test(test_source),
+        cmocka_unit_test(test_columns), cmocka_unit_test(test_shown_by),      cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
