@@ -54,8 +54,7 @@ static const struct hx_option options[] = {
      "start no program after this long: 90s, 10m, 2h"},
     {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs), "programs at a time (number of cores)"},
     {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
-     "keep the campaign in DIR: its database, and each signature's first finding in a folder of its own;\n"
-     "goes on with one that DIR holds (nothing is kept)"},
+     "keep the campaign in DIR, or go on with it: a database, a folder a signature (nothing is kept)"},
     {"--resume", "DIR", HX_OPTION_TEXT, offsetof(struct values, resume),
      "go on with the campaign in DIR, with its flags and what is left of its seeds and time"},
     HX_COMPILER_OPTIONS(struct values),
