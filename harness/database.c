@@ -298,13 +298,13 @@ struct rt_error *hx_database_begin(struct hx_database *database) {
 
     if (!database->is_open && !error) {
         database->is_open = true;
-        database->written = hx_now();
+        database->begun = hx_now();
     }
     return error;
 }
 
 struct rt_error *hx_database_commit(struct hx_database *database, bool now) {
-    if (!database->is_open || (!now && hx_now() - database->written < COMMIT_INTERVAL))
+    if (!database->is_open || (!now && hx_now() - database->begun < COMMIT_INTERVAL))
         return NULL;
     struct rt_error *error = execute(database, "COMMIT");
     if (!error) {

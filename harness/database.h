@@ -19,11 +19,11 @@ enum hx_database_mode {
 };
 
 struct hx_database {
-    sqlite3 *sqlite;  /* for SQL of a reader's own; NULL: not open */
-    char *path;       /* of the file */
-    int lock;         /* the writer's hold on the folder, or -1 */
-    bool is_open;     /* a transaction is */
-    uint64_t written; /* hx_now() of the last commit */
+    sqlite3 *sqlite; /* for SQL of a reader's own; NULL: not open */
+    char *path;      /* of the file */
+    int lock;        /* the writer's hold on the folder, or -1 */
+    bool is_open;    /* a transaction is */
+    uint64_t begun;  /* hx_now() when it was opened */
 };
 
 /* Opens the database of the campaign in `folder`, or the database file of that name. RT_USAGE when there is

@@ -231,11 +231,10 @@ static struct rt_error *add_finding(struct hx_ledger *ledger, const struct hx_re
         error = hx_database_run(&ledger->database,
                                 "INSERT INTO findings SELECT ?, ?, ?, id, ?, ?, ?, ?, ?, ?, ? FROM signatures"
                                 " WHERE text = ? AND known = ?",
-                                "iiitttititt"
-                                "t",
-                                ledger->run, result->seed, number, finding.kind, finding.body.function,
-                                finding.body.file, (uint64_t)finding.body.line, finding.body.variable,
-                                (uint64_t)finding.body.stop, hx_buffer_string(&document), signature, known);
+                                "iiitttitittt", ledger->run, result->seed, number, finding.kind,
+                                finding.body.function, finding.body.file, (uint64_t)finding.body.line,
+                                finding.body.variable, (uint64_t)finding.body.stop,
+                                hx_buffer_string(&document), signature, known);
     hx_buffer_clear(&document);
     return error;
 }
