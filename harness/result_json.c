@@ -29,6 +29,8 @@ void hx_finding_json(const struct hx_finding *finding, const char *key, struct h
     hx_json_string(json, "variable", body->variable);
     if (finding->known)
         hx_json_string(json, "known", finding->known);
+    if (finding->is_new)
+        hx_json_bool(json, "new", true);
     if (body->detail)
         hx_json_string(json, "detail", body->detail);
     hx_json_open(json, "witnesses", '[');
