@@ -122,6 +122,23 @@ static struct rt_error *run(struct or_comparison *comparison) {
     return error;
 }
 
+/* The anchors' keys for whoever asks later where this comparison has been. */
+static struct rt_error *list_places(struct or_comparison *comparison) {
+    struct or_report *report = &comparison->report->public;
+    const struct or_match *match = &comparison->match;
+    struct or_place *places = rt_arena_array(&comparison->report->arena, match->key_count, sizeof(*places));
+    if (!places)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < match->key_count; i++) {
+        const struct or_key *key = &match->keys[i];
+        if (key->line)
+            places[report->place_count++] =
+                (struct or_place){key->function, key->file, key->line, {key->in[0], key->in[1]}, key->visits};
+    }
+    report->places = places;
+    return NULL;
+}
+
 static void conclude(struct or_comparison *comparison) {
     struct or_report *report = &comparison->report->public;
     for (int i = 0; i < 2; i++) {
@@ -173,7 +190,7 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
     }
     if (!error)
         error = run(comparison);
-    if (!error)
+    if (!error && !(error = list_places(comparison)))
         conclude(comparison);
 out:
     if (comparison) {

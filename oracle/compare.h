@@ -32,6 +32,7 @@ struct or_point {
     const struct st_function *function; /* that holds the pc */
     const struct st_scope *scope;       /* innermost at the pc */
     uint8_t inline_depth;               /* inlined calls between `function` and the scope's own function */
+    uint64_t hits;                      /* while there is a probe */
 };
 #define OR_NO_KEY UINT32_MAX
 
@@ -79,7 +80,7 @@ struct or_side {
     const char *name;
     struct st_session *session;
     const struct st_debug *debug;
-    const struct or_point *points;
+    struct or_point *points;
     struct st_probe *probes;
     size_t probe_count;
     uint64_t idle_hits;           /* of exhausted anchors since the probes were set */

@@ -17,6 +17,7 @@ const char *or_kind_name(enum or_kind kind) {
         [OR_VALUE] = "value",
         [OR_OPTIMIZED_OUT] = "optimized_out",
         [OR_IRRETRIEVABLE] = "irretrievable",
+        [OR_OUTPUT] = "output",
     };
     return (unsigned)kind < OR_KIND_COUNT ? names[kind] : "unknown";
 }
@@ -43,6 +44,7 @@ static void fill_testimony(struct or_comparison *comparison, int i, struct or_te
     ret->column = side->point->row->column;
     ret->depth = (uint32_t)side->depth;
     ret->pc = side->point->pc;
+    ret->hits = side->point->hits;
 }
 
 static bool same_text(const char *a, const char *b) {

@@ -419,16 +419,22 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
         const struct or_variable *variable = &plan->function->variables[plan->variables[i]];
         struct st_place place[2];
         const uint8_t *object[2];
-        if (!or_place_variable(comparison, variable, place, object))
+        bool is_shown = or_place_variable(comparison, variable, place, object);
+        for (int side = 0; side < 2; side++)
+            comparison->report->public.readable[side] += object[side] != NULL;
+        if (!is_shown)
             continue;
         if (is_unassigned(comparison, variable, object)) {
             comparison->report->public.opaque += variable->layout->leaf_count;
+            comparison->report->public.same++;
             continue;
         }
         uint64_t address[2];
         for (int side = 0; side < 2; side++)
             address[side] = place[side].kind == ST_PLACE_MEMORY ? place[side].address : OR_NO_ADDRESS;
-        or_compare_object(comparison, variable, &pair->copies[plan->variables[i]], object, address, place);
+        struct or_copy *copy = &pair->copies[plan->variables[i]];
+        or_compare_object(comparison, variable, copy, object, address, place);
+        comparison->report->public.same += copy->has_agreed;
     }
     return NULL;
 }
