@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
+    const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *witness, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs, env;
-    bool coarse, replay, json;
+    bool coarse, replay, blame, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
@@ -33,6 +33,7 @@ static const struct hx_option options[] = {
      "the same program as a WASI command with debug information"},
     HX_COMPILER_OPTIONS(struct values),
     HX_ENGINE_OPTION(struct values),
+    HX_WITNESS_OPTIONS(struct values),
     HX_LIMIT_OPTIONS(struct values),
     HX_ENGINES_OPTIONS(struct values),
     {"--invoke", "NAME[,ARGS]", HX_OPTION_TEXT, offsetof(struct values, invoke),
@@ -176,6 +177,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
                              .is_one_compiler = !values->native_cc, /* of a pair that was built elsewhere */
                              .is_unoptimised = strcmp(values->opt, "-O0") == 0};
     struct hx_engines engines;
+    struct hx_witnesses witnesses = {.count = 0};
     struct hx_tools tools = {0};
     struct hx_temp temp = {0};
     struct hx_source source;
@@ -184,6 +186,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     if (complete.replay && !complete.engines)
         complete.engines = HX_REPLAY_ENGINES;
+    if (values->engines && (values->witness || values->blame))
+        return rt_error_format(RT_USAGE, HX_NO_WITNESSES);
     rt_arena_init(&arena, 0);
     hx_interrupt_catch();
     error = rt_engine_parse(values->engine, &setup.engine);
@@ -204,8 +208,14 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         setup.tools = &tools;
         setup.is_one_compiler = !error && hx_tools_are_alike(&tools);
     }
+    if (!error && (values->witness || values->blame)) {
+        error =
+            hx_witnesses_create(values->witness, values->blame, setup.engine, setup.tools, &temp, &witnesses);
+        setup.witnesses = &witnesses;
+    }
     if (!error)
         error = check(values, &setup, &source, &temp, ret_status);
+    hx_witnesses_clear(&witnesses);
     hx_tools_clear(&tools);
     hx_temp_remove(&temp);
     rt_arena_clear(&arena);
@@ -229,7 +239,7 @@ const struct hx_command hx_command_check = {
         "records is replayed on the first: all three must agree event by event. Then another run is\n"
         "recorded and replayed at the same time, side by side, compared at every instruction as above.\n"
         "Both runs have the real clocks and random numbers, an empty input, and a copy each of the folders\n"
-        "of --dir.\n\n"
+        "of --dir.\n\n" HX_WITNESS_RULE "\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,

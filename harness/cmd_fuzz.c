@@ -16,9 +16,9 @@ enum { MAX_JOBS = 1024 };
 struct values {
     struct hx_seeds seeds;
     uint64_t time, jobs, stops, visits, time_limit;
-    const char *source, *out, *cc, *native_cc, *opt, *engine, *engines, *known, *csmith;
+    const char *source, *out, *cc, *native_cc, *opt, *engine, *engines, *witness, *known, *csmith;
     uint64_t steps;
-    bool coarse, replay, json;
+    bool coarse, replay, blame, json;
 };
 
 static const struct values defaults = {.source = HX_DEFAULT_SOURCE,
@@ -42,6 +42,7 @@ static const struct hx_option options[] = {
      "keep each finding in a folder of its own in DIR (nothing is kept)"},
     HX_COMPILER_OPTIONS(struct values),
     HX_ENGINE_OPTION(struct values),
+    HX_WITNESS_OPTIONS(struct values),
     HX_LIMIT_OPTIONS(struct values),
     HX_ENGINES_OPTIONS(struct values),
     {"--csmith", "WORDS", HX_OPTION_TEXT, offsetof(struct values, csmith),
@@ -138,6 +139,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct hx_known known = {0};
     struct hx_temp temp = {0};
     struct hx_engines engines = {0};
+    struct hx_witnesses witnesses = {.count = 0};
     struct origin origin = {0};
     struct hx_campaign campaign;
     struct hx_tally tally;
@@ -148,6 +150,9 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         complete.engines = HX_REPLAY_ENGINES;
     if (arguments->count > 0)
         return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
+    const bool wants_witnesses = values->witness || values->blame;
+    if (wants_witnesses && values->engines)
+        return rt_error_format(RT_USAGE, HX_NO_WITNESSES);
     rt_arena_init(&arena, 0);
     hx_tally_init(&tally);
     hx_interrupt_catch();
@@ -168,6 +173,14 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     }
     if (!error)
         error = campaign_of(values, &origin, &known, &campaign);
+    if (!error && wants_witnesses && !origin.generator->has_native)
+        error = rt_error_format(RT_USAGE, "--witness: programs of --source %s mean nothing natively",
+                                origin.generator->name);
+    if (!error && wants_witnesses) {
+        error = hx_witnesses_create(values->witness, values->blame, campaign.setup.engine, origin.tools,
+                                    &temp, &witnesses);
+        campaign.setup.witnesses = &witnesses;
+    }
     if (!error) {
         error = hx_campaign_run(&campaign, &temp, &tally);
         hx_tally_print(&tally, hx_seconds() - started, values->json ? stderr : stdout);
@@ -177,6 +190,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (tally.programs > 0 && tally.verdicts[HX_SKIPPED] == tally.programs)
         *ret_status = HX_STATUS_ERROR;
     hx_tally_clear(&tally);
+    hx_witnesses_clear(&witnesses);
     hx_tools_clear(&tools);
     hx_known_clear(&known);
     hx_temp_remove(&temp);
@@ -195,6 +209,7 @@ const struct hx_command hx_command_fuzz = {
     "program's, a random one of --source wasm-opt, or those of the folder that --source names, where\n"
     "--seeds A-B takes the A-th to the B-th. With --replay, recorded runs of it are compared\n"
     "with their replays, and --source wasi is another source: each recorded run gets its folders anew."
+    "\n\n" HX_WITNESS_RULE
     "\n\nExit status: 0 when all findings are known or there are none, 1 when one is not known, 2 when\n"
     "not one program could be checked. Ctrl-C ends the campaign, keeps what was found and prints the\n"
     "summary.",

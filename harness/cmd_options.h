@@ -18,6 +18,14 @@
     {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(type, engine),                                           \
      "what runs the Wasm side: compiled or interp (compiled)"}
 
+#define HX_WITNESS_OPTIONS(type)                                                                             \
+    {"--witness", "A,B,...", HX_OPTION_TEXT, offsetof(type, witness),                                        \
+     "compare these 2 to 5 witnesses, each with each (native,wasm)"},                                        \
+        {"--blame", NULL, HX_OPTION_FLAG, offsetof(type, blame),                                             \
+         "when they differ, ask more witnesses who is wrong, and GDB what the native side shows"}
+
+#define HX_NO_WITNESSES "--witness and --blame are about builds; --engines and --replay have none"
+
 /* Comparing two engines instead of two builds. */
 #define HX_ENGINES_OPTIONS(type)                                                                             \
     {"--engines", "A,B", HX_OPTION_TEXT, offsetof(type, engines),                                            \

@@ -129,13 +129,32 @@ static const struct or_finding *earlier_report(const struct group *group, const 
     return NULL;
 }
 
+static const char own_rules[] = "its compiler gives lines to code by rules of its own";
+
+static bool has_own_lines(const struct blamer *blamer, const struct or_pair_report *pair) {
+    return blamer->witnesses[pair->witness[0]].has_own_lines ||
+           blamer->witnesses[pair->witness[1]].has_own_lines;
+}
+
+/* Whether agreement counts in a pair with a compiler that has rules of its own: about variables, and about a
+ * stop that the other witness makes and not everybody. */
+static bool counts_about_lines(const struct group *group, const struct or_pair_report *pair) {
+    bool has_stop = group->subject == ON_VARIABLE;
+
+    for (int i = 0; i < 2 && group->subject == ON_PLACE; i++) {
+        const struct or_testimony *testimony = group->testimony[pair->witness[i]];
+        has_stop |= testimony && testimony->function && testimony->skipped > 0;
+    }
+    return has_stop;
+}
+
 static enum answer line_answer(const struct blamer *blamer, const struct group *group,
                                const struct or_pair_report *pair, const char **ret_reason) {
     const struct or_place *place = place_in(pair, group->first->function, group->first->line);
 
     for (int i = 0; i < 2; i++)
         if (blamer->witnesses[pair->witness[i]].has_own_lines && (!place || !place->in[i])) {
-            *ret_reason = "its compiler gives lines to code by rules of its own";
+            *ret_reason = own_rules;
             return KNOWS_NOTHING;
         }
     return !place || place->in[0] == place->in[1] ? AGREES : DIFFERS;
@@ -161,8 +180,6 @@ static bool came_there(const struct group *group, const struct or_pair_report *p
 static enum answer silent_answer(const struct blamer *blamer, const struct group *group,
                                  const struct or_pair_report *pair, const char **ret_reason) {
     const struct or_finding *first = group->first, *earlier;
-    bool has_own_lines = blamer->witnesses[pair->witness[0]].has_own_lines ||
-                         blamer->witnesses[pair->witness[1]].has_own_lines;
 
     *ret_reason = pair->problem;
     if (pair->problem)
@@ -176,8 +193,8 @@ static enum answer silent_answer(const struct blamer *blamer, const struct group
         return KNOWS_NOTHING;
     if (group->subject == ON_LINE)
         return line_answer(blamer, group, pair, ret_reason);
-    *ret_reason = "its compiler gives lines to code by rules of its own";
-    if (has_own_lines && group->subject != ON_VARIABLE)
+    *ret_reason = own_rules;
+    if (has_own_lines(blamer, pair) && !counts_about_lines(group, pair))
         return KNOWS_NOTHING;
     *ret_reason = "it had more findings than it kept";
     if (pair->has_left_out)
@@ -196,11 +213,13 @@ static enum answer silent_answer(const struct blamer *blamer, const struct group
 static void ask_all(const struct blamer *blamer, struct group *group) {
     for (size_t p = 0; p < blamer->pair_count; p++) {
         const struct or_pair_report *pair = &blamer->pairs[p];
-        bool has_own_lines = blamer->witnesses[pair->witness[0]].has_own_lines ||
-                             blamer->witnesses[pair->witness[1]].has_own_lines;
         bool is_about_lines = group->subject == ON_PLACE || group->subject == ON_STACK;
-        if (group->answers[p] != DIFFERS || (has_own_lines && is_about_lines))
+        if (group->answers[p] != DIFFERS) {
             group->answers[p] = silent_answer(blamer, group, pair, &group->reasons[p]);
+        } else if (is_about_lines && has_own_lines(blamer, pair)) {
+            group->answers[p] = KNOWS_NOTHING;
+            group->reasons[p] = own_rules;
+        }
     }
 }
 
@@ -432,7 +451,7 @@ static struct rt_error *make_finding(const struct blamer *blamer, const struct g
         ret->other_count++;
     }
     ret->others = others;
-    return judge(blamer, group, ret);
+    return blamer->witness_count > 2 ? judge(blamer, group, ret) : NULL;
 }
 
 struct rt_error *or_blame(const struct or_account *witnesses, uint32_t witness_count,

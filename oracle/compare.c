@@ -60,6 +60,8 @@ static struct rt_error *differ_in_location(struct or_comparison *comparison) {
         finding->detail = rt_arena_printf(&comparison->report->arena,
                                           "the next common stop comes after %u more of %s and %u more of %s",
                                           skipped[0], sides[0].name, skipped[1], sides[1].name);
+        for (int i = 0; i < 2; i++)
+            finding->witnesses[i].skipped = skipped[i];
     }
     report->skipped[0] += skipped[0];
     report->skipped[1] += skipped[1];

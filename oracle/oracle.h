@@ -44,7 +44,8 @@ struct or_testimony {
     uint32_t line, column; /* column 0: none */
     uint32_t depth;        /* frames from main, which is 1 */
     uint64_t pc;
-    uint64_t hits; /* how often that pc had been stopped at, this time included; 0: not known */
+    uint64_t hits;    /* how often that pc had been stopped at, this time included; 0: not known */
+    uint32_t skipped; /* of a location: stops from this one on that the other witness has not */
 };
 
 struct or_finding {
@@ -110,8 +111,8 @@ struct or_report {
     uint64_t
         opaque; /* scalars that have no common meaning (pointers to unnamed storage, unions with pointers) */
     uint64_t optimized_out[2], irretrievable[2]; /* variables so, at stops */
-    uint64_t readable[2]; /* parameters and locals that a side can show, at stops */
-    uint64_t same;        /* those that both show, with the same value in all that can be compared */
+    uint64_t readable[2];                        /* parameters and locals that a side can show, at stops */
+    uint64_t same;         /* those that both show, with the same value in all that can be compared */
     uint64_t dropped[2];   /* static variables that the linker left out, as nothing uses them: not compared */
     uint64_t skipped[2];   /* stops that had no partner, after location differences */
     uint64_t lines[2];     /* statement lines of the matched functions in each line table */
@@ -154,8 +155,8 @@ struct or_account {
     const char *name; /* the witness's */
     const struct or_part *parts;
     size_t part_count;
-    /* Its compiler gives lines to code by rules of its own: that it stops elsewhere says nothing, and that it
-     * lacks a line says nothing either. */
+    /* Its compiler gives lines to code by rules of its own: that it stops elsewhere, or lacks a line, says
+     * nothing. That it stops where one witness does and another does not, or has the line, counts. */
     bool has_own_lines;
 };
 
@@ -176,8 +177,8 @@ struct or_pair_report {
 /* Puts the findings of all pairs together: those about the same thing become one, with each witness's
  * testimony and the blame. A fault in one part makes all witnesses that rest on it wrong, and no other: the
  * blame is the part's when that explains who agrees with whom, and the fault of no other part would blame
- * other witnesses. In the order of the pairs; the first pair that shows it gives a finding its signature. All
- * in `arena`, but for strings of the pairs. */
+ * other witnesses. Two witnesses alone get no blame. In the order of the pairs; the first pair that shows it
+ * gives a finding its signature. All in `arena`, but for strings of the pairs. */
 RT_MUST_USE struct rt_error *or_blame(const struct or_account *witnesses, uint32_t witness_count,
                                       const struct or_pair_report *pairs, size_t pair_count,
                                       struct rt_arena *arena, struct or_finding **ret, size_t *ret_count);

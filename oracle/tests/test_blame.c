@@ -232,6 +232,17 @@ static void places_differ(void **state) {
     differ(0, 1, OR_LOCATION, NULL, 8)->witnesses[1].line = 9;
     differ(1, 2, OR_LOCATION, NULL, 9)->witnesses[1].line = 8;
     expect("undecided", "nothing is known of native:gcc: its compiler gives lines");
+    /* It stops where native does one more time than wasm. */
+    witness(NATIVE, WASM, GCC, -1);
+    struct or_finding *finding = differ(0, 1, OR_LOCATION, NULL, 8);
+    finding->witnesses[1].line = 9;
+    finding->witnesses[0].skipped = 1;
+    differ(1, 2, OR_LOCATION, NULL, 9)->witnesses[1].line = 8;
+    expect("wasm", "native, native:gcc against wasm");
+    /* It does not stop where native does and wasm does not. */
+    pair_of(1, 2)->finding_count = 0;
+    differ(0, 2, OR_LOCATION, NULL, 8)->witnesses[1].line = 9;
+    expect("undecided", "nothing is known of native:gcc: its compiler gives lines");
 }
 
 /* Which line tables have a line is a fact about each witness; gcc's counts where it has the line. */
@@ -264,7 +275,10 @@ static void limits(void **state) {
     (void)state;
     witness(NATIVE, WASM, -1, -1);
     differ(0, 1, OR_VALUE, "x", 8);
-    expect("undecided", "native against wasm: one of native DWARF of clang-19");
+    blame();
+    assert_int_equal(made, 1);
+    assert_null(result->blame);
+    assert_int_equal(result->other_count, 0);
     struct rt_error *error = or_blame(witnesses, OR_MAX_WITNESSES + 1, pairs, 1, &arena, &result, &made);
     assert_non_null(error);
     rt_error_destroy(error);
