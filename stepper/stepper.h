@@ -254,8 +254,8 @@ RT_MUST_USE struct rt_error *st_session_set_probes(struct st_session *session, s
 void st_session_prefer_traps(struct st_session *session, bool prefer);
 
 /* True when the code from `low` up to `high` (pcs) does nothing that a debugger's user could see: it jumps,
- * or moves what is in Wasm locals. False for all other code and for what cannot be decoded. To be asked
- * before probes are set: it reads the code as it stands. */
+ * moves what is in Wasm locals, or can never run. False for all other code and for what cannot be decoded. To
+ * be asked before probes are set: it reads the code as it stands. */
 bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t high);
 
 /* Runs the debuggee to its next event. Sessions nest: a host function of one debuggee may drive another
