@@ -191,7 +191,8 @@ static struct rt_error *merge_findings(const struct work *work, struct hx_result
             (struct or_account){.name = witness->name,
                                 .parts = witness->parts,
                                 .part_count = witness->part_count,
-                                .has_own_lines = witness->compiler && hx_compiler_is_gcc(witness->compiler)};
+                                .has_own_lines = witness->compiler && hx_compiler_is_gcc(witness->compiler),
+                                .may_find_places = witness->kind == HX_WITNESS_JIT};
     }
     for (size_t p = 0; p < work->pair_count && !error; p++)
         error = report_of(work, p, &result->arena, &reports[p]);

@@ -292,7 +292,8 @@ static bool rests_on(const struct or_account *witness, const char *part) {
 
 /* The class that would be right if this part alone were at fault: the voters that do not rest on it have to
  * be one whole class. NO_CLASS when they are not. */
-static uint32_t right_class(const struct blamer *blamer, const struct classes *classes, const char *part) {
+static uint32_t right_class(const struct blamer *blamer, const struct group *group,
+                            const struct classes *classes, const char *part) {
     uint32_t right = NO_CLASS;
 
     for (uint32_t w = 0; w < blamer->witness_count; w++) {
@@ -303,7 +304,8 @@ static uint32_t right_class(const struct blamer *blamer, const struct classes *c
         right = classes->of[w];
     }
     for (uint32_t w = 0; w < blamer->witness_count; w++)
-        if (right != NO_CLASS && classes->of[w] == right && rests_on(&blamer->witnesses[w], part))
+        if (right != NO_CLASS && classes->of[w] == right && rests_on(&blamer->witnesses[w], part) &&
+            !(group->subject == ON_PLACE && blamer->witnesses[w].may_find_places))
             return NO_CLASS;
     return right;
 }
@@ -351,7 +353,8 @@ struct explanation {
     bool is_ambiguous;
 };
 
-static void explain(const struct blamer *blamer, const struct classes *classes, struct explanation *ret) {
+static void explain(const struct blamer *blamer, const struct group *group, const struct classes *classes,
+                    struct explanation *ret) {
     *ret = (struct explanation){.right = NO_CLASS};
     for (uint32_t w = 0; w < blamer->witness_count; w++)
         for (size_t i = 0; i < blamer->witnesses[w].part_count; i++) {
@@ -359,7 +362,7 @@ static void explain(const struct blamer *blamer, const struct classes *classes, 
             bool is_again = false;
             for (uint32_t before = 0; before < w; before++)
                 is_again |= rests_on(&blamer->witnesses[before], part->name);
-            uint32_t right = is_again ? NO_CLASS : right_class(blamer, classes, part->name);
+            uint32_t right = is_again ? NO_CLASS : right_class(blamer, group, classes, part->name);
             if (right == NO_CLASS)
                 continue;
             ret->is_ambiguous |= ret->right != NO_CLASS && ret->right != right;
@@ -378,7 +381,7 @@ static struct rt_error *judge(const struct blamer *blamer, const struct group *g
     struct explanation explanation;
 
     classify(blamer, group, &classes);
-    explain(blamer, &classes, &explanation);
+    explain(blamer, group, &classes, &explanation);
     const char *sides = sides_in_words(blamer, &classes);
     const char *silence = silence_in_words(blamer, group, &classes);
     if (!sides || !silence)

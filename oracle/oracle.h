@@ -94,6 +94,9 @@ struct or_options {
      * rows are paired in that order, and a row that does something, on a line that the other side lacks, is a
      * finding of kind line_missing. */
     bool is_one_compiler;
+    /* Both run one module: their storage holds the same before its first assignment, too, and is left as it
+     * is. What one view cannot evaluate, the other may have given up as optimised out: no difference. */
+    bool is_one_module;
     struct or_progress *progress; /* may be NULL */
     /* Runs in the forked child that looks ahead, before it steps: silence what must not be printed twice. */
     void (*in_child)(void *user);
@@ -158,6 +161,9 @@ struct or_account {
     /* Its compiler gives lines to code by rules of its own: that it stops elsewhere, or lacks a line, says
      * nothing. That it stops where one witness does and another does not, or has the line, counts. */
     bool has_own_lines;
+    /* Its code has no markers of control flow, so that it may stop where the line table that it rests on has
+     * lost the place in other code: about places, that it is right does not acquit its parts. */
+    bool may_find_places;
 };
 
 /* One comparison of two of the witnesses. */

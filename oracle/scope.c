@@ -98,6 +98,8 @@ bool or_place_variable(struct or_comparison *comparison, const struct or_variabl
     }
     if (object[0] && object[1])
         return true;
+    if (comparison->options.is_one_module && !object[0] && !object[1])
+        return false;
     if (place[0].kind == ST_PLACE_IRRETRIEVABLE || place[1].kind == ST_PLACE_IRRETRIEVABLE)
         report_state(comparison, variable, place, OR_IRRETRIEVABLE);
     else if ((place[0].kind == ST_PLACE_OPTIMIZED_OUT) != (place[1].kind == ST_PLACE_OPTIMIZED_OUT))
