@@ -108,6 +108,22 @@ uintptr_t rt_global_address(const struct rt_global *global);
  * map. */
 const uint8_t *rt_code_map_frames(const struct rt_code_map *map, size_t *ret_size);
 
+/* ---- Faults, for tests of what judges debug information ---- */
+
+enum rt_native_fault {
+    RT_NATIVE_SOUND,
+#define RT_NATIVE_FAULT(name, what) RT_NATIVE_##name,
+#include "runtime/jit/faults.def"
+#undef RT_NATIVE_FAULT
+    RT_NATIVE_FAULT_COUNT,
+};
+const char *rt_native_fault_name(enum rt_native_fault fault); /* "LIST_COLLAPSED" */
+const char *rt_native_fault_text(enum rt_native_fault fault); /* what is wrong */
+/* From here on the map, and all that is made from it, has this fault. To be called once, before anything is
+ * asked. */
+RT_MUST_USE struct rt_error *rt_code_map_plant(struct rt_code_map *map, enum rt_native_fault fault);
+enum rt_native_fault rt_code_map_fault(const struct rt_code_map *map);
+
 /* ---- Debug information ---- */
 
 /* A memory's second place in the process: at the very addresses that the module's pointers hold, so that

@@ -54,6 +54,7 @@ void rt_code_map_destroy(struct rt_code_map *map) {
     rt_notes_clear(&map->notes);
     free(map->functions);
     free(map->frames.bytes);
+    free(map->planted);
     free(map);
 }
 
@@ -222,6 +223,8 @@ static int by_low(const void *a, const void *b) {
 static struct rt_error *answer(struct question *q, const struct rt_placed_range **ret, size_t *ret_count) {
     if (q->error)
         return q->error;
+    if (q->map->fault)
+        rt_fault_places(q->map, q->found, q->count);
     if (q->count)
         qsort(q->found, q->count, sizeof(*q->found), by_low);
     size_t count = 0;
@@ -358,6 +361,8 @@ struct rt_error *rt_code_map_operand(const struct rt_code_map *map, uint32_t fun
         find_asked(&q, noted->low, noted->high, &place);
         find_traps(&q, noted->low, noted->high, &place);
     }
+    if (map->fault)
+        rt_fault_operand(map, q.found, q.count, rt_code_map_function(map, function)->tail);
     return answer(&q, ret, ret_count);
 }
 

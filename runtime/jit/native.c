@@ -175,19 +175,24 @@ struct rt_error *rt_native_dwarf(const struct rt_code_map *map, struct rt_instan
                                  struct rt_dwarf_output **ret) {
     struct rt_dwarf_sections sections;
     struct rt_instance_path path;
-    struct rt_native native = {
-        .map = map, .module = rt_code_module(rt_code_map_code(map)), .instance = instance};
+    struct rt_native_faulty faulty;
+    struct rt_native native = {.map = map,
+                               .module = rt_code_module(rt_code_map_code(map)),
+                               .instance = instance,
+                               .fault = rt_code_map_fault(map)};
     const struct rt_dwarf_options options = {.address_size = 8, .producer = producer};
-    const struct rt_dwarf_visitor visitor = {.user = &native,
-                                             .is_dead = rt_dwarf_module_is_dead,
-                                             .plan = plan,
-                                             .attribute = change_attribute,
-                                             .attributes_end = end_attributes,
-                                             .children_end = end_children,
-                                             .range = put_ranges,
-                                             .address = find_address,
-                                             .location = rt_native_location,
-                                             .sequence = rt_native_sequence};
+    struct rt_dwarf_visitor visitor = {.user = &native,
+                                       .is_dead = rt_dwarf_module_is_dead,
+                                       .plan = plan,
+                                       .attribute = change_attribute,
+                                       .attributes_end = end_attributes,
+                                       .children_end = end_children,
+                                       .range = put_ranges,
+                                       .address = find_address,
+                                       .location = rt_native_location,
+                                       .sequence = rt_native_sequence};
+    if (native.fault)
+        rt_native_plant(&faulty, &native, &visitor);
     rt_arena_init(&native.arena, 0);
     native.has_memory = rt_code_map_memory(map, &path);
     if (instance && native.has_memory)

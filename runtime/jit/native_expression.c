@@ -86,7 +86,7 @@ static void mask(struct translation *t, unsigned bits) {
 }
 
 static void extend_sign(struct translation *t, unsigned bits) {
-    if (bits >= 64)
+    if (bits >= 64 || t->native->fault == RT_NATIVE_SIGN_LOST)
         return;
     op_constant(t, UINT64_C(1) << (bits - 1));
     op(t, RT_DWARF_OP_xor);
@@ -206,6 +206,10 @@ static void put_address(struct translation *t) {
 
 /* The pointer on top, as memory holds it, becomes one of the process; null stays null. */
 static void put_pointer(struct translation *t) {
+    if (t->native->fault == RT_NATIVE_NULL_MOVED) {
+        put_address(t);
+        return;
+    }
     op(t, RT_DWARF_OP_dup);
     op(t, RT_DWARF_OP_lit0);
     op(t, RT_DWARF_OP_ne);
