@@ -52,6 +52,11 @@ RT_MUST_USE struct rt_error *rt_code_map_ranges(const struct rt_code_map *map, u
                                                 uint32_t low, uint32_t high, struct rt_arena *arena,
                                                 const struct rt_machine_range **ret, size_t *ret_count);
 
+/* The call instruction, which ends at the return address, of the call that ends at the Wasm pc `past`. False
+ * when the code has none. */
+bool rt_code_map_call(const struct rt_code_map *map, uint32_t function, uint32_t past,
+                      struct rt_machine_range *ret);
+
 /* Where a value is. */
 struct rt_machine_place {
     enum {

@@ -66,6 +66,7 @@ size_t rt_code_map_size(const struct rt_code_map *map) {
     const struct rt_notes *notes = &map->notes;
     return sizeof(*map) + map->frames.size + notes->entry_count * sizeof(*notes->entries) +
            notes->operand_count * sizeof(*notes->operands) + notes->return_count * sizeof(*notes->returns) +
+           notes->call_count * sizeof(*notes->calls) +
            map->code->function_count * (sizeof(*notes->functions) + sizeof(*map->functions));
 }
 
@@ -291,6 +292,28 @@ struct rt_error *rt_code_map_ranges(const struct rt_code_map *map, uint32_t func
     *ret = ranges;
     *ret_count = count;
     return NULL;
+}
+
+bool rt_code_map_call(const struct rt_code_map *map, uint32_t function, uint32_t past,
+                      struct rt_machine_range *ret) {
+    const uint32_t defined = function - map->code->base.module->imported_functions;
+    const struct rt_noted_call *calls = map->notes.calls;
+    const uintptr_t base = (uintptr_t)map->code->memory.executable;
+    if (defined >= map->code->function_count)
+        return false;
+    uint32_t low = map->notes.functions[defined].call, high = map->notes.functions[defined + 1].call;
+    const uint32_t end = high;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (calls[middle].past < past)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == end || calls[low].past != past)
+        return false;
+    *ret = (struct rt_machine_range){base + calls[low].low, base + calls[low].high};
+    return true;
 }
 
 /* ---- Places ---- */
