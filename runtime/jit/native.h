@@ -1,6 +1,7 @@
 /* DWARF of a module rewritten for its compiled code (private to runtime/jit/). Reading order: native.c (the
- * visitor and its ranges), native_types.c (pointers), native_expression.c (one expression for one machine
- * range), native_location.c (for which ranges), native_lines.c, native_faults.c (what tests plant). */
+ * visitor and its ranges), native_types.c (pointers), native_expression.c with native_translation.h (one
+ * expression for one machine range), native_location.c (for which ranges), native_lines.c, native_faults.c
+ * (what tests plant). */
 #ifndef LOCKSTEP_RUNTIME_JIT_NATIVE_H
 #define LOCKSTEP_RUNTIME_JIT_NATIVE_H
 
