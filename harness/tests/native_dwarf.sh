@@ -78,13 +78,13 @@ backtrace() {
     cat >script <<'END'
 set breakpoint pending on
 set backtrace past-main
-break std::io::Write::write_fmt
+break core::fmt::write
 run
 bt
 END
     timeout 100 gdb -nx -q -batch -x script --args "$lockstep" run -g "$1" >log 2>&1 </dev/null || true
-    grep -A 100 '^#0' log | tr '\n' ' ' >stack
-    [[ $(cat stack) == *'std::io::Write::write_fmt'*' at library/std/src/io/mod.rs:'*'std::rt::lang_start_internal'*rt_x86_64_enter*hx_wasi_command_drive* ]] ||
+    sed -n '/^#0/,$p' log | tr '\n' ' ' >stack
+    [[ $(cat stack) == *'core::fmt::write'*'std::io::Write::write_fmt<'*' at library/std/src/io/mod.rs:'*'std::rt::lang_start_internal'*rt_x86_64_enter*hx_wasi_command_drive* ]] ||
         fail "backtrace of $1: $(tail -n 5 log)"
 }
 
