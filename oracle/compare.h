@@ -184,6 +184,9 @@ void or_compare_object(struct or_comparison *comparison, const struct or_variabl
  * values. */
 bool or_place_variable(struct or_comparison *comparison, const struct or_variable *variable,
                        struct st_place place[2], const uint8_t *object[2]);
+/* The memory that an object of `size` bytes, found there, takes: its own, or that of the smaller pointer
+ * which it is made of. 0: it is in none. */
+uint64_t or_place_storage(const struct st_place *place, uint64_t size, uint64_t *ret_address);
 
 struct or_function_plan { /* all variable pairs met so far in one pair of functions */
     const struct st_function *function[2];
@@ -215,6 +218,7 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison);
 struct or_watched { /* a variable at a fixed address on both sides */
     struct or_variable variable;
     struct or_copy copy;
+    uint64_t size[2]; /* of its storage: less than the type's for a pointer made of a smaller one */
     bool is_dirty;
 };
 

@@ -65,6 +65,11 @@ static bool has_all_bytes(const struct st_place *place, uint64_t size) {
     return (place->valid & all) == all;
 }
 
+uint64_t or_place_storage(const struct st_place *place, uint64_t size, uint64_t *ret_address) {
+    *ret_address = place->kind == ST_PLACE_MEMORY ? place->address : place->storage;
+    return place->kind == ST_PLACE_MEMORY ? size : place->kind == ST_PLACE_VALUE ? place->storage_size : 0;
+}
+
 bool or_place_variable(struct or_comparison *comparison, const struct or_variable *variable,
                        struct st_place place[2], const uint8_t *object[2]) {
     struct or_report *report = &comparison->report->public;
@@ -427,7 +432,8 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
         }
         uint64_t address[2];
         for (int side = 0; side < 2; side++)
-            address[side] = place[side].kind == ST_PLACE_MEMORY ? place[side].address : OR_NO_ADDRESS;
+            if (!or_place_storage(&place[side], variable->layout->size[side], &address[side]))
+                address[side] = OR_NO_ADDRESS;
         or_compare_object(comparison, variable, &pair->copies[plan->variables[i]], object, address, place);
     }
     return NULL;

@@ -37,6 +37,21 @@ static bool is_filling(uint64_t bits, unsigned size) {
     return true;
 }
 
+/* A pointer's bits as an address that variables have. */
+static uint64_t address_of(const struct or_comparison *comparison, const struct or_leaf *leaf, int side,
+                           uint64_t bits) {
+    return st_session_pointer(comparison->sides[side].session, bits, leaf->size[side]);
+}
+
+/* A pointer whose storage is full of filling; one that is made of a smaller one shows that counted from
+ * somewhere. */
+static bool is_filled_pointer(const struct or_comparison *comparison, const struct or_leaf *leaf, int side,
+                              uint64_t bits) {
+    const uint64_t filling = OR_FILL_BYTE * UINT64_C(0x01010101);
+    const uint64_t counted = st_session_pointer(comparison->sides[side].session, filling, 4);
+    return is_filling(bits, leaf->size[side]) || (counted != filling && bits == counted);
+}
+
 /* A variable that a pointer points into. Pointers one past a variable's end count as into it. */
 struct target {
     const struct or_variable *variable;
@@ -103,8 +118,10 @@ static enum or_outcome compare_pointers(struct or_comparison *comparison, const 
                                         uint64_t native, uint64_t wasm) {
     if (native == 0 && wasm == 0)
         return OR_EQUAL;
-    if (is_filling(native, leaf->size[0]) && is_filling(wasm, leaf->size[1]))
+    if (is_filled_pointer(comparison, leaf, 0, native) && is_filled_pointer(comparison, leaf, 1, wasm))
         return OR_EQUAL;
+    native = address_of(comparison, leaf, 0, native);
+    wasm = address_of(comparison, leaf, 1, wasm);
     if (native == 0 || wasm == 0)
         return OR_WRONG;
     struct target targets[2];
@@ -188,7 +205,7 @@ const char *or_leaf_print(struct or_comparison *comparison, const struct or_leaf
             memcpy(&value, &bits, sizeof(value));
             return rt_arena_printf(arena, "%.17g", value);
         }
-    case OR_POINTER: return print_pointer(comparison, side, bits);
+    case OR_POINTER: return print_pointer(comparison, side, address_of(comparison, leaf, side, bits));
     case OR_OPAQUE: break;
     }
     return rt_arena_printf(arena, "0x%llx", (unsigned long long)bits);

@@ -64,11 +64,10 @@ static void fill_scope(struct or_side *side, const struct st_scope *scope) {
             continue;
         struct st_place place;
         st_locate(side->session, side->frame, variable, &place);
-        if (place.kind != ST_PLACE_MEMORY)
-            continue;
-        void *bytes = st_session_writable(side->session, place.address, variable->type->size);
+        uint64_t address, size = or_place_storage(&place, variable->type->size, &address);
+        void *bytes = size ? st_session_writable(side->session, address, size) : NULL;
         if (bytes)
-            memset(bytes, OR_FILL_BYTE, variable->type->size);
+            memset(bytes, OR_FILL_BYTE, size);
     }
     for (size_t i = 0; i < scope->child_count; i++)
         if (scope->children[i].kind == ST_SCOPE_BLOCK)

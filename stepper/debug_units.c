@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "stepper/debug.h"
+#include "stepper/expression.h"
 
 /* DIEs nested deeper than this are no compiler's. */
 #define MAX_DEPTH 256
@@ -144,13 +145,45 @@ static bool is_fixed(const struct st_location *location, uint64_t *ret) {
     } else {
         fixed = false;
     }
-    if (fixed && !error && rt_cursor_left(&cursor) && *cursor.next == DW_OP_plus_uconst) {
-        cursor.next++;
-        error = rt_cursor_uleb(&cursor, 64, "offset", &number);
+    /* What of an address makes another that is as fixed. */
+    while (fixed && !error && rt_cursor_left(&cursor)) {
+        if (*cursor.next == DW_OP_plus_uconst) {
+            cursor.next++;
+            error = rt_cursor_uleb(&cursor, 64, "offset", &number);
+        } else if (rt_cursor_left(&cursor) >= 2 && cursor.next[0] == DW_OP_lit0 &&
+                   cursor.next[1] == DW_OP_or) {
+            cursor.next += 2;
+        } else {
+            break;
+        }
     }
     fixed = fixed && !error && rt_cursor_left(&cursor) == 0;
     rt_error_destroy(error);
     return fixed;
+}
+
+/* Whether a location computes a pointer from a smaller one at an address that never changes: one operand
+ * after the other is a constant or what is in memory, and no frame is asked. */
+static bool is_fixed_pointer(const struct st_location *location, const struct st_type *type) {
+    type = st_type_strip(type);
+    if (!type || type->kind != ST_TYPE_POINTER || location->kind != ST_LOCATION_EXPRESSIONS ||
+        location->count != 1 || location->expressions->range.high != UINT64_MAX)
+        return false;
+    const struct st_expression *expression = location->expressions;
+    struct rt_cursor cursor = rt_cursor_make(expression->bytes, expression->size, 0);
+    bool is_read = false, is_fixed = true;
+    while (is_fixed && rt_cursor_left(&cursor)) {
+        struct st_operation operation;
+        struct rt_error *error = st_operation_read(expression->unit, &cursor, &operation);
+        const uint8_t code = error ? DW_OP_lo_user : operation.code;
+        rt_error_destroy(error);
+        is_read |= code == DW_OP_deref_size && operation.operands[0] < type->size;
+        is_fixed = code == DW_OP_addr || code == DW_OP_addrx || code == DW_OP_deref_size ||
+                   (code >= DW_OP_const1u && code <= DW_OP_consts) || code == DW_OP_dup ||
+                   (code >= DW_OP_abs && code <= DW_OP_ne && code != DW_OP_bra) ||
+                   (code >= DW_OP_lit0 && code <= DW_OP_lit31) || code == DW_OP_stack_value;
+    }
+    return is_read && is_fixed;
 }
 
 static struct rt_error *read_variable(struct walk *walk, Dwarf_Die *die, int tag, struct st_list *to) {
@@ -200,6 +233,7 @@ static struct rt_error *read_variable(struct walk *walk, Dwarf_Die *die, int tag
         if (error)
             return error;
     }
+    variable.is_static |= is_fixed_pointer(&variable.location, variable.type);
     struct st_variable *place = st_list_push(to, sizeof *place);
     if (!place)
         return rt_error_out_of_memory();

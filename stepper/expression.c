@@ -109,6 +109,8 @@ static bool read_memory(struct st_evaluation *e, uint64_t address, size_t size, 
     if (!bytes)
         return st_evaluation_fail(e, "memory at 0x%" PRIx64 " (%zu bytes) is not readable", address, size);
     memcpy(ret, bytes, size);
+    e->read_address = address;
+    e->read_size = (unsigned)size;
     return true;
 }
 
@@ -488,6 +490,8 @@ void st_evaluate(const struct st_machine *machine, const struct st_location *loc
     ret->size = size;
     ret->reason = NULL;
     ret->expression = NULL;
+    ret->storage = 0;
+    ret->storage_size = 0;
     switch (location->kind) {
     case ST_LOCATION_NONE: ret->kind = ST_PLACE_OPTIMIZED_OUT; return;
     case ST_LOCATION_BROKEN: irretrievable(ret, location->reason); return;
@@ -510,6 +514,8 @@ void st_evaluate(const struct st_machine *machine, const struct st_location *loc
     e.pieces = ret;
     if (!run(&e, expression->bytes, expression->size) || !st_evaluation_finish(&e, size, ret))
         irretrievable(ret, e.reason);
+    ret->storage = e.read_address;
+    ret->storage_size = e.has_pieces ? 0 : e.read_size;
     ret->expression = expression;
 }
 
