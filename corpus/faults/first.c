@@ -69,13 +69,25 @@ KEEP static int scales(int n, int factor)
     return single(n * factor) + factor;
 }
 
+int generated(int n);
+
 int main(void)
 {
-    int result = blocks(seed, &parts[seed & 1]);
+    int result = blocks(seed, &parts[seed & 1]) + generated(seed);
     result += ends(result & 15);
     result += extends(seed) + scales(result, 70000);
     result += between(result, total);
     result += alone(result, &parts[0]);
     parts[0].low = (unsigned)result & 7;
     return result == 42;
+}
+
+/* Statements of two files in one function. */
+KEEP int generated(int n)
+{
+    int sum = n + 4;
+#line 1000 "generated.y"
+    sum *= 5;
+    total += sum;
+    return sum;
 }

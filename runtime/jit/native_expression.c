@@ -31,6 +31,11 @@ static bool ends_value(const struct rt_cursor *cursor) {
            (left == 1 || cursor->next[1] == RT_DWARF_OP_piece || cursor->next[1] == RT_DWARF_OP_bit_piece);
 }
 
+/* The number that is on top now is the object's value, whatever its size. */
+static bool is_object(const struct rt_native_translation *t, const struct rt_cursor *rest) {
+    return ends_value(rest) && t->expression->type.kind != RT_NATIVE_POINTER;
+}
+
 static void wasm_location(struct rt_native_translation *t, const struct rt_dwarf_operation *operation,
                           const struct rt_cursor *rest, bool is_frame_base) {
     const uint64_t index = operation->operands[1];
@@ -48,6 +53,15 @@ static void wasm_location(struct rt_native_translation *t, const struct rt_dwarf
     case KIND_GLOBAL_U32: rt_native_push_global(t, index); return;
     default: rt_native_refuse(t, "optimised out: an unknown kind of WebAssembly location");
     }
+}
+
+/* A value of fewer bytes than its object says nothing of the others. */
+static void put_missing(struct rt_native_translation *t, unsigned known) {
+    const uint64_t size = t->expression->type.size;
+    if (t->has_pieces || t->expression->type.kind == RT_NATIVE_POINTER || size <= known)
+        return;
+    rt_native_op_with(t, RT_DWARF_OP_piece, known);
+    rt_native_op_with(t, RT_DWARF_OP_piece, size - known);
 }
 
 /* A whole description of an object, or of a piece of it, is at its end. */
@@ -73,6 +87,7 @@ static void finish(struct rt_native_translation *t) {
     if (is_pointer)
         rt_native_put_pointer(t);
     rt_native_op(t, RT_DWARF_OP_stack_value);
+    put_missing(t, top.bits / 8);
 }
 
 static void piece(struct rt_native_translation *t, const struct rt_dwarf_operation *operation) {
@@ -134,7 +149,7 @@ static struct rt_error *frame_base(struct rt_native_translation *t, uint64_t off
  * may have more. */
 static void push_constant(struct rt_native_translation *t, uint64_t number, const struct rt_cursor *rest) {
     const bool fits = (int64_t)number >= INT32_MIN && (int64_t)number <= (int64_t)UINT32_MAX;
-    const bool is_whole = ends_value(rest) && t->expression->type.kind != RT_NATIVE_POINTER;
+    const bool is_whole = is_object(t, rest);
     const bool meets_wide = t->depth > 0 && t->stack[t->depth - 1].bits == 64;
     const bool is_generic = fits && !is_whole && !meets_wide;
     rt_native_op_constant(t, is_generic ? number & UINT32_MAX : number);
@@ -226,8 +241,7 @@ static struct rt_error *operate(struct rt_native_translation *t, const struct rt
     const uint64_t operand = operation->operands[0];
     const uint8_t code = operation->code;
     if (code >= RT_DWARF_OP_lit0 && code <= RT_DWARF_OP_lit31) {
-        rt_native_op(t, code);
-        rt_native_push(t, RT_NATIVE_GENERIC);
+        push_constant(t, code - RT_DWARF_OP_lit0, rest);
         return NULL;
     }
     switch (code) {
@@ -258,7 +272,7 @@ static struct rt_error *operate(struct rt_native_translation *t, const struct rt
         return NULL;
     case RT_DWARF_OP_deref_size:
         rt_native_read_memory(t, operand);
-        rt_native_push(t, operand > 4 ? 64 : RT_NATIVE_GENERIC);
+        rt_native_push(t, operand > 4 || is_object(t, rest) ? 64 : RT_NATIVE_GENERIC);
         return NULL;
     case RT_DWARF_OP_deref_type:
     case RT_DWARF_OP_GNU_deref_type: {

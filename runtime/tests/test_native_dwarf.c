@@ -324,6 +324,20 @@ static void test_pointers(void **state) {
     EXPECT(POINTER, A_VALUE, 0, RT_DWARF_OP_implicit_value, 4, 0, 0, 0, 0);
 }
 
+/* A number of 32 bits says nothing of the upper half of an object of 64; a constant does. */
+static void test_narrow(void **state) {
+    (void)state;
+    static const uint8_t end[] = {IS, RT_DWARF_OP_piece, 4, RT_DWARF_OP_piece, 4};
+    const uint8_t sum[] = {LOCAL(0), RT_DWARF_OP_plus_uconst, 1, IS};
+    translate(LONG, sum, sizeof sum, NULL, true);
+    assert_true(found_count > 0);
+    for (size_t i = 0; i < found_count; i++) {
+        assert_true(founds[i].size > sizeof end);
+        assert_memory_equal(founds[i].bytes + founds[i].size - sizeof end, end, sizeof end);
+    }
+    EXPECT(LONG, A_VALUE, 7, RT_DWARF_OP_lit0 + 7, IS);
+}
+
 /* A pointer to what is in no memory leads to the same DIE. */
 static void test_implicit(void **state) {
     (void)state;
@@ -468,7 +482,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places),   cmocka_unit_test(test_values), cmocka_unit_test(test_pointers),
         cmocka_unit_test(test_refused),  cmocka_unit_test(test_list),   cmocka_unit_test(test_branches),
-        cmocka_unit_test(test_implicit), cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_implicit), cmocka_unit_test(test_narrow), cmocka_unit_test(test_scope),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
