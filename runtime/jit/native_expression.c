@@ -145,13 +145,11 @@ static struct rt_error *frame_base(struct rt_native_translation *t, uint64_t off
     return NULL;
 }
 
-/* A generic number; one of 64 bits where it has more than 32, or meets one, or is the value of an object that
- * may have more. */
+/* A generic number; one of 64 bits where it meets one, or is the value of an object that may have more. */
 static void push_constant(struct rt_native_translation *t, uint64_t number, const struct rt_cursor *rest) {
-    const bool fits = (int64_t)number >= INT32_MIN && (int64_t)number <= (int64_t)UINT32_MAX;
     const bool is_whole = is_object(t, rest);
     const bool meets_wide = t->depth > 0 && t->stack[t->depth - 1].bits == 64;
-    const bool is_generic = fits && !is_whole && !meets_wide;
+    const bool is_generic = !is_whole && !meets_wide;
     rt_native_op_constant(t, is_generic ? number & UINT32_MAX : number);
     rt_native_push(t, is_generic ? RT_NATIVE_GENERIC : 64);
 }
@@ -272,7 +270,9 @@ static struct rt_error *operate(struct rt_native_translation *t, const struct rt
         return NULL;
     case RT_DWARF_OP_deref_size:
         rt_native_read_memory(t, operand);
-        rt_native_push(t, operand > 4 || is_object(t, rest) ? 64 : RT_NATIVE_GENERIC);
+        if (operand > 4 && !is_object(t, rest))
+            rt_native_mask(t, RT_NATIVE_GENERIC);
+        rt_native_push(t, is_object(t, rest) ? 64 : RT_NATIVE_GENERIC);
         return NULL;
     case RT_DWARF_OP_deref_type:
     case RT_DWARF_OP_GNU_deref_type: {

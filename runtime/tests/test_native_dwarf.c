@@ -335,7 +335,29 @@ static void test_narrow(void **state) {
         assert_true(founds[i].size > sizeof end);
         assert_memory_equal(founds[i].bytes + founds[i].size - sizeof end, end, sizeof end);
     }
+    /* Arithmetic is the module's, whose numbers have 32 bits. */
+    const uint8_t product[] = {RT_DWARF_OP_addr,
+                               TEXT,
+                               0,
+                               0,
+                               0,
+                               RT_DWARF_OP_deref_size,
+                               1,
+                               RT_DWARF_OP_const8u,
+                               1,
+                               2,
+                               3,
+                               4,
+                               5,
+                               6,
+                               7,
+                               8,
+                               RT_DWARF_OP_mul,
+                               IS};
+    translate(LONG, product, sizeof product, NULL, true);
+    assert_memory_equal(founds[0].bytes + founds[0].size - sizeof end, end, sizeof end);
     EXPECT(LONG, A_VALUE, 7, RT_DWARF_OP_lit0 + 7, IS);
+    EXPECT(LONG, A_VALUE, 't', RT_DWARF_OP_addr, TEXT, 0, 0, 0, RT_DWARF_OP_deref_size, 1, IS);
 }
 
 /* A pointer to what is in no memory leads to the same DIE. */
