@@ -155,6 +155,8 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
         comparison->sides[i] = (struct or_side){.name = witnesses[i].name,
                                                 .session = witnesses[i].session,
                                                 .debug = debug[i],
+                                                .address_size = st_session_address_size(witnesses[i].session),
+                                                .pointer_base = st_session_pointer_base(witnesses[i].session),
                                                 .fill_locals = options->is_unoptimised};
     }
     if ((error = or_match_build(&comparison->match, debug,

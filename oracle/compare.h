@@ -88,6 +88,8 @@ struct or_side {
     size_t depth, capacity;
     uint64_t serial;
     bool fill_locals;
+    uint64_t pointer_base; /* what pointers smaller than addresses are counted from */
+    unsigned address_size;
     /* the present stop */
     const struct or_point *point;
     const struct st_frame *frame;

@@ -394,6 +394,16 @@ static struct rt_error *present_pair(struct or_comparison *comparison, struct or
     return NULL;
 }
 
+/* Whether a location holds where a function's locals are filled. */
+static bool is_filled_early(const struct st_location *location, const struct st_function *function) {
+    bool holds = location->count == 0;
+    for (size_t i = 0; i < location->count && !holds; i++) {
+        const struct st_range *range = &location->expressions[i].range;
+        holds = range->low <= function->body && function->body < range->high;
+    }
+    return holds;
+}
+
 /* A local that one side could not fill at its function's first stop, as its location does not hold from there
  * on, and that the other side shows full of filling: nothing has been assigned to it yet, and the former
  * shows garbage. */
@@ -402,9 +412,8 @@ static bool is_unassigned(const struct or_comparison *comparison, const struct o
     if (!comparison->sides[0].fill_locals || variable->side[0]->is_parameter)
         return false;
     for (int side = 0; side < 2; side++) {
-        const struct st_location *location = &variable->side[!side]->location;
-        bool may_be_unfilled =
-            location->count > 1 || (location->count == 1 && (location->expressions[0].range.low != 0));
+        const struct or_side *other = &comparison->sides[!side];
+        bool may_be_unfilled = !is_filled_early(&variable->side[!side]->location, other->point->function);
         uint64_t size = variable->layout->size[side], filled = 0;
         while (may_be_unfilled && filled < size && object[side][filled] == OR_FILL_BYTE)
             filled++;

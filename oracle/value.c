@@ -40,7 +40,8 @@ static bool is_filling(uint64_t bits, unsigned size) {
 /* A pointer's bits as an address that variables have. */
 static uint64_t address_of(const struct or_comparison *comparison, const struct or_leaf *leaf, int side,
                            uint64_t bits) {
-    return st_session_pointer(comparison->sides[side].session, bits, leaf->size[side]);
+    const struct or_side *s = &comparison->sides[side];
+    return bits && leaf->size[side] < s->address_size ? s->pointer_base + bits : bits;
 }
 
 /* A pointer whose storage is full of filling; one that is made of a smaller one shows that counted from
@@ -48,8 +49,8 @@ static uint64_t address_of(const struct or_comparison *comparison, const struct 
 static bool is_filled_pointer(const struct or_comparison *comparison, const struct or_leaf *leaf, int side,
                               uint64_t bits) {
     const uint64_t filling = OR_FILL_BYTE * UINT64_C(0x01010101);
-    const uint64_t counted = st_session_pointer(comparison->sides[side].session, filling, 4);
-    return is_filling(bits, leaf->size[side]) || (counted != filling && bits == counted);
+    const uint64_t base = comparison->sides[side].pointer_base;
+    return is_filling(bits, leaf->size[side]) || (base && bits == base + filling);
 }
 
 /* A variable that a pointer points into. Pointers one past a variable's end count as into it. */

@@ -88,7 +88,7 @@ static bool analyse_range(struct st_image *image, uintptr_t low, uintptr_t high,
         case ST_FLOW_RETURN: break;
         }
         address += instruction.length;
-        if (is_dead_end(&instruction)) {
+        if (image->is_registered && is_dead_end(&instruction)) {
             address = next_known(image, address, high);
         }
     }

@@ -205,7 +205,6 @@ unsigned st_session_address_size(const struct st_session *session) {
     return session->is_wasm ? 4 : 8;
 }
 
-uint64_t st_session_pointer(const struct st_session *session, uint64_t bits, unsigned size) {
-    bool is_counted = session->is_registered && size < st_session_address_size(session) && bits != 0;
-    return is_counted ? session->options.memory + bits : bits;
+uint64_t st_session_pointer_base(const struct st_session *session) {
+    return session->is_registered ? session->options.memory : 0;
 }

@@ -365,9 +365,9 @@ const void *st_session_memory(struct st_session *session, uint64_t address, size
 void *st_session_writable(struct st_session *session, uint64_t address, size_t size);
 /* Sizes of pointers, in bytes: of the DWARF's addresses. Registered code may have smaller ones in memory. */
 unsigned st_session_address_size(const struct st_session *session);
-/* The debuggee address that a pointer of `size` bytes holds: its bits, but for registered code's smaller
- * ones, which are counted from options.memory. Null stays 0. */
-uint64_t st_session_pointer(const struct st_session *session, uint64_t bits, unsigned size);
+/* What pointers that are smaller than addresses are counted from: options.memory of registered code, else 0.
+ * A null pointer is 0 in any size. */
+uint64_t st_session_pointer_base(const struct st_session *session);
 /* True when a native address lies on the session's own stack (for a Wasm session: false). */
 bool st_session_on_stack(const struct st_session *session, uint64_t address);
 /* A debuggee address as its DWARF's DW_OP_addr would have it (native: without the image's bias). */
