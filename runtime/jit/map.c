@@ -27,6 +27,22 @@ static struct rt_error *list_functions(struct rt_code_map *map) {
     return NULL;
 }
 
+static int by_operand(const void *a, const void *b) {
+    const struct rt_noted_operand *x = a, *y = b;
+    if (x->index != y->index)
+        return x->index > y->index ? 1 : -1;
+    return (x->low > y->low) - (x->low < y->low);
+}
+
+/* One operand's places beside one another: that is how they are asked for. */
+static void sort_operands(struct rt_code_map *map) {
+    const struct rt_noted_function *notes = map->notes.functions;
+    for (uint32_t i = 0; i < map->code->function_count; i++)
+        if (notes[i + 1].operand - notes[i].operand > 1)
+            qsort(map->notes.operands + notes[i].operand, notes[i + 1].operand - notes[i].operand,
+                  sizeof *map->notes.operands, by_operand);
+}
+
 struct rt_error *rt_code_map_create(const struct rt_code *code, struct rt_code_map **ret) {
     if (rt_code_engine(code) != RT_ENGINE_COMPILED)
         return rt_error_format(RT_USAGE, "making a code map: only compiled code has machine code");
@@ -38,6 +54,8 @@ struct rt_error *rt_code_map_create(const struct rt_code *code, struct rt_code_m
     struct rt_error *error = rt_compile_notes(map->code, &map->notes);
     if (!error)
         error = list_functions(map);
+    if (!error)
+        sort_operands(map);
     if (!error)
         error = rt_code_map_make_frames(map);
     if (error) {
@@ -207,12 +225,18 @@ static void find_asked(struct question *q, uint32_t low, uint32_t high,
 static void find_traps(struct question *q, uint32_t low, uint32_t high,
                        const struct rt_machine_place *place) {
     const struct rt_trap_site *sites = q->map->code->trap_sites;
+    uint32_t first = q->traps, past = q->trap_end;
     low = later(low, q->low);
     high = earlier(high, q->high);
-    for (uint32_t i = q->traps; i < q->trap_end; i++) {
-        if (low <= sites[i].origin && sites[i].origin < high)
-            find(q, sites[i].trap, i + 1 < q->trap_end ? sites[i + 1].trap : q->function->end, place);
+    while (first < past) { /* they are in the order of what jumps to them */
+        const uint32_t middle = first + (past - first) / 2;
+        if (sites[middle].origin < low)
+            first = middle + 1;
+        else
+            past = middle;
     }
+    for (uint32_t i = first; i < q->trap_end && sites[i].origin < high; i++)
+        find(q, sites[i].trap, i + 1 < q->trap_end ? sites[i + 1].trap : q->function->end, place);
 }
 
 static int by_low(const void *a, const void *b) {
@@ -362,6 +386,21 @@ struct rt_error *rt_code_map_local(const struct rt_code_map *map, uint32_t funct
     return answer(&q, ret, ret_count);
 }
 
+/* The first place of an operand that ends behind what was asked about begins. */
+static uint32_t first_place(const struct question *q, uint32_t index) {
+    const struct rt_noted_operand *operands = q->map->notes.operands;
+    uint32_t low = q->notes->operand, high = q->notes[1].operand;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (operands[middle].index < index ||
+            (operands[middle].index == index && operands[middle].high <= q->low))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct rt_error *rt_code_map_operand(const struct rt_code_map *map, uint32_t function, uint32_t index,
                                      uint32_t low, uint32_t high, struct rt_arena *arena,
                                      const struct rt_placed_range **ret, size_t *ret_count) {
@@ -369,12 +408,12 @@ struct rt_error *rt_code_map_operand(const struct rt_code_map *map, uint32_t fun
     struct rt_error *error = ask(map, function, low, high, arena, &q);
     if (error)
         return error;
-    for (uint32_t i = q.notes->operand; i < q.notes[1].operand; i++) {
+    for (uint32_t i = first_place(&q, index); i < q.notes[1].operand; i++) {
         const struct rt_noted_operand *noted = &map->notes.operands[i];
+        if (noted->index != index || noted->low >= q.high)
+            break;
         enum rt_type type = (enum rt_type)noted->type;
         struct rt_machine_place place = {.where = RT_MACHINE_CONSTANT, .type = type, .bits = noted->value};
-        if (noted->index != index)
-            continue;
         if (noted->where == RT_WHERE_SLOT)
             place = frame_place(&q, function, type, RT_PLACE_OPERAND, index);
         else if (noted->where == RT_WHERE_LOCAL)
