@@ -152,12 +152,13 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
     for (int i = 0; i < 2; i++) {
         debug[i] = st_session_debug(witnesses[i].session);
         comparison->match.sessions[i] = witnesses[i].session;
-        comparison->sides[i] = (struct or_side){.name = witnesses[i].name,
-                                                .session = witnesses[i].session,
-                                                .debug = debug[i],
-                                                .address_size = st_session_address_size(witnesses[i].session),
-                                                .pointer_base = st_session_pointer_base(witnesses[i].session),
-                                                .fill_locals = options->is_unoptimised};
+        comparison->sides[i] =
+            (struct or_side){.name = witnesses[i].name,
+                             .session = witnesses[i].session,
+                             .debug = debug[i],
+                             .address_size = st_session_address_size(witnesses[i].session),
+                             .pointer_base = st_session_pointer_base(witnesses[i].session),
+                             .fill_locals = options->is_unoptimised && !options->is_one_module};
     }
     if ((error = or_match_build(&comparison->match, debug,
                                 options->is_unoptimised && options->is_one_compiler, &report->arena)))

@@ -78,6 +78,9 @@ struct or_options {
      * rows are paired in that order, and a row that does something, on a line that the other side lacks, is a
      * finding of kind line_missing. */
     bool is_one_compiler;
+    /* Both run one module: what lies in memory is the same byte by byte, also what nobody has assigned. So
+     * nothing is filled, and pointers are equal when they lead to the same offset in memory. */
+    bool is_one_module;
     struct or_progress *progress; /* may be NULL */
     /* Runs in the forked child that looks ahead, before it steps: silence what must not be printed twice. */
     void (*in_child)(void *user);

@@ -44,6 +44,12 @@ static uint64_t address_of(const struct or_comparison *comparison, const struct 
     return bits && leaf->size[side] < s->address_size ? s->pointer_base + bits : bits;
 }
 
+/* The offset in a module's memory that a pointer of any size holds. */
+static uint64_t offset_of(const struct or_comparison *comparison, int side, uint64_t bits) {
+    const uint64_t base = comparison->sides[side].pointer_base;
+    return base && bits >= base ? bits - base : bits;
+}
+
 /* A pointer whose storage is full of filling; one that is made of a smaller one shows that counted from
  * somewhere. */
 static bool is_filled_pointer(const struct or_comparison *comparison, const struct or_leaf *leaf, int side,
@@ -121,6 +127,8 @@ static enum or_outcome compare_pointers(struct or_comparison *comparison, const 
         return OR_EQUAL;
     if (is_filled_pointer(comparison, leaf, 0, native) && is_filled_pointer(comparison, leaf, 1, wasm))
         return OR_EQUAL;
+    if (comparison->options.is_one_module)
+        return offset_of(comparison, 0, native) == offset_of(comparison, 1, wasm) ? OR_EQUAL : OR_WRONG;
     native = address_of(comparison, leaf, 0, native);
     wasm = address_of(comparison, leaf, 1, wasm);
     if (native == 0 || wasm == 0)

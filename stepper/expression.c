@@ -396,10 +396,9 @@ static bool run_rare(struct st_evaluation *e, const struct st_operation *operati
         return fail_at(e, operation, "a value from the function's entry is not known here");
     case ST_DW_OP_form_tls_address:
     case ST_DW_OP_GNU_push_tls_address:
-        /* A module without a shared memory has one thread, and the linker has placed what is the thread's. */
-        if (!e->machine->wasm)
-            return fail_at(e, operation, "not supported: thread-local storage");
-        return e->depth > 0 || fail_at(e, operation, "the stack is empty");
+        /* A module without shared memories has one thread, whose storage the linker has placed. */
+        return e->machine->wasm ? pop(e, operation, &value) && push(e, value)
+                                : fail_at(e, operation, "not supported: thread-local storage");
     case ST_DW_OP_push_object_address: return fail_at(e, operation, "there is no object");
     case ST_DW_OP_xderef:
     case ST_DW_OP_xderef_size:

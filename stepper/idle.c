@@ -3,6 +3,7 @@
 #include "stepper/relocate.h"
 #include "stepper/session.h"
 
+/* A guest's variables are in its memory: what registered code keeps in its frame is its own. */
 static bool is_idle_native(struct st_session *session, uint64_t low, uint64_t high) {
     while (low < high) {
         uint64_t address = low + session->image->bias;
@@ -10,7 +11,7 @@ static bool is_idle_native(struct st_session *session, uint64_t low, uint64_t hi
         size_t size = high - low < sizeof instruction.bytes ? (size_t)(high - low) : sizeof instruction.bytes;
         const void *bytes = st_session_memory(session, address, size);
         if (!bytes || !st_instruction_decode(bytes, size, address, &instruction) ||
-            instruction.flow != ST_FLOW_JUMP)
+            (instruction.flow != ST_FLOW_JUMP && !(session->is_registered && instruction.is_move)))
             return false;
         low += instruction.length;
     }
