@@ -328,6 +328,10 @@ static struct rt_error *read_block(struct walk *walk, Dwarf_Die *die, int tag, c
     struct st_attributes *attributes = &walk->attributes;
     struct st_scope scope = {.kind = ST_SCOPE_BLOCK, .die = dwarf_dieoffset(die)};
     struct rt_error *error = st_attributes_read(reader, die, attributes);
+    /* Debuggers take a block without any pcs for no block at all: what is in it is around it. */
+    if (!error && tag == DW_TAG_lexical_block && !st_has(attributes, ST_AT_RANGES) &&
+        !st_has(attributes, ST_AT_LOW_PC))
+        return for_children(walk, die, visit_in_scope, after);
     if (!error)
         error = read_ranges(walk, die, &scope);
     if (error || scope.range_count == 0)
