@@ -4,11 +4,13 @@
 
 #include "harness/buffer.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* A debuggee that runs free is interrupted this often, so that a limit of time can be kept. */
-enum { QUANTUM = 50 };
+enum { QUANTUM = 50, PAGE = 4096, ROOM = 64 << 20 };
 
 static const char *const arguments[] = {"program"};
 
@@ -51,13 +53,29 @@ struct rt_error *hx_compile_sites(const struct rt_module *module, const struct s
     return error;
 }
 
-/* As an engine would for a debugger: no sites, and code that can be written to. */
+/* As an engine would for a debugger: no sites, and code that can be written to. Memory near the code is kept
+ * free while two guests' linear memories are reserved, for what the probes displace: no jump reaches past
+ * those. */
 static struct rt_error *compile_for_debugger(struct hx_debuggee *ret) {
     struct rt_compile_options options = {.engine = RT_ENGINE_COMPILED};
     const struct hx_native_options native = {.debugger = true};
+    uintptr_t low, high;
     struct rt_error *error = hx_native_options_apply(&native, &options);
 
-    return error ? error : rt_code_create(ret->module, &options, &ret->code);
+    if (!error)
+        error = rt_code_create(ret->module, &options, &ret->code);
+    if (error)
+        return error;
+    rt_code_range(ret->code, &low, &high);
+    const uintptr_t below = (low & ~(uintptr_t)(PAGE - 1)) - ROOM;
+    ret->room = mmap((void *)below, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return ret->room == MAP_FAILED ? rt_error_os(errno, "keeping room near the code free") : NULL;
+}
+
+static void free_room(struct hx_debuggee *debuggee) {
+    if (debuggee->room && debuggee->room != MAP_FAILED)
+        munmap(debuggee->room, ROOM);
+    debuggee->room = NULL;
 }
 
 /* What a trap ends with, as sessions of modules have it. */
@@ -136,6 +154,7 @@ struct rt_error *hx_debuggee_open(const struct hx_load *load, struct hx_debuggee
         error = load->kind == HX_WITNESS_JIT
                     ? show_as_native(ret)
                     : st_session_create_wasm(ret->instance, ret->debug, &session, &ret->session);
+    free_room(ret);
     return error ? rt_error_context(error, "%s", load->path) : NULL;
 }
 

@@ -15,6 +15,7 @@ struct hx_debuggee {
     struct rt_instance *instance;
     struct hx_native_view *view; /* compiled code as native code, and what is registered of it */
     struct st_jit_images *images;
+    void *room; /* near that code, while it is loaded */
     struct st_session *session;
 };
 
