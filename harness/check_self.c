@@ -84,14 +84,14 @@ static struct rt_error *check_wasm(const struct hx_setup *setup, const char *pat
 
 static struct rt_error *check_native(const struct hx_setup *setup, const char *path,
                                      struct or_progress *progress, int *result_fd, struct hx_result *result) {
-    const struct hx_pair_options load = {.engine = setup->engine};
-    struct hx_pair pair;
-    struct rt_error *error = hx_pair_open(path, NULL, &load, &pair);
+    const struct hx_load load = {.kind = HX_WITNESS_NATIVE, .path = path};
+    struct hx_debuggee debuggee;
+    struct rt_error *error = hx_debuggee_open(&load, &debuggee);
 
     if (!error)
-        error = compare(setup, &(struct or_self_witness){"native", pair.sessions[0], NULL}, progress,
+        error = compare(setup, &(struct or_self_witness){"native", debuggee.session, NULL}, progress,
                         result_fd, result);
-    hx_pair_close(&pair);
+    hx_debuggee_close(&debuggee);
     return error;
 }
 

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines, *invoke, *known;
+    const char *native, *wasm, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines, *witness, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs, env;
-    bool coarse, replay, self, json;
+    bool coarse, replay, self, blame, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
@@ -34,6 +34,7 @@ static const struct hx_option options[] = {
     HX_COMPILER_OPTIONS(struct values),
     HX_WASM_OPT_OPTION(struct values),
     HX_ENGINE_OPTION(struct values),
+    HX_WITNESS_OPTIONS(struct values),
     HX_LIMIT_OPTIONS(struct values),
     HX_SELF_OPTION(struct values),
     HX_ENGINES_OPTIONS(struct values),
@@ -190,6 +191,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
                              .is_one_compiler = !values->native_cc, /* of a pair that was built elsewhere */
                              .is_unoptimised = strcmp(values->opt, "-O0") == 0 && !values->wasm_opt};
     struct hx_engines engines;
+    struct hx_witnesses witnesses = {.count = 0};
     struct hx_tools tools = {0};
     struct hx_temp temp = {0};
     struct hx_source source;
@@ -198,6 +200,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     if (complete.replay && !complete.engines)
         complete.engines = HX_REPLAY_ENGINES;
+    if ((values->engines || values->self) && (values->witness || values->blame))
+        return rt_error_format(RT_USAGE, HX_NO_WITNESSES);
     rt_arena_init(&arena, 0);
     hx_interrupt_catch();
     error = rt_engine_parse(values->engine, &setup.engine);
@@ -219,8 +223,14 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         setup.tools = &tools;
         setup.is_one_compiler = !error && hx_tools_are_alike(&tools);
     }
+    if (!error && (values->witness || values->blame)) {
+        error =
+            hx_witnesses_create(values->witness, values->blame, setup.engine, setup.tools, &temp, &witnesses);
+        setup.witnesses = &witnesses;
+    }
     if (!error)
         error = check(values, &setup, &source, &temp, ret_status);
+    hx_witnesses_clear(&witnesses);
     hx_tools_clear(&tools);
     hx_temp_remove(&temp);
     rt_arena_clear(&arena);
@@ -248,7 +258,7 @@ const struct hx_command hx_command_check = {
         "With --self, a build is its own judge: it is stepped by instructions, and a copy of it by lines.\n"
         "Both must come to the same statements with the same values; variables, ranges and call-frame\n"
         "information must not contradict what the instructions do. Of two builds made elsewhere one is "
-        "enough.\n\n"
+        "enough.\n\n" HX_WITNESS_RULE "\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,

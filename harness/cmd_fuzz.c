@@ -60,6 +60,7 @@ static const struct hx_option options[] = {
     HX_COMPILER_OPTIONS(struct values),
     HX_WASM_OPT_OPTION(struct values),
     HX_ENGINE_OPTION(struct values),
+    HX_WITNESS_OPTIONS(struct values),
     HX_LIMIT_OPTIONS(struct values),
     HX_SELF_OPTION(struct values),
     HX_ENGINES_OPTIONS(struct values),
@@ -278,8 +279,8 @@ static struct rt_error *begin(const struct values *values, const struct origin *
     if (!error)
         error = list_flags(values, arena, &run.flags);
     if (!error)
-        error = hx_versions(origin->tools, origin->engines, campaign->known, origin->modules,
-                            origin->module_count, arena, &run.tools);
+        error = hx_versions(origin->tools, origin->engines, campaign->setup.witnesses, campaign->known,
+                            origin->modules, origin->module_count, arena, &run.tools);
     if (!error)
         error = hx_ledger_begin(ledger, &run, asked, tally);
     campaign->ledger = error ? NULL : ledger;
@@ -293,6 +294,7 @@ struct session {
     struct hx_known known;
     struct hx_temp temp;
     struct hx_engines engines;
+    struct hx_witnesses witnesses;
     struct origin origin;
     struct hx_ledger ledger;
     struct hx_tally tally;
@@ -337,6 +339,23 @@ static struct rt_error *settle_all(struct session *session, struct values *value
     return error ? error : settle(&stored, values);
 }
 
+/* With --witness or --blame: finds the witnesses. */
+static struct rt_error *find_witnesses(const struct values *values, struct session *session,
+                                       struct hx_campaign *campaign) {
+    const struct origin *origin = &session->origin;
+
+    if (!values->witness && !values->blame)
+        return NULL;
+    if (values->engines || values->self)
+        return rt_error_format(RT_USAGE, HX_NO_WITNESSES);
+    if (!origin->generator->has_native)
+        return rt_error_format(RT_USAGE, "--witness: programs of --source %s mean nothing natively",
+                               origin->generator->name);
+    campaign->setup.witnesses = &session->witnesses;
+    return hx_witnesses_create(values->witness, values->blame, campaign->setup.engine, origin->tools,
+                               &session->temp, &session->witnesses);
+}
+
 static struct rt_error *work(struct session *session, struct values *values) {
     struct hx_asked left = {.first_seed = 1}, asked;
     struct hx_campaign campaign;
@@ -352,6 +371,8 @@ static struct rt_error *work(struct session *session, struct values *values) {
         error = asked_of(values, &session->origin, &left, &asked);
     if (!error)
         error = campaign_of(values, &session->origin, &session->known, &asked, &campaign);
+    if (!error)
+        error = find_witnesses(values, session, &campaign);
     if (!error && (values->out || values->resume))
         error = begin(values, &session->origin, &asked, &session->arena, &campaign, &session->ledger,
                       &session->tally);
@@ -382,6 +403,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         *ret_status = HX_STATUS_ERROR;
     hx_ledger_close(&session.ledger);
     hx_tally_clear(&session.tally);
+    hx_witnesses_clear(&session.witnesses);
     hx_tools_clear(&session.tools);
     hx_known_clear(&session.known);
     hx_temp_remove(&session.temp);

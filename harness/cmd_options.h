@@ -26,6 +26,13 @@
 #define HX_SELF_OPTION(type)                                                                                 \
     {"--self", NULL, HX_OPTION_FLAG, offsetof(type, self),                                                   \
      "compare each build with itself, stepped by lines and by instructions"}
+#define HX_WITNESS_OPTIONS(type)                                                                             \
+    {"--witness", "A,B,...", HX_OPTION_TEXT, offsetof(type, witness),                                        \
+     "compare these 2 to 5 witnesses, each with each (native,wasm)"},                                        \
+        {"--blame", NULL, HX_OPTION_FLAG, offsetof(type, blame),                                             \
+         "when they differ, ask more witnesses who is wrong, and GDB what the native side shows"}
+
+#define HX_NO_WITNESSES "--witness and --blame compare builds; --engines, --replay and --self do not"
 
 /* Comparing two engines instead of two builds. */
 #define HX_ENGINES_OPTIONS(type)                                                                             \

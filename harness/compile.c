@@ -74,7 +74,7 @@ static struct rt_error *build(const struct hx_tools *tools, int first, int last,
                               const char *source, const char *folder) {
     const char *words[SIDES][MAX_WORDS];
     struct hx_process processes[SIDES] = {0};
-    const struct hx_compiler *compilers[SIDES];
+    const struct hx_compiler *compilers[SIDES] = {NULL};
     char map[512];
     size_t count = 0, links = 0;
 
@@ -103,6 +103,10 @@ static struct rt_error *build(const struct hx_tools *tools, int first, int last,
 
 struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder) {
     return build(tools, NATIVE, WASM, tools->optimisation, source, folder);
+}
+
+struct rt_error *hx_compile_native(const struct hx_tools *tools, const char *source, const char *folder) {
+    return build(tools, NATIVE, NATIVE, tools->optimisation, source, folder);
 }
 
 struct rt_error *hx_compile_wasm(const struct hx_tools *tools, const char *optimisation, const char *source,

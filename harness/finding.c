@@ -95,6 +95,7 @@ static void reproduce_engines(const struct hx_job *job, struct hx_buffer *out) {
 
 static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     const struct hx_tools *tools = job->setup->tools;
+    const struct hx_witnesses *witnesses = job->setup->witnesses;
     char binary[PATH_MAX] = "lockstep";
     ssize_t length = readlink("/proc/self/exe", binary, sizeof binary - 1);
 
@@ -122,6 +123,10 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
         hx_buffer_text(out, " --native-cc ");
         quote(tools->native.name, out);
     }
+    for (size_t i = 0; witnesses && i < witnesses->first_count; i++)
+        hx_buffer_print(out, "%s%s", i ? "," : " --witness ", witnesses->items[i].name);
+    if (witnesses && witnesses->count > witnesses->first_count)
+        hx_buffer_text(out, " --blame");
     if (job->setup->engine != RT_ENGINE_COMPILED)
         hx_buffer_print(out, " --engine %s", rt_engine_name(job->setup->engine));
     if (job->setup->is_self) {

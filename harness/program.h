@@ -26,6 +26,9 @@ RT_MUST_USE struct rt_error *hx_generate(const struct hx_tools *tools, uint64_t 
 /* Compiles `source` (as seen from the folder) to HX_NATIVE and HX_WASM in the folder. RT_USAGE names the
  * compiler that failed and its complaint. */
 RT_MUST_USE struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder);
+/* Compiles it to HX_NATIVE alone. */
+RT_MUST_USE struct rt_error *hx_compile_native(const struct hx_tools *tools, const char *source,
+                                               const char *folder);
 /* Compiles it to HX_WASM alone, at the level given ("-O2"). */
 RT_MUST_USE struct rt_error *hx_compile_wasm(const struct hx_tools *tools, const char *optimisation,
                                              const char *source, const char *folder);

@@ -50,6 +50,10 @@ void hx_report_finding(const struct hx_finding *finding, const char *folder, str
         print_source(body->file, body->line, folder, out);
     for (int i = 0; i < 2; i++)
         print_witness(&body->witnesses[i], out);
+    for (size_t i = 0; i < body->other_count; i++)
+        print_witness(&body->others[i], out);
+    if (body->blame)
+        hx_buffer_print(out, "  blame    %s (%s)\n", body->blame, body->blame_reason);
     hx_buffer_print(out, "  signature %s\n", body->signature);
     if (finding->known)
         hx_buffer_print(out, "  known as %s\n", finding->known);
@@ -100,4 +104,10 @@ void hx_report_result(const struct hx_result *result, const char *folder, struct
                     (unsigned long long)result->stops, (unsigned long long)result->values,
                     (unsigned long long)result->unchanged, result->seconds[HX_COMPILE],
                     result->seconds[HX_STEP]);
+    for (size_t i = 0; i < result->pair_count; i++) {
+        const struct hx_pair_result *pair = &result->pairs[i];
+        hx_buffer_print(out, "  %s and %s: %s, %llu findings%s%s\n", pair->names[0], pair->names[1],
+                        hx_verdict_name(pair->verdict), (unsigned long long)pair->findings,
+                        pair->reason ? ": " : "", pair->reason ? pair->reason : "");
+    }
 }

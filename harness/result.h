@@ -32,6 +32,14 @@ struct hx_self {
     double seconds;
 };
 
+/* Of more than two witnesses: one comparison of two. */
+struct hx_pair_result {
+    const char *names[2];
+    enum hx_verdict verdict;
+    const char *reason; /* as in hx_result */
+    uint64_t findings, stops, values, unchanged, readable[2], same;
+};
+
 struct hx_result {
     bool has_seed;
     uint64_t seed;
@@ -51,6 +59,12 @@ struct hx_result {
     struct hx_finding *findings;
     size_t finding_count;
     uint64_t findings_left_out;
+    uint64_t readable[2], same; /* see or_report */
+    bool is_complete;           /* both were stepped to their end */
+    struct or_place *places;    /* where the comparison came; not of more than two witnesses */
+    size_t place_count;
+    struct hx_pair_result *pairs; /* of more than two witnesses: the numbers above are the first one's */
+    size_t pair_count;
     struct rt_arena arena; /* holds all of the above */
 };
 
@@ -59,6 +73,8 @@ void hx_result_clear(struct hx_result *result);
 
 /* Adds a finding whose strings are copied; NULL when memory is at its end. */
 struct hx_finding *hx_result_add(struct hx_result *result, const char *kind, const struct or_finding *body);
+/* Copies them; false when memory is at its end. */
+bool hx_result_set_places(struct hx_result *result, const struct or_place *places, size_t count);
 
 /* Between a worker and its parent. Reading trusts nothing: a worker may have been hit by its debuggee. */
 void hx_result_write(const struct hx_result *result, struct hx_buffer *out);

@@ -15,6 +15,16 @@ static void witness_json(const struct or_testimony *testimony, struct hx_json *j
     hx_json_close(json, '}');
 }
 
+/* Parameters and locals at stops: those that the first can show, those that the second can, and those that
+ * both show alike. */
+static void shown_json(const uint64_t readable[2], uint64_t same, struct hx_json *json) {
+    hx_json_open(json, "shown", '[');
+    hx_json_number(json, NULL, readable[0]);
+    hx_json_number(json, NULL, readable[1]);
+    hx_json_number(json, NULL, same);
+    hx_json_close(json, ']');
+}
+
 void hx_finding_json(const struct hx_finding *finding, const char *key, struct hx_json *json) {
     const struct or_finding *body = &finding->body;
 
@@ -36,7 +46,30 @@ void hx_finding_json(const struct hx_finding *finding, const char *key, struct h
     hx_json_open(json, "witnesses", '[');
     for (int i = 0; i < 2; i++)
         witness_json(&body->witnesses[i], json);
+    for (size_t i = 0; i < body->other_count; i++)
+        witness_json(&body->others[i], json);
     hx_json_close(json, ']');
+    if (body->blame) {
+        hx_json_string(json, "blame", body->blame);
+        hx_json_string(json, "blame_reason", body->blame_reason);
+    }
+    hx_json_close(json, '}');
+}
+
+static void pair_json(const struct hx_pair_result *pair, struct hx_json *json) {
+    hx_json_open(json, NULL, '{');
+    hx_json_open(json, "witnesses", '[');
+    for (int i = 0; i < 2; i++)
+        hx_json_string(json, NULL, pair->names[i]);
+    hx_json_close(json, ']');
+    hx_json_string(json, "verdict", hx_verdict_name(pair->verdict));
+    if (pair->reason)
+        hx_json_string(json, "reason", pair->reason);
+    hx_json_number(json, "findings", pair->findings);
+    hx_json_number(json, "stops", pair->stops);
+    hx_json_number(json, "values", pair->values);
+    hx_json_number(json, "unchanged", pair->unchanged);
+    shown_json(pair->readable, pair->same, json);
     hx_json_close(json, '}');
 }
 
@@ -91,6 +124,14 @@ void hx_result_json(const struct hx_result *result, struct hx_buffer *out) {
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         hx_json_seconds(&json, hx_stage_name((enum hx_stage)i), result->seconds[i]);
     hx_json_close(&json, '}');
+    if (result->pair_count > 0) {
+        hx_json_open(&json, "pairs", '[');
+        for (size_t i = 0; i < result->pair_count; i++)
+            pair_json(&result->pairs[i], &json);
+        hx_json_close(&json, ']');
+    } else if (result->readable[0] > 0) {
+        shown_json(result->readable, result->same, &json);
+    }
     hx_json_open(&json, "findings", '[');
     for (size_t i = 0; i < result->finding_count; i++)
         hx_finding_json(&result->findings[i], NULL, &json);

@@ -98,6 +98,8 @@ struct rt_error *hx_tally_add(struct hx_tally *tally, struct hx_result *result) 
     tally->verdicts[result->verdict]++;
     tally->steps += result->steps;
     tally->events += result->events;
+    tally->readable += result->readable[0];
+    tally->same += result->same;
     tally->limited += result->is_limited;
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         tally->seconds[i] += result->seconds[i];
@@ -201,6 +203,12 @@ void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file) {
     if (tally->steps > 0)
         fprintf(file, "%llu instructions compared; %llu programs were stopped at a limit\n",
                 (unsigned long long)tally->steps, (unsigned long long)tally->limited);
+    if (tally->readable > 0)
+        fprintf(file,
+                "%llu parameters and locals that the first witness shows at stops; %llu (%.4f %%) alike by "
+                "the second\n",
+                (unsigned long long)tally->readable, (unsigned long long)tally->same,
+                100 * (double)tally->same / (double)tally->readable);
     if (tally->events > 0)
         fprintf(file, "%llu events of recordings compared with their replays\n",
                 (unsigned long long)tally->events);

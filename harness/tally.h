@@ -28,6 +28,8 @@ struct hx_tally {
     uint64_t findings, unknown;
     uint64_t steps, limited; /* of engines: instructions compared, and modules that a limit ended */
     uint64_t events;         /* of recordings, compared */
+    uint64_t readable,
+        same; /* parameters and locals at stops: the first witness's, shown alike by the second */
     struct hx_sightings signatures, reasons, gone;
     double seconds[HX_STAGE_COUNT];
     uint64_t worker_kib; /* the largest of all workers */

@@ -85,8 +85,9 @@ static struct rt_error *add_modules(const char *const *modules, size_t count, st
 }
 
 struct rt_error *hx_versions(const struct hx_tools *tools, const struct hx_engines *engines,
-                             const struct hx_known *known, const char *const *modules, size_t module_count,
-                             struct rt_arena *arena, struct hx_facts *ret) {
+                             const struct hx_witnesses *witnesses, const struct hx_known *known,
+                             const char *const *modules, size_t module_count, struct rt_arena *arena,
+                             struct hx_facts *ret) {
     struct rt_error *error = add_lockstep(arena, ret);
 
     if (!error && tools) {
@@ -98,6 +99,9 @@ struct rt_error *hx_versions(const struct hx_tools *tools, const struct hx_engin
         error = ask("csmith", tools->csmith, arena, ret);
     if (!error && engines && engines->wasm_opt)
         error = ask("wasm-opt", engines->wasm_opt, arena, ret);
+    for (size_t i = 0; witnesses && i < witnesses->count; i++)
+        if (witnesses->items[i].variant && witnesses->items[i].compiler)
+            hx_facts_add(ret, witnesses->items[i].name, witnesses->items[i].compiler->version);
     if (!error && modules)
         error = add_modules(modules, module_count, arena, ret);
     if (!error)

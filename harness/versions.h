@@ -5,6 +5,7 @@
 #include "harness/engines.h"
 #include "harness/known.h"
 #include "harness/tools.h"
+#include "harness/witness.h"
 
 struct hx_fact {
     const char *name, *value;
@@ -22,10 +23,11 @@ void hx_facts_add(struct hx_facts *facts, const char *name, const char *value);
 /* The value of that name, or NULL. */
 const char *hx_facts_find(const struct hx_facts *facts, const char *name);
 
-/* Versions of all tools that a campaign uses: asks those that have not been asked yet. `tools` and `engines`
- * may be NULL, `modules` too. Strings live in the arena or in what was given. */
+/* Versions of all tools that a campaign uses: asks those that have not been asked yet. `tools`, `engines`,
+ * `witnesses` and `modules` may be NULL. Strings live in the arena or in what was given. */
 RT_MUST_USE struct rt_error *hx_versions(const struct hx_tools *tools, const struct hx_engines *engines,
-                                         const struct hx_known *known, const char *const *modules,
-                                         size_t module_count, struct rt_arena *arena, struct hx_facts *ret);
+                                         const struct hx_witnesses *witnesses, const struct hx_known *known,
+                                         const char *const *modules, size_t module_count,
+                                         struct rt_arena *arena, struct hx_facts *ret);
 
 #endif

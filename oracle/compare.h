@@ -32,6 +32,7 @@ struct or_point {
     const struct st_function *function; /* that holds the pc */
     const struct st_scope *scope;       /* innermost at the pc */
     uint8_t inline_depth;               /* inlined calls between `function` and the scope's own function */
+    uint64_t hits;                      /* while there is a probe */
 };
 #define OR_NO_KEY UINT32_MAX
 
@@ -79,7 +80,7 @@ struct or_side {
     const char *name;
     struct st_session *session;
     const struct st_debug *debug;
-    const struct or_point *points;
+    struct or_point *points;
     struct st_probe *probes;
     size_t probe_count;
     uint64_t idle_hits;           /* of exhausted anchors since the probes were set */
@@ -88,6 +89,8 @@ struct or_side {
     size_t depth, capacity;
     uint64_t serial;
     bool fill_locals;
+    uint64_t pointer_base; /* what pointers smaller than addresses are counted from */
+    unsigned address_size;
     /* the present stop */
     const struct or_point *point;
     const struct st_frame *frame;
@@ -184,6 +187,9 @@ void or_compare_object(struct or_comparison *comparison, const struct or_variabl
  * values. */
 bool or_place_variable(struct or_comparison *comparison, const struct or_variable *variable,
                        struct st_place place[2], const uint8_t *object[2]);
+/* The memory that an object of `size` bytes, found there, takes: its own, or that of the smaller pointer
+ * which it is made of. 0: it is in none. */
+uint64_t or_place_storage(const struct st_place *place, uint64_t size, uint64_t *ret_address);
 
 struct or_function_plan { /* all variable pairs met so far in one pair of functions */
     const struct st_function *function[2];
@@ -215,6 +221,7 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison);
 struct or_watched { /* a variable at a fixed address on both sides */
     struct or_variable variable;
     struct or_copy copy;
+    uint64_t size[2]; /* of its storage: less than the type's for a pointer made of a smaller one */
     bool is_dirty;
 };
 
@@ -309,6 +316,8 @@ struct or_comparison {
 };
 
 uint64_t or_now(void);
+/* Frames from main, which is 1, to the present stop's: a C library's start-up is around main. */
+uint32_t or_depth_from_main(const struct or_side *side);
 /* The present stop of a side as "main at a.c:12:3, depth 1". In the report's arena. */
 const char *or_stop_words(struct or_comparison *comparison, int side);
 

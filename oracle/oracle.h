@@ -24,6 +24,7 @@ enum or_kind { /* of a finding; the words are in or_kind_name */
                OR_VALUE,
                OR_OPTIMIZED_OUT,
                OR_IRRETRIEVABLE,
+               OR_OUTPUT, /* what was printed and how it ended, which the harness compares */
                OR_KIND_COUNT,
 };
 const char *or_kind_name(enum or_kind kind);
@@ -43,6 +44,8 @@ struct or_testimony {
     uint32_t line, column; /* column 0: none */
     uint32_t depth;        /* frames from main, which is 1 */
     uint64_t pc;
+    uint64_t hits;    /* how often that pc had been stopped at, this time included; 0: not known */
+    uint32_t skipped; /* of a location: stops from this one on that the other witness has not */
 };
 
 struct or_finding {
@@ -54,6 +57,19 @@ struct or_finding {
     uint64_t stop;        /* number of the compared stop, from 1 */
     const char *detail;   /* one sentence for people, or NULL */
     struct or_testimony witnesses[2];
+    /* Set by or_blame, of more than two witnesses. */
+    const struct or_testimony *others; /* of the witnesses after the first two */
+    size_t other_count;
+    const char *blame;        /* who is wrong: a part's word, "two against two" or "undecided"; else NULL */
+    const char *blame_reason; /* in a sentence */
+};
+
+/* A line of a function that at least one of two line tables has as a statement. */
+struct or_place {
+    const char *function, *file; /* the file without its folder */
+    uint32_t line;
+    bool in[2];      /* which line table has it */
+    uint32_t visits; /* stops there that were compared */
 };
 
 /* Where the comparison is, for a parent that may have to tell of a crash: in memory that it shares. */
@@ -78,9 +94,15 @@ struct or_options {
      * rows are paired in that order, and a row that does something, on a line that the other side lacks, is a
      * finding of kind line_missing. */
     bool is_one_compiler;
+    /* Both run one module: what lies in memory is the same byte by byte, also what nobody has assigned. So
+     * nothing is filled, and pointers are equal when they lead to the same offset in memory. What one view
+     * cannot evaluate, the other may have given up as optimised out: no difference. */
+    bool is_one_module;
     struct or_progress *progress; /* may be NULL */
     /* Runs in the forked child that looks ahead, before it steps: silence what must not be printed twice. */
     void (*in_child)(void *user);
+    /* Called before a side runs, so that what it prints can be told from the other's. May be NULL. */
+    void (*at_turn)(void *user, int side);
     void *user;
 };
 
@@ -93,6 +115,8 @@ struct or_report {
     uint64_t
         opaque; /* scalars that have no common meaning (pointers to unnamed storage, unions with pointers) */
     uint64_t optimized_out[2], irretrievable[2]; /* variables so, at stops */
+    uint64_t readable[2];                        /* parameters and locals that a side can show, at stops */
+    uint64_t same;         /* those that both show, with the same value in all that can be compared */
     uint64_t dropped[2];   /* static variables that the linker left out, as nothing uses them: not compared */
     uint64_t skipped[2];   /* stops that had no partner, after location differences */
     uint64_t lines[2];     /* statement lines of the matched functions in each line table */
@@ -105,6 +129,8 @@ struct or_report {
     uint64_t findings_left_out; /* beyond max_findings */
     const struct or_finding *findings;
     size_t finding_count;
+    const struct or_place *places;
+    size_t place_count;
 };
 
 /* The pcs that or_compare may want probes at, ascending: a Wasm module has to be compiled with these as its
@@ -117,6 +143,52 @@ RT_MUST_USE struct rt_error *or_sites(const struct st_debug *debug, struct rt_ar
 RT_MUST_USE struct rt_error *or_compare(const struct or_witness witnesses[2],
                                         const struct or_options *options, struct or_report **ret);
 void or_report_destroy(struct or_report *report);
+
+/* ---- More than two witnesses, compared pair by pair: who stands alone ---- */
+
+enum { OR_MAX_WITNESSES = 8 };
+
+/* Something that a witness's testimony rests on: a compiler's debug information, an engine. Witnesses whose
+ * parts have the same name rest on the same. */
+struct or_part {
+    const char *name;  /* in words: "Wasm DWARF of clang-19" */
+    const char *blame; /* the word for it in a finding: "wasm" */
+};
+
+struct or_account {
+    const char *name; /* the witness's */
+    const struct or_part *parts;
+    size_t part_count;
+    /* Its compiler gives lines to code by rules of its own: that it stops elsewhere, or lacks a line, says
+     * nothing. That it stops where one witness does and another does not, or has the line, counts. */
+    bool has_own_lines;
+    /* Its code has no markers of control flow, so that it may stop where the line table that it rests on has
+     * lost the place in other code: about places, that it is right does not acquit its parts. */
+    bool may_find_places;
+};
+
+/* One comparison of two of the witnesses. */
+struct or_pair_report {
+    uint32_t witness[2];
+    const char *problem; /* NULL: it was made; else why nothing is known of it */
+    bool is_complete;    /* both were stepped to their end; if not, it says nothing behind its last stop */
+    bool is_output;      /* their output differs: `findings` is that alone */
+    uint64_t stops;
+    const struct or_finding *findings; /* ->kind is set */
+    size_t finding_count;
+    bool has_left_out; /* it had more findings than it kept */
+    const struct or_place *places;
+    size_t place_count;
+};
+
+/* Puts the findings of all pairs together: those about the same thing become one, with each witness's
+ * testimony and the blame. A fault in one part makes all witnesses that rest on it wrong, and no other: the
+ * blame is the part's when that explains who agrees with whom, and the fault of no other part would blame
+ * other witnesses. Two witnesses alone get no blame. In the order of the pairs; the first pair that shows it
+ * gives a finding its signature. All in `arena`, but for strings of the pairs. */
+RT_MUST_USE struct rt_error *or_blame(const struct or_account *witnesses, uint32_t witness_count,
+                                      const struct or_pair_report *pairs, size_t pair_count,
+                                      struct rt_arena *arena, struct or_finding **ret, size_t *ret_count);
 
 /* ---- One module in two engines, or a run and its replay ---- */
 

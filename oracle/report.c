@@ -17,8 +17,16 @@ const char *or_kind_name(enum or_kind kind) {
         [OR_VALUE] = "value",
         [OR_OPTIMIZED_OUT] = "optimized_out",
         [OR_IRRETRIEVABLE] = "irretrievable",
+        [OR_OUTPUT] = "output",
     };
     return (unsigned)kind < OR_KIND_COUNT ? names[kind] : "unknown";
+}
+
+uint32_t or_depth_from_main(const struct or_side *side) {
+    size_t outer = 0;
+    while (outer < side->depth && strcmp(side->frames[outer].function->name, "main"))
+        outer++;
+    return (uint32_t)(outer < side->depth ? side->depth - outer : side->depth);
 }
 
 const char *or_stop_words(struct or_comparison *comparison, int i) {
@@ -27,8 +35,8 @@ const char *or_stop_words(struct or_comparison *comparison, int i) {
     if (!side->point)
         return "(ended)";
     const struct or_key *key = &comparison->match.keys[side->point->key];
-    return rt_arena_printf(arena, "%s at %s:%u:%u, depth %zu", key->function, key->file, key->line,
-                           side->point->row->column, side->depth);
+    return rt_arena_printf(arena, "%s at %s:%u:%u, depth %u", key->function, key->file, key->line,
+                           side->point->row->column, or_depth_from_main(side));
 }
 
 static void fill_testimony(struct or_comparison *comparison, int i, struct or_testimony *ret) {
@@ -41,8 +49,9 @@ static void fill_testimony(struct or_comparison *comparison, int i, struct or_te
     ret->file = st_debug_file(side->debug, side->point->row->file);
     ret->line = key->line;
     ret->column = side->point->row->column;
-    ret->depth = (uint32_t)side->depth;
+    ret->depth = or_depth_from_main(side);
     ret->pc = side->point->pc;
+    ret->hits = side->point->hits;
 }
 
 static bool same_text(const char *a, const char *b) {

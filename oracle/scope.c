@@ -65,6 +65,11 @@ static bool has_all_bytes(const struct st_place *place, uint64_t size) {
     return (place->valid & all) == all;
 }
 
+uint64_t or_place_storage(const struct st_place *place, uint64_t size, uint64_t *ret_address) {
+    *ret_address = place->kind == ST_PLACE_MEMORY ? place->address : place->storage;
+    return place->kind == ST_PLACE_MEMORY ? size : place->kind == ST_PLACE_VALUE ? place->storage_size : 0;
+}
+
 bool or_place_variable(struct or_comparison *comparison, const struct or_variable *variable,
                        struct st_place place[2], const uint8_t *object[2]) {
     struct or_report *report = &comparison->report->public;
@@ -93,6 +98,8 @@ bool or_place_variable(struct or_comparison *comparison, const struct or_variabl
     }
     if (object[0] && object[1])
         return true;
+    if (comparison->options.is_one_module && !object[0] && !object[1])
+        return false;
     if (place[0].kind == ST_PLACE_IRRETRIEVABLE || place[1].kind == ST_PLACE_IRRETRIEVABLE)
         report_state(comparison, variable, place, OR_IRRETRIEVABLE);
     else if ((place[0].kind == ST_PLACE_OPTIMIZED_OUT) != (place[1].kind == ST_PLACE_OPTIMIZED_OUT))
@@ -389,6 +396,16 @@ static struct rt_error *present_pair(struct or_comparison *comparison, struct or
     return NULL;
 }
 
+/* Whether a location holds where a function's locals are filled. */
+static bool is_filled_early(const struct st_location *location, const struct st_function *function) {
+    bool holds = location->count == 0;
+    for (size_t i = 0; i < location->count && !holds; i++) {
+        const struct st_range *range = &location->expressions[i].range;
+        holds = range->low <= function->body && function->body < range->high;
+    }
+    return holds;
+}
+
 /* A local that one side could not fill at its function's first stop, as its location does not hold from there
  * on, and that the other side shows full of filling: nothing has been assigned to it yet, and the former
  * shows garbage. */
@@ -397,9 +414,8 @@ static bool is_unassigned(const struct or_comparison *comparison, const struct o
     if (!comparison->sides[0].fill_locals || variable->side[0]->is_parameter)
         return false;
     for (int side = 0; side < 2; side++) {
-        const struct st_location *location = &variable->side[!side]->location;
-        bool may_be_unfilled =
-            location->count > 1 || (location->count == 1 && (location->expressions[0].range.low != 0));
+        const struct or_side *other = &comparison->sides[!side];
+        bool may_be_unfilled = !is_filled_early(&variable->side[!side]->location, other->point->function);
         uint64_t size = variable->layout->size[side], filled = 0;
         while (may_be_unfilled && filled < size && object[side][filled] == OR_FILL_BYTE)
             filled++;
@@ -419,16 +435,23 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
         const struct or_variable *variable = &plan->function->variables[plan->variables[i]];
         struct st_place place[2];
         const uint8_t *object[2];
-        if (!or_place_variable(comparison, variable, place, object))
+        bool is_shown = or_place_variable(comparison, variable, place, object);
+        for (int side = 0; side < 2; side++)
+            comparison->report->public.readable[side] += object[side] != NULL;
+        if (!is_shown)
             continue;
         if (is_unassigned(comparison, variable, object)) {
             comparison->report->public.opaque += variable->layout->leaf_count;
+            comparison->report->public.same++;
             continue;
         }
         uint64_t address[2];
         for (int side = 0; side < 2; side++)
-            address[side] = place[side].kind == ST_PLACE_MEMORY ? place[side].address : OR_NO_ADDRESS;
-        or_compare_object(comparison, variable, &pair->copies[plan->variables[i]], object, address, place);
+            if (!or_place_storage(&place[side], variable->layout->size[side], &address[side]))
+                address[side] = OR_NO_ADDRESS;
+        struct or_copy *copy = &pair->copies[plan->variables[i]];
+        or_compare_object(comparison, variable, copy, object, address, place);
+        comparison->report->public.same += copy->has_agreed;
     }
     return NULL;
 }

@@ -127,11 +127,12 @@ static struct rt_error *add_item(struct or_comparison *comparison, const struct 
     }
     struct st_place place[2];
     const uint8_t *object[2];
-    if (!or_place_variable(comparison, &item->variable, place, object) || place[0].kind != ST_PLACE_MEMORY ||
-        place[1].kind != ST_PLACE_MEMORY)
+    if (!or_place_variable(comparison, &item->variable, place, object))
         return NULL;
     for (int side = 0; side < 2; side++) {
-        item->copy.address[side] = place[side].address;
+        item->size[side] = or_place_storage(&place[side], layout->size[side], &item->copy.address[side]);
+        if (!item->size[side])
+            return NULL;
         item->copy.bytes[side] = rt_arena_alloc(arena, layout->size[side]);
         if (!item->copy.bytes[side])
             return rt_error_out_of_memory();
@@ -185,7 +186,7 @@ static struct rt_error *lay_out(struct or_comparison *comparison, int side) {
     size_t count = 0;
     for (size_t i = 0; i < watch->item_count; i++) {
         const struct or_watched *item = &watch->items[order[i]];
-        uint64_t low = item->copy.address[side], high = low + item->variable.layout->size[side];
+        uint64_t low = item->copy.address[side], high = low + item->size[side];
         struct or_extent *last = count ? &extents[count - 1] : NULL;
         if (last && low <= last->address + last->size + GAP) {
             if (high > last->address + last->size)
@@ -239,7 +240,7 @@ static void mark_range(struct or_watch *watch, int side, uint64_t low, uint64_t 
     while (from < to) { /* first item that ends above low; items of one side do not overlap but for aliases */
         size_t middle = from + (to - from) / 2;
         const struct or_watched *item = &watch->items[watch->by_address[side][middle]];
-        if (item->copy.address[side] + item->variable.layout->size[side] <= low)
+        if (item->copy.address[side] + item->size[side] <= low)
             from = middle + 1;
         else
             to = middle;
@@ -290,11 +291,16 @@ struct rt_error *or_compare_watched(struct or_comparison *comparison) {
         const uint8_t *object[2];
         struct st_place place[2] = {{.kind = ST_PLACE_MEMORY}, {.kind = ST_PLACE_MEMORY}};
         for (int side = 0; side < 2; side++) {
+            const struct or_side *s = &comparison->sides[side];
             const struct st_variable *variable = item->variable.side[side];
-            object[side] = st_session_memory(comparison->sides[side].session, item->copy.address[side],
-                                             layout->size[side]);
             place[side].address = item->copy.address[side];
             place[side].expression = variable->location.count ? &variable->location.expressions[0] : NULL;
+            if (item->size[side] == layout->size[side]) {
+                object[side] = st_session_memory(s->session, item->copy.address[side], layout->size[side]);
+            } else {
+                st_locate(s->session, s->frame, variable, &place[side]);
+                object[side] = place[side].kind == ST_PLACE_VALUE ? place[side].bytes : NULL;
+            }
         }
         if (object[0] && object[1]) {
             uint64_t address[2] = {item->copy.address[0], item->copy.address[1]};

@@ -64,11 +64,10 @@ static void fill_scope(struct or_side *side, const struct st_scope *scope) {
             continue;
         struct st_place place;
         st_locate(side->session, side->frame, variable, &place);
-        if (place.kind != ST_PLACE_MEMORY)
-            continue;
-        void *bytes = st_session_writable(side->session, place.address, variable->type->size);
+        uint64_t address, size = or_place_storage(&place, variable->type->size, &address);
+        void *bytes = size ? st_session_writable(side->session, address, size) : NULL;
         if (bytes)
-            memset(bytes, OR_FILL_BYTE, variable->type->size);
+            memset(bytes, OR_FILL_BYTE, size);
     }
     for (size_t i = 0; i < scope->child_count; i++)
         if (scope->children[i].kind == ST_SCOPE_BLOCK)
@@ -159,6 +158,8 @@ struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_sid
     int index = (int)(side - comparison->sides);
     if (progress)
         progress->running = (uint32_t)index;
+    if (comparison->options.at_turn)
+        comparison->options.at_turn(comparison->options.user, index);
     struct rt_error *error = NULL;
     bool is_stop = false;
     side->started = or_now();
@@ -171,8 +172,10 @@ struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_sid
         else if (event.kind == ST_TRAP && !side->error)
             side->error =
                 rt_arena_printf(&comparison->report->arena, "%s", event.name ? event.name : "a trap");
-        else if (event.kind == ST_STEP)
+        else if (event.kind == ST_STEP) {
+            side->points[event.cookie].hits++;
             error = take_hit(comparison, side, side->point = &side->points[event.cookie], &is_stop);
+        }
         if (!is_stop && (event.kind == ST_INTERRUPT || events % CLOCK_INTERVAL == 0))
             side->is_late = !side->has_ended && is_over_time(comparison, side);
         if (!error && side->idle_hits > TIRING && !comparison->is_child)

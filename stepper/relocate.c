@@ -56,6 +56,36 @@ static void classify(const ZydisDecodedInstruction *decoded, struct st_instructi
     }
 }
 
+/* Whether all of its operands are registers, constants, or memory at a fixed distance from %rbp or %rsp. */
+static bool is_in_frame(const ZydisDecodedInstruction *decoded) {
+    enum { RSP = 4, RBP = 5, DIRECT = 3 };
+    if (!(decoded->attributes & ZYDIS_ATTRIB_HAS_MODRM) || decoded->raw.modrm.mod == DIRECT) {
+        return true;
+    }
+    if (decoded->raw.rex.B || decoded->raw.rex.X) {
+        return false;
+    }
+    if (decoded->raw.modrm.rm == RSP) { /* a SIB byte follows; RSP is no index */
+        return decoded->raw.sib.base == RSP && decoded->raw.sib.index == RSP;
+    }
+    return decoded->raw.modrm.rm == RBP && decoded->raw.modrm.mod != 0;
+}
+
+static bool is_move(const ZydisDecodedInstruction *decoded) {
+    switch (decoded->mnemonic) {
+    case ZYDIS_MNEMONIC_MOV:
+        return decoded->opcode >= 0x88 && decoded->opcode != 0x8c && decoded->opcode != 0x8e &&
+               (decoded->opcode <= 0x8b || decoded->opcode >= 0xb0) && is_in_frame(decoded);
+    case ZYDIS_MNEMONIC_MOVD:
+    case ZYDIS_MNEMONIC_MOVQ:
+    case ZYDIS_MNEMONIC_MOVSS:
+    case ZYDIS_MNEMONIC_MOVSD:
+    case ZYDIS_MNEMONIC_MOVAPS:
+    case ZYDIS_MNEMONIC_MOVUPS: return is_in_frame(decoded);
+    default: return false;
+    }
+}
+
 static void prepare_decoder(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_decoder);
@@ -72,6 +102,7 @@ bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, str
     ret->length = decoded.length;
     memcpy(ret->bytes, bytes, decoded.length);
     classify(&decoded, ret);
+    ret->is_move = is_move(&decoded);
     if (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM) {
         ret->modrm = decoded.raw.modrm.offset;
         if (decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5) {

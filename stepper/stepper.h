@@ -5,8 +5,8 @@
  * looks around: frames, scopes, variables, memory. `st_session_next` switches to the debuggee again.
  *
  * Addresses: a *pc* is an address as the debuggee's DWARF has it (native: link-time virtual address; Wasm:
- * Wasm pc). A *debuggee address* names data: native, a real address of this process; Wasm, an offset into
- * linear memory. */
+ * Wasm pc; registered code: machine pc). A *debuggee address* names data: native, a real address of this
+ * process; Wasm, an offset into linear memory. */
 #ifndef LOCKSTEP_STEPPER_H
 #define LOCKSTEP_STEPPER_H
 
@@ -212,6 +212,9 @@ struct st_session_options {
      * a session that is abandoned goes away under it, so it must own nothing. */
     struct rt_error *(*run)(void *user, struct rt_instance *instance, int *ret_status);
     void *run_user;
+    /* Registered code: where the guest's memory begins in this process. Pointers that its DWARF has as
+     * smaller than the process's are counted from there. 0: from the process's own beginning. */
+    uintptr_t memory;
 };
 
 /* Calls the image's `main` on a stack of its own. Calls to exit, _exit, _Exit, abort and quick_exit end the
@@ -252,8 +255,8 @@ RT_MUST_USE struct rt_error *st_session_set_probes(struct st_session *session, s
 void st_session_prefer_traps(struct st_session *session, bool prefer);
 
 /* True when the code from `low` up to `high` (pcs) does nothing that a debugger's user could see: it jumps,
- * or moves what is in Wasm locals. False for all other code and for what cannot be decoded. To be asked
- * before probes are set: it reads the code as it stands. */
+ * moves what is in Wasm locals, or can never run. False for all other code and for what cannot be decoded. To
+ * be asked before probes are set: it reads the code as it stands. */
 bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t high);
 
 /* One instruction of the debuggee's own code. */
@@ -320,6 +323,26 @@ const struct st_jit_image *st_jit_images_list(const struct st_jit_images *images
 const struct st_jit_image *st_jit_image_at(const struct st_jit_images *images, uint64_t machine);
 const struct st_jit_function *st_jit_function_at(const struct st_jit_image *image, uint64_t machine);
 
+/* Runs `enter` on a stack of its own, and steps the code of one registered image that it comes to as native
+ * code, through the image's own DWARF and call-frame information: nothing of the engine is asked. pcs are
+ * machine pcs, data addresses those of the process. ST_EXIT's status is what `enter` returns; it owns nothing
+ * that an abandoned session would leak. The code has to run on the session's stack: tell the engine of
+ * st_session_stack_limit before the first `next`.
+ *
+ * A fault in the image's code is an ST_TRAP with the signal's number; `next` then hands it to the handler
+ * that was there before the stepper's, which is the engine's: that unwinds the guest, or resolves the fault.
+ * All other code is the host's, and its faults are not the session's. There are no host calls to deliver.
+ *
+ * `images` and the registered code must outlive the session; an image has one at a time. RT_USAGE for an
+ * image that cannot be read, or has no DWARF or no call-frame information. */
+RT_MUST_USE struct rt_error *st_session_create_jit(const struct st_jit_images *images,
+                                                   const struct st_jit_image *image, int (*enter)(void *user),
+                                                   void *user, const struct st_session_options *options,
+                                                   struct st_session **ret);
+/* The lowest address of the session's stack that a guest's frames may take: below is room for the host's
+ * functions and the stepper. Not for the sessions of native images. */
+uintptr_t st_session_stack_limit(const struct st_session *session);
+
 /* ---- Looking around, at a stop ---- */
 
 struct st_frame {
@@ -343,7 +366,11 @@ RT_MUST_USE struct rt_error *st_session_frame(struct st_session *session, const 
 /* Where a variable is. Bytes that a piece leaves out are not `valid`. */
 struct st_place {
     enum { ST_PLACE_MEMORY, ST_PLACE_VALUE, ST_PLACE_OPTIMIZED_OUT, ST_PLACE_IRRETRIEVABLE } kind;
-    uint64_t address;  /* ST_PLACE_MEMORY: debuggee address */
+    uint64_t address; /* ST_PLACE_MEMORY: debuggee address */
+    /* ST_PLACE_VALUE of registered code: a pointer that is made of a smaller one, which lies there; size 0:
+     * it is something else. */
+    uint64_t storage;
+    unsigned storage_size;
     uint8_t bytes[64]; /* ST_PLACE_VALUE: the object's bytes (a register, an implicit value, pieces) */
     uint64_t valid;    /* bit i: bytes[i] is known */
     size_t size;
@@ -362,8 +389,11 @@ void st_locate(struct st_session *session, const struct st_frame *frame, const s
 const void *st_session_memory(struct st_session *session, uint64_t address, size_t size);
 /* The same for writing: linear memory; the image's writable segments and the stack. */
 void *st_session_writable(struct st_session *session, uint64_t address, size_t size);
-/* Sizes of pointers, in bytes. */
+/* Sizes of pointers, in bytes: of the DWARF's addresses. Registered code may have smaller ones in memory. */
 unsigned st_session_address_size(const struct st_session *session);
+/* What pointers that are smaller than addresses are counted from: options.memory of registered code, else 0.
+ * A null pointer is 0 in any size. */
+uint64_t st_session_pointer_base(const struct st_session *session);
 /* True when a native address lies on the session's own stack (for a Wasm session: false). */
 bool st_session_on_stack(const struct st_session *session, uint64_t address);
 /* A debuggee address as its DWARF's DW_OP_addr would have it (native: without the image's bias). */

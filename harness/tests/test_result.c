@@ -58,13 +58,70 @@ static void test_round_trip(void **state) {
     hx_result_clear(&read);
 }
 
+/* More than two witnesses: what the others say, the blame, the pairs, and where a pair came. */
+static void make_more(struct hx_result *result) {
+    static const struct or_testimony others[] = {
+        {.name = "native:gcc", .state = "agrees", .reason = "with native", .hits = 3, .skipped = 1},
+        {.name = "gdb", .value = "1"},
+    };
+    static const struct or_place places[] = {{"main", "a.c", 7, {true, false}, 2}};
+    struct or_finding finding;
+
+    make(result);
+    finding = result->findings[0].body;
+    finding.others = others;
+    finding.other_count = 2;
+    finding.blame = "wasm";
+    finding.blame_reason = "native, native:gcc against wasm";
+    result->finding_count = 0;
+    assert_non_null(hx_result_add(result, "value", &finding));
+    assert_true(hx_result_set_places(result, places, 1));
+    result->pairs = rt_arena_array(&result->arena, 1, sizeof *result->pairs);
+    assert_non_null(result->pairs);
+    result->pairs[0] = (struct hx_pair_result){
+        .names = {"native", "wasm"}, .verdict = HX_DIFFER, .findings = 1, .readable = {9, 8}, .same = 7};
+    result->pair_count = 1;
+}
+
+static void test_more_witnesses(void **state) {
+    struct hx_result written, read;
+    struct hx_buffer bytes = {0}, text = {0};
+
+    (void)state;
+    make_more(&written);
+    hx_result_write(&written, &bytes);
+    hx_result_init(&read);
+    assert_null(hx_result_read(bytes.bytes, bytes.size, &read));
+    assert_int_equal(read.findings[0].body.kind, OR_VALUE);
+    assert_int_equal(read.findings[0].body.other_count, 2);
+    assert_int_equal(read.findings[0].body.others[0].hits, 3);
+    assert_int_equal(read.findings[0].body.others[0].skipped, 1);
+    assert_int_equal(read.place_count, 1);
+    assert_string_equal(read.places[0].function, "main");
+    assert_true(read.places[0].in[0] && !read.places[0].in[1]);
+    assert_int_equal(read.places[0].visits, 2);
+    hx_result_json(&read, &text);
+    assert_non_null(
+        strstr(hx_buffer_string(&text),
+               "\"pairs\":[{\"witnesses\":[\"native\",\"wasm\"],\"verdict\":\"differ\",\"findings\":1,"
+               "\"stops\":0,\"values\":0,\"unchanged\":0,\"shown\":[9,8,7]}]"));
+    assert_non_null(strstr(hx_buffer_string(&text),
+                           "{\"name\":\"native:gcc\",\"state\":\"agrees\",\"reason\":\"with native\"},"
+                           "{\"name\":\"gdb\",\"value\":\"1\"}],\"blame\":\"wasm\","
+                           "\"blame_reason\":\"native, native:gcc against wasm\""));
+    hx_buffer_clear(&bytes);
+    hx_buffer_clear(&text);
+    hx_result_clear(&written);
+    hx_result_clear(&read);
+}
+
 /* Every shorter message is refused, and no spoilt byte does harm. */
 static void test_damage(void **state) {
     struct hx_result written, read;
     struct hx_buffer bytes = {0};
 
     (void)state;
-    make(&written);
+    make_more(&written);
     hx_result_write(&written, &bytes);
     for (size_t size = 0; size < bytes.size; size++) {
         char *exact = malloc(size + 1);
@@ -113,6 +170,7 @@ static void test_json(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_more_witnesses),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_json),
     };

@@ -402,6 +402,9 @@ static void test_wasm(void **state) {
                      1, DW_OP_stack_value, DW_OP_piece, 8);
     assert_memory_equal(place.bytes, fake.locals[4].v128, 8);
     assert_memory_equal(place.bytes + 8, &fake.locals[1].i64, 8);
+    MEMORY(8, DW_OP_lit8, DW_OP_form_tls_address); /* there is one thread */
+    MEMORY(8, DW_OP_lit8, DW_OP_GNU_push_tls_address);
+    IRRETRIEVABLE("stack is empty", DW_OP_form_tls_address);
     IRRETRIEVABLE("it holds a vector", DW_OP_WASM_location, 0, 4);
     IRRETRIEVABLE("it holds a vector", DW_OP_WASM_location, 0, 4, DW_OP_plus_uconst, 1, DW_OP_stack_value);
     IRRETRIEVABLE("it follows the end of a location", DW_OP_WASM_location, 0, 4, DW_OP_stack_value,
@@ -412,6 +415,8 @@ static void test_wasm(void **state) {
     IRRETRIEVABLE("unexpected end", DW_OP_WASM_location, 3, 0, 0);
     machine.wasm = NULL;
     IRRETRIEVABLE("no WebAssembly frame", DW_OP_WASM_location, 0, 0);
+    IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_form_tls_address);
+    IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_GNU_push_tls_address);
     machine.wasm = read_wasm;
 }
 
@@ -503,8 +508,6 @@ static void test_refusals(void **state) {
     IRRETRIEVABLE("unknown operation 0xee at offset 1", DW_OP_lit1, 0xee);
     IRRETRIEVABLE("the function's entry", DW_OP_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
     IRRETRIEVABLE("the function's entry", DW_OP_GNU_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
-    IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_form_tls_address);
-    IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_GNU_push_tls_address);
     IRRETRIEVABLE("no object", DW_OP_push_object_address);
     IRRETRIEVABLE("address spaces", DW_OP_lit1, DW_OP_lit1, DW_OP_xderef);
     IRRETRIEVABLE("another DIE", DW_OP_call2, 1, 0);
