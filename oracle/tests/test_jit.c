@@ -98,20 +98,21 @@ static void test_planted_programs(void **state) {
 /* What differs is noticed: through pointers that are smaller in memory, in static storage, in locals. */
 static void test_differences(void **state) {
     (void)state;
-    static const char program[] = "static int one = 1, two = 2;\n"
-                                  "#ifdef __wasm__\n"
-                                  "#define SELECT &two\n"
-                                  "#define VALUE 7\n"
-                                  "#else\n"
-                                  "#define SELECT &one\n"
-                                  "#define VALUE 8\n"
-                                  "#endif\n"
-                                  "static int *global = SELECT, *table[2] = {&one, SELECT};\n"
-                                  "int main(void) {\n"
-                                  "    static int *kept = SELECT;\n"
-                                  "    int *local = SELECT, count = VALUE;\n"
-                                  "    return !(global && table[1] && kept && local && count && one && two);\n"
-                                  "}\n";
+    static const char program[] =
+        "static int one = 1, two = 2;\n"
+        "#ifdef __wasm__\n"
+        "#define SELECT &two\n"
+        "#define VALUE 7\n"
+        "#else\n"
+        "#define SELECT &one\n"
+        "#define VALUE 8\n"
+        "#endif\n"
+        "static int *global = SELECT, *table[2] = {&one, SELECT};\n"
+        "int main(void) {\n"
+        "    static int *kept = SELECT;\n"
+        "    int *local = SELECT, count = VALUE;\n"
+        "    return !(global && table[1] && kept && local && count && one && two);\n"
+        "}\n";
     static const char *const names[] = {"global", "table[1]", "kept", "local", "count"};
     char module[256], shared[256];
     struct guest jit;
