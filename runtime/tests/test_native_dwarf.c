@@ -312,13 +312,24 @@ static void refuse(const char *why, enum type type, const uint8_t *bytes, size_t
 #define REFUSE(why, type, ...)                                                                               \
     refuse(why, type, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
+/* What the linker left out keeps an address that none has. */
+static void test_left_out(void **state) {
+    static const uint8_t bytes[] = {RT_DWARF_OP_addr, 0xff, 0xff, 0xff, 0xff};
+    (void)state;
+    translate(INT, bytes, sizeof bytes, NULL, true);
+    assert_int_equal(found_count, 1);
+    const struct result result = evaluate(&founds[0]);
+    assert_int_equal(result.kind, ADDRESS);
+    assert_true(result.number == UINT64_MAX);
+    assert_non_null(strstr(reason, "left out"));
+}
+
 static void test_refused(void **state) {
     (void)state;
     REFUSE("entry", INT, RT_DWARF_OP_entry_value, 3, LOCAL(0), IS);
     REFUSE("means nothing", INT, RT_DWARF_OP_reg0);
     REFUSE("means nothing", INT, RT_DWARF_OP_call_frame_cfa);
     REFUSE("branches", INT, LOCAL(0), RT_DWARF_OP_bra, 0, 0, IS);
-    REFUSE("left out", INT, RT_DWARF_OP_addr, 0xff, 0xff, 0xff, 0xff);
     REFUSE("no integer", INT, LOCAL(3), RT_DWARF_OP_plus_uconst, 1, IS);
     REFUSE("does not have", INT, LOCAL(60), IS);
     REFUSE("does not have", INT, RT_DWARF_OP_WASM_location, 1, 60, IS);
@@ -428,8 +439,9 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),  cmocka_unit_test(test_values), cmocka_unit_test(test_pointers),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_list),   cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_places),   cmocka_unit_test(test_values),  cmocka_unit_test(test_pointers),
+        cmocka_unit_test(test_left_out), cmocka_unit_test(test_refused), cmocka_unit_test(test_list),
+        cmocka_unit_test(test_scope),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
