@@ -76,6 +76,7 @@ static bool is_move(const ZydisDecodedInstruction *decoded) {
     case ZYDIS_MNEMONIC_MOV:
         return decoded->opcode >= 0x88 && decoded->opcode != 0x8c && decoded->opcode != 0x8e &&
                (decoded->opcode <= 0x8b || decoded->opcode >= 0xb0) && is_in_frame(decoded);
+    case ZYDIS_MNEMONIC_NOP: return true;
     case ZYDIS_MNEMONIC_MOVD:
     case ZYDIS_MNEMONIC_MOVQ:
     case ZYDIS_MNEMONIC_MOVSS:

@@ -26,7 +26,8 @@ struct st_instruction {
     uint8_t displacement; /* offset of a RIP-relative operand's displacement, else 0 */
     uint8_t condition;    /* of a Jcc: its condition code */
     bool is_loop;         /* LOOP, LOOPE, LOOPNE, JECXZ, JRCXZ: there is no form with a long displacement */
-    bool is_move;         /* it copies between registers, constants and what lies at %rbp or %rsp */
+    bool is_move;         /* it copies between registers, constants and what lies at %rbp or %rsp, or is no
+                             operation */
     bool is_fixed;        /* it cannot run elsewhere (a far call, XBEGIN, EIP-relative operands, ...) */
 };
 

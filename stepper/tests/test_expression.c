@@ -508,6 +508,11 @@ static void test_refusals(void **state) {
     IRRETRIEVABLE("unknown operation 0xee at offset 1", DW_OP_lit1, 0xee);
     IRRETRIEVABLE("the function's entry", DW_OP_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
     IRRETRIEVABLE("the function's entry", DW_OP_GNU_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
+    MEMORY(8, DW_OP_lit8, DW_OP_form_tls_address); /* a module's */
+    machine.wasm = NULL;
+    IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_form_tls_address);
+    IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_GNU_push_tls_address);
+    machine.wasm = read_wasm;
     IRRETRIEVABLE("no object", DW_OP_push_object_address);
     IRRETRIEVABLE("address spaces", DW_OP_lit1, DW_OP_lit1, DW_OP_xderef);
     IRRETRIEVABLE("another DIE", DW_OP_call2, 1, 0);

@@ -158,6 +158,22 @@ static void test_rejects_what_is_no_instruction(void **state) {
     assert_false(st_instruction_decode("", 0, FROM, &instruction));
 }
 
+static void test_moves_in_a_frame(void **state) {
+    (void)state;
+    assert_true(DECODE(0x48, 0x8b, 0x5d, 0xd8).is_move);              /* mov -40(%rbp), %rbx */
+    assert_true(DECODE(0x4c, 0x89, 0x5d, 0xa8).is_move);              /* mov %r11, -88(%rbp) */
+    assert_true(DECODE(0x44, 0x89, 0x1c, 0x24).is_move);              /* mov %r11d, (%rsp) */
+    assert_true(DECODE(0xc7, 0x45, 0xc0, 1, 0, 0, 0).is_move);        /* movl $1, -64(%rbp) */
+    assert_true(DECODE(0x48, 0x89, 0xc3).is_move);                    /* mov %rax, %rbx */
+    assert_true(DECODE(0x0f, 0x1f, 0x44, 0, 0).is_move);              /* nop */
+    assert_false(DECODE(0x49, 0x8b, 0x1c, 0x1f).is_move);             /* mov (%r15,%rbx), %rbx */
+    assert_false(DECODE(0x49, 0x8b, 0x5d, 0).is_move);                /* mov (%r13), %rbx */
+    assert_false(DECODE(0x48, 0x8b, 0x1d, 0, 0, 0, 0).is_move);       /* mov (%rip), %rbx */
+    assert_false(DECODE(0x48, 0xa1, 0, 0, 0, 0, 0, 0, 0, 0).is_move); /* mov 0, %rax */
+    assert_false(DECODE(0x8b, 0x5c, 0x1d, 0).is_move);                /* mov (%rbp,%rbx), %ebx */
+    assert_false(DECODE(0x01, 0xd8).is_move);                         /* add %ebx, %eax */
+}
+
 static void test_jump_reach(void **state) {
     (void)state;
     int32_t displacement;
@@ -177,6 +193,7 @@ int main(void) {
         cmocka_unit_test(test_moves_calls),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_rejects_what_is_no_instruction),
+        cmocka_unit_test(test_moves_in_a_frame),
         cmocka_unit_test(test_jump_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
