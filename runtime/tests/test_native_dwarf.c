@@ -370,6 +370,33 @@ static void test_implicit(void **state) {
     assert_int_equal(founds[0].bytes[founds[0].size - 1], 2);
 }
 
+/* An object that the linker left out keeps an address that none has. */
+static void test_left_out(void **state) {
+    (void)state;
+    static const uint8_t place[] = {RT_DWARF_OP_addr, 0xff,          0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                    RT_DWARF_OP_lit0, RT_DWARF_OP_or};
+    translate(INT, (const uint8_t[]){RT_DWARF_OP_addr, 0xff, 0xff, 0xff, 0xff}, 5, NULL, true);
+    assert_int_equal(found_count, 1);
+    assert_int_equal(founds[0].size, sizeof place);
+    assert_memory_equal(founds[0].bytes, place, sizeof place);
+    assert_non_null(strstr(reason, "left out"));
+}
+
+/* A pointer that is in a float's place at one instruction is still found at the others. */
+static void test_refused_in_part(void **state) {
+    (void)state;
+    const uint8_t bytes[] = {RT_DWARF_OP_WASM_location, 2, 0, IS};
+    translate(POINTER, bytes, sizeof bytes, NULL, true);
+    assert_non_null(strstr(reason, "no integer"));
+    const struct rt_machine_range *division;
+    struct rt_arena arena;
+    size_t count;
+    rt_arena_init(&arena, 0);
+    expect_good(rt_code_map_ranges(map, 0, past - 2, past - 1, &arena, &division, &count));
+    assert_true(found_count > 0 && founds[found_count - 1].range.high > division->low);
+    rt_arena_clear(&arena);
+}
+
 /* Why it is nowhere. */
 static void refuse(const char *why, enum type type, const uint8_t *bytes, size_t size) {
     translate(type, bytes, size, NULL, true);
@@ -391,7 +418,6 @@ static void test_refused(void **state) {
     REFUSE("no operation starts", INT, LOCAL(0), LOCAL(0), BRANCH(bra, 1), LOCAL(0), IS);
     REFUSE("no operation starts", INT, LOCAL(0), LOCAL(0), BRANCH(bra, 100), IS);
     REFUSE("nothing leads to", INT, LOCAL(0), BRANCH(skip, 2), RT_DWARF_OP_lit0, BRANCH(skip, 1), IS);
-    REFUSE("left out", INT, RT_DWARF_OP_addr, 0xff, 0xff, 0xff, 0xff);
     REFUSE("no integer", INT, LOCAL(3), RT_DWARF_OP_plus_uconst, 1, IS);
     REFUSE("does not have", INT, LOCAL(60), IS);
     REFUSE("does not have", INT, RT_DWARF_OP_WASM_location, 1, 60, IS);
@@ -468,7 +494,8 @@ static int set_up(void **state) {
     struct builder builder = {0};
     struct rt_arena arena;
     BUILD_FUNCTION(&builder, "f", "i:i", "iIF", RT_OP_LOCAL_GET, 0, RT_OP_I32_CONST, 1, RT_OP_I32_ADD,
-                   RT_OP_LOCAL_SET, 1, RT_OP_LOCAL_GET, 1, RT_OP_LOCAL_GET, 0, RT_OP_I32_DIV_S);
+                   RT_OP_LOCAL_SET, 1, RT_OP_LOCAL_GET, 3, RT_OP_F64_ABS, RT_OP_LOCAL_SET, 3, RT_OP_LOCAL_GET,
+                   1, RT_OP_LOCAL_GET, 0, RT_OP_I32_DIV_S);
     build_memory(&builder, 1, 1);
     guest = run_with(&builder, &options, NULL, 0, NULL);
     expect_good(rt_code_map_create(guest.code, &map));
@@ -502,9 +529,12 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),   cmocka_unit_test(test_values), cmocka_unit_test(test_pointers),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_list),   cmocka_unit_test(test_branches),
-        cmocka_unit_test(test_implicit), cmocka_unit_test(test_narrow), cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_places),   cmocka_unit_test(test_values),
+        cmocka_unit_test(test_pointers), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_list),     cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_implicit), cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_left_out), cmocka_unit_test(test_refused_in_part),
+        cmocka_unit_test(test_scope),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
