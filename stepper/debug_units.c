@@ -162,28 +162,30 @@ static bool is_fixed(const struct st_location *location, uint64_t *ret) {
     return fixed;
 }
 
-/* Whether a location computes a pointer from a smaller one at an address that never changes: one operand
- * after the other is a constant or what is in memory, and no frame is asked. */
-static bool is_fixed_pointer(const struct st_location *location, const struct st_type *type) {
-    type = st_type_strip(type);
-    if (!type || type->kind != ST_TYPE_POINTER || location->kind != ST_LOCATION_EXPRESSIONS ||
-        location->count != 1 || location->expressions->range.high != UINT64_MAX)
+/* Whether a location makes a pointer of a smaller one at an address that never changes: constants, that are
+ * added, lead to it, and what is read there is counted from a constant unless it is null. */
+static bool is_fixed_pointer(const struct st_location *location) {
+    static const uint8_t made[] = {DW_OP_deref_size, DW_OP_dup, DW_OP_lit0, DW_OP_ne,
+                                   DW_OP_constu,     DW_OP_mul, DW_OP_plus, DW_OP_stack_value};
+    if (location->kind != ST_LOCATION_EXPRESSIONS || location->count != 1 ||
+        location->expressions->range.high != UINT64_MAX)
         return false;
     const struct st_expression *expression = location->expressions;
     struct rt_cursor cursor = rt_cursor_make(expression->bytes, expression->size, 0);
-    bool is_read = false, is_fixed = true;
-    while (is_fixed && rt_cursor_left(&cursor)) {
+    size_t matched = 0;
+    bool is_fixed = true;
+    while (is_fixed && matched < sizeof made && rt_cursor_left(&cursor)) {
         struct st_operation operation;
         struct rt_error *error = st_operation_read(expression->unit, &cursor, &operation);
         const uint8_t code = error ? DW_OP_lo_user : operation.code;
         rt_error_destroy(error);
-        is_read |= code == DW_OP_deref_size && operation.operands[0] < type->size;
-        is_fixed = code == DW_OP_addr || code == DW_OP_addrx || code == DW_OP_deref_size ||
-                   (code >= DW_OP_const1u && code <= DW_OP_consts) || code == DW_OP_dup ||
-                   (code >= DW_OP_abs && code <= DW_OP_ne && code != DW_OP_bra) ||
-                   (code >= DW_OP_lit0 && code <= DW_OP_lit31) || code == DW_OP_stack_value;
+        if (matched || code == DW_OP_deref_size)
+            is_fixed = code == made[matched++];
+        else
+            is_fixed = code == DW_OP_addr || code == DW_OP_constu || code == DW_OP_plus ||
+                       (code >= DW_OP_lit0 && code <= DW_OP_lit31);
     }
-    return is_read && is_fixed;
+    return is_fixed && matched == sizeof made && !rt_cursor_left(&cursor);
 }
 
 static struct rt_error *read_variable(struct walk *walk, Dwarf_Die *die, int tag, struct st_list *to) {
@@ -233,7 +235,7 @@ static struct rt_error *read_variable(struct walk *walk, Dwarf_Die *die, int tag
         if (error)
             return error;
     }
-    variable.is_static |= is_fixed_pointer(&variable.location, variable.type);
+    variable.is_static |= is_fixed_pointer(&variable.location);
     struct st_variable *place = st_list_push(to, sizeof *place);
     if (!place)
         return rt_error_out_of_memory();

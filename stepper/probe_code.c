@@ -25,10 +25,12 @@ static bool ends_run(const struct st_instruction *instruction) {
     return instruction->flow != ST_FLOW_NEXT && instruction->flow != ST_FLOW_BRANCH;
 }
 
-/* Behind UD2 an engine may keep what its handler of the fault is to know. */
-static bool is_dead_end(const struct st_instruction *instruction) {
+/* Engines keep data in their code: behind UD2 what their handler of the fault is to know, behind an indirect
+ * jump its table. */
+static bool is_before_data(const struct st_instruction *instruction) {
     static const uint8_t ud2[] = {0x0f, 0x0b};
-    return instruction->length == sizeof(ud2) && memcmp(instruction->bytes, ud2, sizeof(ud2)) == 0;
+    return instruction->flow == ST_FLOW_INDIRECT_JUMP ||
+           (instruction->length == sizeof(ud2) && memcmp(instruction->bytes, ud2, sizeof(ud2)) == 0);
 }
 
 /* The next address from `address` on where code is known to be: the line table has a row there, or something
@@ -88,7 +90,7 @@ static bool analyse_range(struct st_image *image, uintptr_t low, uintptr_t high,
         case ST_FLOW_RETURN: break;
         }
         address += instruction.length;
-        if (image->is_registered && is_dead_end(&instruction)) {
+        if (image->is_registered && is_before_data(&instruction)) {
             address = next_known(image, address, high);
         }
     }
