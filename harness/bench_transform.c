@@ -279,7 +279,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         error = hx_temp_create(&temp);
     if (!error && !values->json)
         printf("                        a pass alone |  lockstep transform |          llvm-dwarfutil |\n"
-               "DWARF/bytes     MB/s native/s out/in |       ms   MiB peak |       ms MiB peak out/in | "
+               "DWARF/bytes     MB/s   native out/in |       ms   MiB peak |       ms MiB peak out/in | "
                "module\n");
     if (!error)
         error = run_programs(&bench);

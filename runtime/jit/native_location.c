@@ -10,17 +10,23 @@ struct placing {
     const struct rt_placed_range *found[RT_NATIVE_MOST_NEEDS]; /* for each need, in one function */
     size_t counts[RT_NATIVE_MOST_NEEDS];
     const struct rt_machine_place *places[RT_NATIVE_MOST_NEEDS];
-    bool is_put;
-    const char *reason;
+    bool is_put, is_refused; /* in one of its ranges */
+    const char *reason;      /* for which it is nowhere */
 };
 
+/* What cannot be translated for these places can be for others. */
 static struct rt_error *put(struct placing *placing, const struct rt_machine_range *range) {
+    const char *reason;
     struct rt_error *error = rt_native_expression_put(placing->native, placing->pass, placing->expression,
-                                                      placing->places, &placing->reason);
-    if (error || placing->reason) {
+                                                      placing->places, &reason);
+    if (error || reason)
         rt_dwarf_cancel_expression(placing->pass);
-        return error;
+    if (!error && reason) {
+        rt_dwarf_count(placing->pass, reason);
+        placing->is_refused = true;
     }
+    if (error || reason)
+        return error;
     if (range) {
         const struct rt_dwarf_range output = {range->low, range->high};
         rt_dwarf_put_location(placing->pass, &output);
@@ -214,7 +220,7 @@ struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, cons
                 error = put(&placing, NULL);
             else
                 error = put_in_scope(&placing);
-            if (!placing.is_put && !placing.reason)
+            if (!placing.is_put && !placing.is_refused && !placing.reason)
                 placing.reason = "optimised out: no machine code in which all that it needs is there";
         }
         if (!has_code)
@@ -224,7 +230,8 @@ struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, cons
     if (placing.reason)
         rt_dwarf_count(pass, placing.reason);
     /* An empty description (section 2.6.1.1.4): with none at all a global variable would be elsewhere. */
-    if (placing.reason && !placing.is_put && !range && name == RT_DWARF_AT_location && !error) {
+    if ((placing.reason || placing.is_refused) && !placing.is_put && !range && name == RT_DWARF_AT_location &&
+        !error) {
         error = put_left_out(pass, die, bytes);
         if (!error)
             rt_dwarf_put_location(pass, NULL);
