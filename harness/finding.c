@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARTIFACT_LIMIT = 256 << 20 };
+/* Other findings of the program that are told beside one. */
+enum { ARTIFACT_LIMIT = 256 << 20, MAX_OTHERS = 20 };
 
 /* FNV-1a, 64 bits: names need no more than to be the same for the same signature. */
 static uint64_t hash(const char *text) {
@@ -149,11 +150,20 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
         hx_json_string(&json, "engines", result->engines);
     if (tools) {
         hx_json_string(&json, "native", tools->native.version);
+        hx_json_string(&json, "native_cc", tools->native.name);
         hx_json_string(&json, "wasm", tools->wasm.version);
+        hx_json_string(&json, "wasm_cc", tools->wasm.name);
         hx_json_string(&json, "opt", tools->optimisation);
         hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
     }
-    hx_finding_json(finding, "finding", &json);
+    hx_finding_json(finding, true, "finding", &json);
+    hx_json_open(&json, "also", '[');
+    for (size_t i = 0, said = 0; i < result->finding_count && said < MAX_OTHERS; i++)
+        if (&result->findings[i] != finding) {
+            hx_finding_json(&result->findings[i], false, NULL, &json);
+            said++;
+        }
+    hx_json_close(&json, ']');
     hx_json_close(&json, '}');
     hx_buffer_text(out, "\n");
 }

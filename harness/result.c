@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { MAX_FINDINGS = 10000 };
+enum { MAX_FINDINGS = 10000, MAX_PLACES = 100 };
 
 const char *hx_verdict_name(enum hx_verdict verdict) {
     static const char *const names[] = {
@@ -79,7 +79,38 @@ static void string(struct codec *codec, const char **value) {
         codec->error = rt_error_out_of_memory();
 }
 
+static void place(struct codec *codec, struct or_place *value) {
+    string(codec, &value->function);
+    string(codec, &value->file);
+    narrow(codec, &value->line);
+    narrow(codec, &value->column);
+    narrow(codec, &value->depth);
+    number(codec, &value->pc);
+}
+
+static void places(struct codec *codec, struct or_place **items, size_t *count) {
+    uint64_t wide = *count;
+
+    number(codec, &wide);
+    if (!codec->out) {
+        if (!codec->error && wide > MAX_PLACES)
+            codec->error = rt_cursor_error(&codec->in, "a worker's result with too many places");
+        if (codec->error)
+            return;
+        *items = rt_arena_array(codec->arena, wide, sizeof **items);
+        if (!*items) {
+            codec->error = rt_error_out_of_memory();
+            return;
+        }
+        *count = wide;
+    }
+    for (size_t i = 0; i < *count && !codec->error; i++)
+        place(codec, &(*items)[i]);
+}
+
 static void testimony(struct codec *codec, struct or_testimony *value) {
+    uint64_t stop_at = value->stop_at;
+
     string(codec, &value->name);
     string(codec, &value->value);
     string(codec, &value->state);
@@ -91,6 +122,11 @@ static void testimony(struct codec *codec, struct or_testimony *value) {
     narrow(codec, &value->column);
     narrow(codec, &value->depth);
     number(codec, &value->pc);
+    number(codec, &value->die);
+    places(codec, &value->stack, &value->stack_count);
+    places(codec, &value->stops, &value->stop_count);
+    number(codec, &stop_at);
+    value->stop_at = stop_at < value->stop_count ? stop_at : value->stop_count;
 }
 
 static void finding(struct codec *codec, struct hx_finding *value) {

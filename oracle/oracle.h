@@ -30,6 +30,17 @@ const char *or_kind_name(enum or_kind kind);
 
 enum or_verdict { OR_AGREE, OR_DIFFER, OR_TIMEOUT };
 
+/* A place in the program, as a debugger's user is shown it. */
+struct or_place {
+    const char *function, *file; /* the file without its folders */
+    uint32_t line, column;       /* line 0: the pc belongs to no line in particular; column 0: none */
+    uint32_t depth;              /* frames from main, which is 1 */
+    uint64_t pc;
+};
+
+/* Most frames of a finding's call stack, and stops of one side before and after it, that are kept. */
+enum { OR_STACK_FRAMES = 32, OR_TRAIL_BEFORE = 6, OR_TRAIL_AFTER = 8 };
+
 /* What one witness shows at a finding. Strings live in the report. */
 struct or_testimony {
     const char *name;  /* the witness's */
@@ -43,6 +54,16 @@ struct or_testimony {
     uint32_t line, column; /* column 0: none */
     uint32_t depth;        /* frames from main, which is 1 */
     uint64_t pc;
+    uint64_t die; /* of the variable, its offset in .debug_info; 0: none */
+    /* The call stack, innermost first; an inlined call is a frame of its own. None when it had ended, and for
+     * what was found in the line tables alone. */
+    struct or_place *stack;
+    size_t stack_count;
+    /* Its stops around the finding, in order: stops[stop_at] is the one at the finding, which is not there
+     * (stop_at is stop_count) when it had ended. Not all of them are compared stops: after a difference in
+     * location one side has more. */
+    struct or_place *stops;
+    size_t stop_count, stop_at;
 };
 
 struct or_finding {
