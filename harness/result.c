@@ -116,6 +116,7 @@ static void testimony(struct codec *codec, struct or_testimony *value) {
     string(codec, &value->state);
     string(codec, &value->reason);
     string(codec, &value->dwarf);
+    string(codec, &value->words);
     string(codec, &value->function);
     string(codec, &value->file);
     narrow(codec, &value->line);

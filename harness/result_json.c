@@ -20,6 +20,7 @@ static void places_json(const struct or_place *places, size_t count, const char 
 }
 
 static void whole_witness_json(const struct or_testimony *testimony, struct hx_json *json) {
+    hx_json_string(json, "words", testimony->words);
     hx_json_string(json, "function", testimony->function);
     hx_json_string(json, "file", testimony->file);
     hx_json_number(json, "line", testimony->line);

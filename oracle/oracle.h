@@ -49,6 +49,7 @@ struct or_testimony {
         *state; /* instead of a value: "optimized_out", "irretrievable", "absent", "exited"; else NULL */
     const char *reason; /* why irretrievable, else NULL */
     const char *dwarf;  /* the DWARF behind it: "DIE 0x1f2, DW_OP_fbreg -20", "row 0x4f is_stmt"; or NULL */
+    const char *words;  /* what its expression says, in English; or NULL */
     const char *function;
     const char *file;
     uint32_t line, column; /* column 0: none */

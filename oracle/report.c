@@ -164,6 +164,7 @@ void or_testify_dwarf(struct or_comparison *comparison, struct or_testimony *tes
                        : variable->location.count ? "no entry of its location list at this pc"
                                                   : "no location";
     testimony->die = variable->die;
+    testimony->words = expression ? st_expression_words(expression, arena) : NULL;
     testimony->dwarf = rt_arena_printf(arena, "DIE 0x%llx: %s", (unsigned long long)variable->die, what);
 }
 
