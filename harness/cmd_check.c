@@ -2,6 +2,7 @@
 #include "harness/harness.h"
 
 #include "harness/cmd_options.h"
+#include "harness/finding.h"
 #include "harness/interrupt.h"
 #include "harness/job.h"
 #include "harness/known.h"
@@ -10,10 +11,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
+    const char *out, *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs, env;
     bool coarse, replay, json;
@@ -41,6 +43,8 @@ static const struct hx_option options[] = {
      "with --engines: let both guests use the folder HOST; with --replay: a copy for each recorded run"},
     {"--env", "NAME=VALUE", HX_OPTION_LIST, offsetof(struct values, env),
      "with --engines: set a variable of the guests' environment"},
+    {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
+     "keep each finding in a folder of its own in DIR, for `lockstep show`"},
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
 };
 
@@ -136,6 +140,18 @@ static struct rt_error *print_result(const struct hx_result *result, const char 
     return error;
 }
 
+/* Folders for all findings, one a signature. */
+static struct rt_error *keep_findings(const char *out, const struct hx_job *job, struct hx_result *result) {
+    const char *name;
+    struct rt_error *error = NULL;
+
+    if (result->finding_count > 0 && mkdir(out, 0777) != 0 && errno != EEXIST)
+        return rt_error_os(errno, "cannot make the folder %s", out);
+    for (size_t i = 0; i < result->finding_count && !error; i++)
+        error = hx_finding_write(out, job, result, &result->findings[i], &name);
+    return error;
+}
+
 static struct rt_error *check(const struct values *values, const struct hx_setup *setup,
                               const struct hx_source *source, const struct hx_temp *temp, int *ret_status) {
     struct hx_known known;
@@ -153,7 +169,10 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
         const struct hx_known_context context = {
             .folder = job.folder.path, .compiler = setup->tools ? setup->tools->wasm.version : NULL};
         *ret_status = hx_known_mark(&known, &context, &result) > 0 ? HX_STATUS_FOUND : HX_STATUS_CLEAN;
-        error = print_result(&result, job.folder.path, values->json);
+        if (values->out)
+            error = keep_findings(values->out, &job, &result);
+        if (!error)
+            error = print_result(&result, job.folder.path, values->json);
     }
     if (!error && result.verdict == HX_SKIPPED) {
         fprintf(stderr, "lockstep check: %s\n", result.reason);

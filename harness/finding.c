@@ -120,10 +120,14 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     }
     if (is_wasm_only(job))
         reproduce_seed(job, out);
-    else
+    else if (tools)
         hx_buffer_text(out, "check " HX_SOURCE);
-    reproduce_compiler(tools, out);
-    if (strcmp(tools->cc, tools->native.name) != 0) {
+    else
+        hx_buffer_print(out, "check --native " HX_NATIVE " --wasm " HX_WASM " --opt %s",
+                        job->setup->is_unoptimised ? "-O0" : "-O1");
+    if (tools)
+        reproduce_compiler(tools, out);
+    if (tools && strcmp(tools->cc, tools->native.name) != 0) {
         hx_buffer_text(out, " --native-cc ");
         quote(tools->native.name, out);
     }
@@ -197,7 +201,11 @@ struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, str
         return rt_error_out_of_memory();
     if (mkdir(folder, 0777) != 0)
         return errno == EEXIST ? NULL : rt_error_os(errno, "cannot make the folder %s", folder);
-    if (job->source.wasm)
+    if (job->source.c_file)
+        error = copy_as(job->source.c_file, folder, HX_SOURCE);
+    if (!error && job->source.native)
+        error = copy_as(job->source.native, folder, HX_NATIVE);
+    if (!error && job->source.wasm)
         error = copy_as(job->source.wasm, folder, HX_WASM);
     for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
         error = copy_file(job->folder.path, files[i], folder);
