@@ -14,14 +14,6 @@
 /* Other findings of the program that are told beside one. */
 enum { ARTIFACT_LIMIT = 256 << 20, MAX_OTHERS = 20 };
 
-/* FNV-1a, 64 bits: names need no more than to be the same for the same signature. */
-static uint64_t hash(const char *text) {
-    uint64_t value = 0xcbf29ce484222325;
-    for (; *text; text++)
-        value = (value ^ (uint8_t)*text) * 0x100000001b3;
-    return value;
-}
-
 static struct rt_error *copy_as(const char *from, const char *to_folder, const char *name) {
     char to[PATH_MAX];
     struct hx_buffer bytes = {0};
@@ -186,21 +178,12 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
     hx_buffer_text(out, "again    ./reproduce\n");
 }
 
-struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
-                                  const struct hx_finding *finding, const char **ret_name) {
+static struct rt_error *fill(const char *folder, const struct hx_job *job, const struct hx_result *result,
+                             const struct hx_finding *finding) {
     const char *const files[] = {HX_SOURCE, HX_WASM, HX_NATIVE, HX_WASM_OTHER};
-    const char *name = finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
-                                      : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
-                                                        (unsigned long long)hash(finding->body.signature));
-    const char *folder = name ? rt_arena_printf(&result->arena, "%s/%s", out, name) : NULL;
     struct hx_buffer text = {0};
     struct rt_error *error = NULL;
 
-    *ret_name = name;
-    if (!folder)
-        return rt_error_out_of_memory();
-    if (mkdir(folder, 0777) != 0)
-        return errno == EEXIST ? NULL : rt_error_os(errno, "cannot make the folder %s", folder);
     if (job->source.c_file)
         error = copy_as(job->source.c_file, folder, HX_SOURCE);
     if (!error && job->source.native)
@@ -221,5 +204,32 @@ struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, str
         reproduce_script(job, &text);
         error = write_buffer(folder, "reproduce", &text, 0777);
     }
+    return error;
+}
+
+struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
+                                  const struct hx_finding *finding, const char **ret_name) {
+    const char *signature = finding->body.signature;
+    const char *name =
+        finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
+                       : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
+                                         (unsigned long long)hx_hash(HX_HASH, signature, strlen(signature)));
+    const char *folder = name ? rt_arena_printf(&result->arena, "%s/%s", out, name) : NULL;
+    const char *partial = name ? rt_arena_printf(&result->arena, "%s/.%s.partial", out, name) : NULL;
+    struct rt_error *error;
+
+    *ret_name = name;
+    if (!folder || !partial)
+        return rt_error_out_of_memory();
+    if (access(folder, F_OK) == 0)
+        return NULL;
+    /* One that a kill has left. */
+    hx_folder_remove(partial);
+    if (mkdir(partial, 0777) != 0)
+        return rt_error_os(errno, "cannot make the folder %s", partial);
+    error = fill(partial, job, result, finding);
+    if (!error && rename(partial, folder) != 0 && errno != EEXIST && errno != ENOTEMPTY)
+        error = rt_error_os(errno, "cannot rename %s", partial);
+    hx_folder_remove(partial);
     return error;
 }

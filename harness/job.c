@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,6 +184,18 @@ static struct rt_error *make_crash(const struct hx_job *job, int status, struct 
     return NULL;
 }
 
+static uint64_t source_size(const struct hx_job *job) {
+    const char *file = job->source.wasm ? job->source.wasm : job->source.c_file;
+    char path[PATH_MAX];
+    struct stat info;
+
+    for (int i = 0; !file && i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", job->folder.path, i == 0 ? HX_SOURCE : HX_WASM);
+        file = access(path, F_OK) == 0 ? path : NULL;
+    }
+    return file && stat(file, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
 struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret) {
     struct rt_error *error = NULL;
     int status = 0;
@@ -209,6 +223,7 @@ struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret) {
                                             : job->source.wasm;
     if (file)
         ret->file = rt_arena_copy(&ret->arena, file, strlen(file));
+    ret->source_size = source_size(job);
     close_fd(&job->pid_fd);
     return error;
 }

@@ -139,8 +139,8 @@ static struct rt_error *read_sibling(const struct hx_json_value *object, const c
 
 /* A misspelt condition must not make a defect hide more than it was meant to. */
 static struct rt_error *check_members(const struct hx_json_value *object, const char *path) {
-    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",      "line_before",
-                                          "source",     "reason",    "evidence", "reproducer"};
+    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",       "line_before",
+                                          "source",     "reason",    "evidence", "reproducer", "shown_by"};
 
     if (object->kind != HX_JSON_OBJECT)
         return rt_error_format(RT_MALFORMED, "%s: must be an object", path);
@@ -177,17 +177,20 @@ static struct rt_error *read_members(const struct hx_json_value *object, const c
         error = read_expression(object, "line_before", path, arena, &ret->line_before);
     if (!error)
         error = read_source(object, path, arena, &ret->source);
+    if (!error)
+        error = hx_known_seeds_read(object, path, arena, &ret->shown_by);
     return error;
 }
 
 static struct rt_error *read_defect(const char *path, const char *name, struct rt_arena *arena,
-                                    struct hx_known_defect *ret) {
+                                    uint64_t *digest, struct hx_known_defect *ret) {
     const struct hx_json_value *object;
     struct hx_buffer text = {0};
     struct rt_error *error = hx_file_read(path, FILE_LIMIT, &text);
 
     if (!error)
         error = hx_json_parse(hx_buffer_string(&text), text.size, arena, &object);
+    *digest = hx_hash(hx_hash(*digest, name, strlen(name) + 1), hx_buffer_string(&text), text.size + 1);
     hx_buffer_clear(&text);
     if (error)
         return rt_error_context(error, "%s", path);
@@ -214,6 +217,7 @@ struct rt_error *hx_known_load(const char *folder, struct hx_known *ret) {
     int count = scandir(folder, &entries, is_json, alphasort);
     if (count < 0)
         return rt_error_os(errno, "cannot read the known defects in %s", folder);
+    ret->digest = HX_HASH;
     ret->defects = rt_arena_array(&ret->arena, (size_t)count, sizeof *ret->defects);
     if (ret->defects)
         ret->count = (size_t)count;
@@ -222,7 +226,7 @@ struct rt_error *hx_known_load(const char *folder, struct hx_known *ret) {
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
         if (!error)
-            error = read_defect(path, entries[i]->d_name, &ret->arena, &ret->defects[i]);
+            error = read_defect(path, entries[i]->d_name, &ret->arena, &ret->digest, &ret->defects[i]);
         free(entries[i]);
     }
     free(entries);

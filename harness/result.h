@@ -19,6 +19,7 @@ const char *hx_stage_name(enum hx_stage stage);
 struct hx_finding {
     const char *kind;       /* the oracle's word, or "output", "crash", "timeout" */
     const char *known;      /* name of the known defect that it matches, else NULL */
+    bool is_new;            /* the campaign has not seen its signature before */
     struct or_finding body; /* `kind` in it is of use with the oracle's words alone */
 };
 
@@ -35,6 +36,7 @@ struct hx_result {
     uint64_t events;     /* of --replay: events of a recording that its replays were compared with */
     double seconds[HX_STAGE_COUNT];
     double compare_seconds; /* the part of HX_STEP after loading */
+    uint64_t source_size;   /* bytes of the C program, or of the module without one; 0 when there is none */
     uint64_t worker_kib;    /* the worker's largest resident set; 0 when it did not tell */
     struct hx_finding *findings;
     size_t finding_count;
@@ -53,7 +55,8 @@ void hx_result_write(const struct hx_result *result, struct hx_buffer *out);
 RT_MUST_USE struct rt_error *hx_result_read(const void *bytes, size_t size, struct hx_result *ret);
 
 /* One object on one line, without a newline. Beside DESIGN's fields: "reason" when there is one, "file" for a
- * program without a seed, "known" in a finding that is known. */
+ * program without a seed, "known" in a finding that is known, and "new" in one whose signature is seen for
+ * the first time. */
 void hx_result_json(const struct hx_result *result, struct hx_buffer *out);
 /* A finding alone, with its DWARF and reasons; `is_whole`: with places, call stacks and the stops around it.
  */

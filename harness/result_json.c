@@ -63,6 +63,8 @@ void hx_finding_json(const struct hx_finding *finding, bool is_whole, const char
     hx_json_string(json, "variable", body->variable);
     if (finding->known)
         hx_json_string(json, "known", finding->known);
+    if (finding->is_new)
+        hx_json_bool(json, "new", true);
     if (body->detail)
         hx_json_string(json, "detail", body->detail);
     if (is_whole)
