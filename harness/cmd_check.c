@@ -6,6 +6,7 @@
 #include "harness/interrupt.h"
 #include "harness/job.h"
 #include "harness/known.h"
+#include "harness/publish.h"
 #include "harness/report.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@
 #include <unistd.h>
 
 struct values {
-    const char *out, *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
+    const char *out, *sarif, *junit, *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke,
+        *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs, env;
     bool coarse, replay, json;
@@ -45,6 +47,7 @@ static const struct hx_option options[] = {
      "with --engines: set a variable of the guests' environment"},
     {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
      "keep each finding in a folder of its own in DIR, for `lockstep show`"},
+    HX_PUBLISH_OPTIONS(struct values),
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
 };
 
@@ -155,10 +158,12 @@ static struct rt_error *keep_findings(const char *out, const struct hx_job *job,
 static struct rt_error *check(const struct values *values, const struct hx_setup *setup,
                               const struct hx_source *source, const struct hx_temp *temp, int *ret_status) {
     struct hx_known known;
+    struct hx_publisher publisher;
     struct hx_job job;
     struct hx_result result;
     struct rt_error *error = hx_known_load(values->known, &known);
 
+    hx_publisher_init(&publisher, values->sarif, values->junit);
     hx_job_init(&job);
     hx_result_init(&result);
     if (!error)
@@ -172,12 +177,17 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
         if (values->out)
             error = keep_findings(values->out, &job, &result);
         if (!error)
+            error = hx_publisher_add_result(&publisher, &result);
+        if (!error)
+            error = hx_publisher_write(&publisher);
+        if (!error)
             error = print_result(&result, job.folder.path, values->json);
     }
     if (!error && result.verdict == HX_SKIPPED) {
         fprintf(stderr, "lockstep check: %s\n", result.reason);
         *ret_status = HX_STATUS_ERROR;
     }
+    hx_publisher_clear(&publisher);
     hx_result_clear(&result);
     hx_job_clear(&job);
     hx_known_clear(&known);

@@ -41,7 +41,7 @@ struct rt_error *hx_publisher_add_result(struct hx_publisher *publisher, const s
     struct rt_arena arena;
     struct rt_error *error = NULL;
 
-    if (!publisher->sarif && !publisher->junit)
+    if (!publisher || (!publisher->sarif && !publisher->junit))
         return NULL;
     rt_arena_init(&arena, 0);
     hx_result_json(result, &text);

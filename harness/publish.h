@@ -29,7 +29,7 @@ void hx_publisher_clear(struct hx_publisher *publisher);
 RT_MUST_USE struct rt_error *
 hx_publisher_add(struct hx_publisher *publisher, const struct hx_outcome *outcome,
                  const char *(*folder_of)(void *user, const struct hx_told *told), void *user);
-/* The same of a result that was just made; known defects are marked already. */
+/* The same of a result that was just made; known defects are marked already. `publisher` may be NULL. */
 RT_MUST_USE struct rt_error *hx_publisher_add_result(struct hx_publisher *publisher,
                                                      const struct hx_result *result);
 /* Writes the files. */
