@@ -4,8 +4,10 @@
 
 #include "harness/tools.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct rt_error *rule_index(struct hx_publisher *publisher, const struct hx_told *told, size_t *ret) {
     for (*ret = 0; *ret < publisher->rule_count; ++*ret)
@@ -95,12 +97,19 @@ static void describe(const struct hx_outcome *outcome, const struct hx_told *tol
         hx_buffer_print(text, ". Seed %llu", (unsigned long long)outcome->seed);
 }
 
+/* A path below the working folder as it is from there, which CI systems match with a repository's files. */
+static const char *below_here(const char *path) {
+    char here[PATH_MAX];
+    const size_t length = getcwd(here, sizeof here) ? strlen(here) : 0;
+    return length > 1 && strncmp(path, here, length) == 0 && path[length] == '/' ? path + length + 1 : path;
+}
+
 /* Where the program is for whoever reads the file: beside what is kept, else as it was named. */
 static const char *program_path(const struct hx_outcome *outcome, const char *folder,
                                 struct rt_arena *arena) {
     if (folder)
         return rt_arena_printf(arena, "%s/" HX_SOURCE, folder);
-    return outcome->file && !outcome->has_seed ? outcome->file : HX_SOURCE;
+    return outcome->file && !outcome->has_seed ? below_here(outcome->file) : HX_SOURCE;
 }
 
 struct rt_error *hx_sarif_add(struct hx_publisher *publisher, const struct hx_outcome *outcome,
