@@ -37,7 +37,7 @@ static size_t count_objects(const struct hx_json_value *items) {
     return count;
 }
 
-static bool read_places(const struct hx_json_value *items, struct rt_arena *arena, struct or_place **ret,
+static bool read_places(const struct hx_json_value *items, struct rt_arena *arena, struct or_spot **ret,
                         size_t *ret_count) {
     const size_t count = count_objects(items);
 
@@ -46,12 +46,12 @@ static bool read_places(const struct hx_json_value *items, struct rt_arena *aren
         return false;
     for (const struct hx_json_value *item = items ? items->first : NULL; item; item = item->next)
         if (item->kind == HX_JSON_OBJECT)
-            (*ret)[(*ret_count)++] = (struct or_place){.function = hx_json_member_string(item, "function"),
-                                                       .file = hx_json_member_string(item, "file"),
-                                                       .line = narrow(item, "line"),
-                                                       .column = narrow(item, "column"),
-                                                       .depth = narrow(item, "depth"),
-                                                       .pc = number(item, "pc")};
+            (*ret)[(*ret_count)++] = (struct or_spot){.function = hx_json_member_string(item, "function"),
+                                                      .file = hx_json_member_string(item, "file"),
+                                                      .line = narrow(item, "line"),
+                                                      .column = narrow(item, "column"),
+                                                      .depth = narrow(item, "depth"),
+                                                      .pc = number(item, "pc")};
     return true;
 }
 
@@ -95,6 +95,7 @@ struct rt_error *hx_told_read(const struct hx_json_value *json, struct rt_arena 
                             .detail = hx_json_member_string(json, "detail"),
                             .known = hx_json_member_string(json, "known"),
                             .blame = hx_json_member_string(json, "blame"),
+                            .blame_reason = hx_json_member_string(json, "blame_reason"),
                             .line = narrow(json, "line"),
                             .column = narrow(json, "column"),
                             .depth = narrow(json, "depth"),
@@ -204,6 +205,12 @@ struct rt_error *hx_kept_read(const char *path, struct rt_arena *arena, struct h
             "%s is no finding's folder: there is no finding.json in it (`lockstep fuzz --out "
             "DIR` makes a folder for each finding in DIR)",
             path);
+    ret->reduced = rt_arena_printf(arena, "%s/" HX_REDUCED "/finding.json", ret->folder);
+    if (!ret->reduced)
+        return rt_error_out_of_memory();
+    ret->reduced = stat(ret->reduced, &info) == 0 && S_ISREG(info.st_mode)
+                       ? rt_arena_printf(arena, "%s/" HX_REDUCED, ret->folder)
+                       : NULL;
     return read_document(document, arena, ret);
 }
 

@@ -10,7 +10,8 @@
 struct hx_told {
     const char *kind, *signature; /* never NULL */
     const char *function, *file, *variable, *detail;
-    const char *known, *blame; /* a known defect's name; the witness that stands alone */
+    const char *known;                /* a known defect's name */
+    const char *blame, *blame_reason; /* the witness that is wrong, or "undecided", and why */
     uint32_t line, column, depth;
     uint64_t stop;
     const struct or_testimony *witnesses; /* their names are never NULL */
@@ -32,6 +33,7 @@ struct hx_outcome {
 /* A finding's folder. */
 struct hx_kept {
     const char *folder;   /* absolute */
+    const char *reduced;  /* the folder of the same finding in a smaller program, or NULL */
     const char *lockstep; /* versions, as --version prints them */
     const char *native, *wasm;
     const char *native_cc, *wasm_cc; /* the compilers' names */
@@ -52,6 +54,9 @@ RT_MUST_USE struct rt_error *hx_told_read(const struct hx_json_value *json, stru
 /* The object that hx_result_json prints. */
 RT_MUST_USE struct rt_error *hx_outcome_read(const struct hx_json_value *json, struct rt_arena *arena,
                                              struct hx_outcome *ret);
+/* What `lockstep reduce` calls the folder that it makes in a finding's. */
+#define HX_REDUCED "reduced"
+
 /* `path` is a folder that hx_finding_write made, or the finding.json in one. RT_USAGE when there is none,
  * RT_MALFORMED names the file. */
 RT_MUST_USE struct rt_error *hx_kept_read(const char *path, struct rt_arena *arena, struct hx_kept *ret);

@@ -183,6 +183,11 @@ static void print_expectation(const struct hx_told *told, struct rt_arena *arena
     for (size_t i = 0; i < told->witness_count; i++)
         if (!is_blamed(told, &told->witnesses[i]))
             print_witness(&told->witnesses[i], arena, out);
+    if (told->blame_reason) {
+        hx_buffer_text(out, "\n");
+        plain(told->blame_reason, out);
+        hx_buffer_text(out, "\n");
+    }
     if (has_blamed)
         hx_buffer_text(out, "\n#### Seen\n\n");
     for (size_t i = 0; i < told->witness_count; i++)

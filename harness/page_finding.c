@@ -15,7 +15,7 @@ enum { LINES_AROUND = 9 };
 /* Whether a witness stops at that line, among the stops that are known. */
 static bool stops_at(const struct or_testimony *testimony, const char *file, uint32_t line) {
     for (size_t i = 0; i < testimony->stop_count; i++) {
-        const struct or_place *place = &testimony->stops[i];
+        const struct or_spot *place = &testimony->stops[i];
         if (place->line == line && place->file && strcmp(hx_base_name(place->file), file) == 0)
             return true;
     }
@@ -100,10 +100,10 @@ static const char *cell_shows(const struct column *column) {
 
 static const char *cell_where(const struct column *column) {
     const struct or_testimony *testimony = column->testimony;
-    const struct or_place place = {.function = testimony->function,
-                                   .file = testimony->file,
-                                   .line = testimony->line,
-                                   .column = testimony->column};
+    const struct or_spot place = {.function = testimony->function,
+                                  .file = testimony->file,
+                                  .line = testimony->line,
+                                  .column = testimony->column};
     return testimony->function ? hx_show_place(&place, column->arena) : NULL;
 }
 
@@ -161,9 +161,11 @@ static void print_witnesses(const struct hx_told *told, struct rt_arena *arena, 
     }
     hx_buffer_text(out, "</table>\n");
     if (told->blame) {
-        hx_buffer_text(out, "<p>Stands alone: <strong>");
+        hx_buffer_text(out, "<p>Blame: <strong>");
         hx_markup_text(told->blame, out);
-        hx_buffer_text(out, "</strong></p>\n");
+        hx_buffer_text(out, "</strong> ");
+        hx_markup_text(told->blame_reason, out);
+        hx_buffer_text(out, "</p>\n");
     }
     hx_buffer_text(out, "</div>\n");
 }

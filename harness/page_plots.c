@@ -156,14 +156,14 @@ static int lane_y(size_t lane) {
 }
 
 /* The first stop in a row. */
-static const struct or_place *place_of(const struct hx_told *told, const struct hx_stop_row *row) {
+static const struct or_spot *place_of(const struct hx_told *told, const struct hx_stop_row *row) {
     for (size_t i = 0; i < hx_shown_witnesses(told); i++)
         if (row->at[i] >= 0)
             return &told->witnesses[i].stops[row->at[i]];
     return NULL;
 }
 
-static bool same_function(const struct or_place *a, const struct or_place *b) {
+static bool same_function(const struct or_spot *a, const struct or_spot *b) {
     const char *first = a && a->function ? a->function : "", *second = b && b->function ? b->function : "";
     return a && b && strcmp(first, second) == 0 && a->depth == b->depth;
 }
@@ -172,7 +172,7 @@ static bool same_function(const struct or_place *a, const struct or_place *b) {
 static void draw_functions(const struct hx_told *told, const struct hx_stop_row *rows, size_t count,
                            struct rt_arena *arena, struct hx_buffer *out) {
     for (size_t first = 0, last; first < count; first = last) {
-        const struct or_place *place = place_of(told, &rows[first]);
+        const struct or_spot *place = place_of(told, &rows[first]);
         for (last = first + 1; last < count && same_function(place, place_of(told, &rows[last])); last++)
             ;
         const size_t room = (last - first) * COLUMN / 7;
@@ -192,7 +192,7 @@ static void draw_functions(const struct hx_told *told, const struct hx_stop_row 
 static void draw_stop(const struct hx_told *told, size_t lane, const struct hx_stop_row *row, int x,
                       struct rt_arena *arena, struct hx_buffer *out) {
     const struct or_testimony *testimony = &told->witnesses[lane];
-    const struct or_place *place = &testimony->stops[row->at[lane]];
+    const struct or_spot *place = &testimony->stops[row->at[lane]];
     const bool is_finding = (size_t)row->at[lane] == testimony->stop_at;
     const int y = lane_y(lane), text_y = lane + 1 == hx_shown_witnesses(told) ? y + 22 : y - 13;
 

@@ -79,7 +79,7 @@ static void string(struct codec *codec, const char **value) {
         codec->error = rt_error_out_of_memory();
 }
 
-static void place(struct codec *codec, struct or_place *value) {
+static void place(struct codec *codec, struct or_spot *value) {
     string(codec, &value->function);
     string(codec, &value->file);
     narrow(codec, &value->line);
@@ -88,7 +88,7 @@ static void place(struct codec *codec, struct or_place *value) {
     number(codec, &value->pc);
 }
 
-static void places(struct codec *codec, struct or_place **items, size_t *count) {
+static void places(struct codec *codec, struct or_spot **items, size_t *count) {
     uint64_t wide = *count;
 
     number(codec, &wide);

@@ -1,7 +1,7 @@
 /* A result as the JSON object that `fuzz` and `check` print. */
 #include "harness/result.h"
 
-static void place_json(const struct or_place *place, struct hx_json *json) {
+static void place_json(const struct or_spot *place, struct hx_json *json) {
     hx_json_open(json, NULL, '{');
     hx_json_string(json, "function", place->function);
     hx_json_string(json, "file", place->file);
@@ -12,7 +12,7 @@ static void place_json(const struct or_place *place, struct hx_json *json) {
     hx_json_close(json, '}');
 }
 
-static void places_json(const struct or_place *places, size_t count, const char *key, struct hx_json *json) {
+static void places_json(const struct or_spot *places, size_t count, const char *key, struct hx_json *json) {
     hx_json_open(json, key, '[');
     for (size_t i = 0; i < count; i++)
         place_json(&places[i], json);

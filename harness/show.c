@@ -23,7 +23,7 @@ const char *hx_show_testimony(const struct or_testimony *testimony, struct rt_ar
     return words ? words : "(out of memory)";
 }
 
-const char *hx_show_place(const struct or_place *place, struct rt_arena *arena) {
+const char *hx_show_place(const struct or_spot *place, struct rt_arena *arena) {
     const char *words =
         place->column > 0
             ? rt_arena_printf(arena, "%s at %s:%u:%u", place->function ? place->function : "?",
@@ -34,7 +34,7 @@ const char *hx_show_place(const struct or_place *place, struct rt_arena *arena) 
 }
 
 const char *hx_show_headline(const struct hx_told *told, struct rt_arena *arena) {
-    const struct or_place place = {
+    const struct or_spot place = {
         .function = told->function, .file = told->file, .line = told->line, .column = told->column};
     const char *words = rt_arena_printf(arena, "%s%s%s%s%s", told->kind, told->variable ? ": " : "",
                                         or_nothing(told->variable), told->function ? " in " : "",
@@ -89,6 +89,7 @@ static void show_head(const struct show *show) {
     pair(show, "signature", HX_PLAIN, told->signature);
     pair(show, "known as", HX_GOOD, told->known);
     pair(show, "blame", HX_BAD, told->blame);
+    pair(show, "", HX_PLAIN, told->blame_reason);
 }
 
 static void show_source(const struct show *show) {

@@ -17,7 +17,7 @@ RT_MUST_USE struct rt_error *hx_show_issue(const struct hx_kept *kept, struct rt
 /* What a witness shows: its value, or its state with the reason; in the arena, never NULL. */
 const char *hx_show_testimony(const struct or_testimony *testimony, struct rt_arena *arena);
 /* "func_1 at program.c:12:3"; in the arena, never NULL. */
-const char *hx_show_place(const struct or_place *place, struct rt_arena *arena);
+const char *hx_show_place(const struct or_spot *place, struct rt_arena *arena);
 /* The finding in one line: "value: g_5.f1 in func_1 at program.c:12:3". In the arena, never NULL. */
 const char *hx_show_headline(const struct hx_told *told, struct rt_arena *arena);
 

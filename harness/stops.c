@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct part { /* the stops [first, first + count) of a witness; backwards from the last one when `is_back` */
-    const struct or_place *first;
+    const struct or_spot *first;
     size_t count;
     bool is_back;
 };
@@ -13,11 +13,11 @@ static bool same_text(const char *a, const char *b) {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static const struct or_place *item(const struct part *part, size_t index) {
+static const struct or_spot *item(const struct part *part, size_t index) {
     return &part->first[part->is_back ? part->count - 1 - index : index];
 }
 
-static bool is_same(const struct or_place *a, const struct or_place *b) {
+static bool is_same(const struct or_spot *a, const struct or_spot *b) {
     return a->line == b->line && a->depth == b->depth && same_text(a->function, b->function) &&
            same_text(a->file, b->file);
 }

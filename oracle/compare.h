@@ -261,7 +261,7 @@ struct rt_error *or_compare_watched(struct or_comparison *comparison);
 struct rt_error *or_compare_stacks(struct or_comparison *comparison);
 /* A side's call stack at its present stop, innermost frame first; at most OR_STACK_FRAMES. In the report's
  * arena; empty when memory is at its end or the stack cannot be unwound. */
-size_t or_stack_places(struct or_comparison *comparison, int side, struct or_place **ret);
+size_t or_stack_places(struct or_comparison *comparison, int side, struct or_spot **ret);
 
 /* ---- align.c ---- */
 

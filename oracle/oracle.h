@@ -31,7 +31,7 @@ const char *or_kind_name(enum or_kind kind);
 enum or_verdict { OR_AGREE, OR_DIFFER, OR_TIMEOUT };
 
 /* A place in the program, as a debugger's user is shown it. */
-struct or_place {
+struct or_spot {
     const char *function, *file; /* the file without its folders */
     uint32_t line, column;       /* line 0: the pc belongs to no line in particular; column 0: none */
     uint32_t depth;              /* frames from main, which is 1 */
@@ -58,12 +58,12 @@ struct or_testimony {
     uint64_t die; /* of the variable, its offset in .debug_info; 0: none */
     /* The call stack, innermost first; an inlined call is a frame of its own. None when it had ended, and for
      * what was found in the line tables alone. */
-    struct or_place *stack;
+    struct or_spot *stack;
     size_t stack_count;
     /* Its stops around the finding, in order: stops[stop_at] is the one at the finding, which is not there
      * (stop_at is stop_count) when it had ended. Not all of them are compared stops: after a difference in
      * location one side has more. */
-    struct or_place *stops;
+    struct or_spot *stops;
     size_t stop_count, stop_at;
 };
 

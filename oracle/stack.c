@@ -9,7 +9,7 @@ enum { MAX_FRAMES = 1024 };
 /* Frames of one side, innermost first, through main; an inlined call is a frame of its own, as debuggers show
  * it. Depths are not set. Returns their number. */
 static size_t logical_frames(const struct or_side *side, const struct st_frame *frames, size_t count,
-                             struct or_place *ret) {
+                             struct or_spot *ret) {
     size_t made = 0;
     for (size_t i = 0; i < count && made < MAX_FRAMES; i++) {
         const struct st_function *function = frames[i].function;
@@ -24,11 +24,11 @@ static size_t logical_frames(const struct or_side *side, const struct st_frame *
                 continue;
             const char *name = s->kind == ST_SCOPE_INLINED ? s->inlined : function->name;
             const char *path = row ? or_base_name(st_debug_file(side->debug, file)) : "?";
-            ret[made++] = (struct or_place){.function = name ? name : "?",
-                                            .file = path,
-                                            .line = line,
-                                            .column = column,
-                                            .pc = frames[i].pc};
+            ret[made++] = (struct or_spot){.function = name ? name : "?",
+                                           .file = path,
+                                           .line = line,
+                                           .column = column,
+                                           .pc = frames[i].pc};
             line = s->call_line;
             file = s->call_file;
             column = 0;
@@ -39,7 +39,7 @@ static size_t logical_frames(const struct or_side *side, const struct st_frame *
     return made;
 }
 
-static const char *stack_words(struct rt_arena *arena, const struct or_place *frames, size_t count) {
+static const char *stack_words(struct rt_arena *arena, const struct or_spot *frames, size_t count) {
     const char *words = "";
     for (size_t i = 0; i < count && i < 16 && words; i++)
         words =
@@ -48,7 +48,7 @@ static const char *stack_words(struct rt_arena *arena, const struct or_place *fr
 }
 
 struct rt_error *or_compare_stacks(struct or_comparison *comparison) {
-    static struct or_place frames[2][MAX_FRAMES];
+    static struct or_spot frames[2][MAX_FRAMES];
     size_t count[2];
     for (int i = 0; i < 2; i++) {
         const struct st_frame *raw;
@@ -63,7 +63,7 @@ struct rt_error *or_compare_stacks(struct or_comparison *comparison) {
         what = "depth";
     /* Line 0 says that the instruction belongs to no line in particular. */
     for (size_t i = 0; !what && i < count[0]; i++) {
-        const struct or_place *a = &frames[0][i], *b = &frames[1][i];
+        const struct or_spot *a = &frames[0][i], *b = &frames[1][i];
         if (strcmp(a->function, b->function))
             what = "function";
         else if (a->line && b->line && (a->line != b->line || strcmp(a->file, b->file)))
@@ -78,8 +78,8 @@ struct rt_error *or_compare_stacks(struct or_comparison *comparison) {
     return NULL;
 }
 
-size_t or_stack_places(struct or_comparison *comparison, int side, struct or_place **ret) {
-    static struct or_place frames[MAX_FRAMES];
+size_t or_stack_places(struct or_comparison *comparison, int side, struct or_spot **ret) {
+    static struct or_spot frames[MAX_FRAMES];
     const struct st_frame *raw;
     size_t raw_count;
     struct rt_error *error = st_session_frames(comparison->sides[side].session, &raw, &raw_count);

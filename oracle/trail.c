@@ -7,12 +7,12 @@ enum { LENGTH = OR_TRAIL_BEFORE + 1 + OR_TRAIL_AFTER };
 static void add_stop(const struct or_comparison *comparison, const struct or_recent *stop,
                      struct or_testimony *testimony) {
     const struct or_key *key = &comparison->match.keys[stop->point->key];
-    testimony->stops[testimony->stop_count++] = (struct or_place){.function = key->function,
-                                                                  .file = key->file,
-                                                                  .line = key->line,
-                                                                  .column = stop->point->row->column,
-                                                                  .depth = stop->depth,
-                                                                  .pc = stop->point->pc};
+    testimony->stops[testimony->stop_count++] = (struct or_spot){.function = key->function,
+                                                                 .file = key->file,
+                                                                 .line = key->line,
+                                                                 .column = stop->point->row->column,
+                                                                 .depth = stop->depth,
+                                                                 .pc = stop->point->pc};
 }
 
 static bool is_open(const struct or_testimony *testimony) {
