@@ -1,6 +1,9 @@
 /* Reading a campaign's database for a report. */
 #include "harness/campaign_view.h"
 
+#include "harness/source.h"
+#include "harness/tools.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -142,6 +145,7 @@ static struct rt_error *take_smallest(const struct reader *reader, sqlite3_stmt 
     if (error)
         return error;
     signature->has_detail = true;
+    signature->source_name = HX_SOURCE;
     signature->seed = number(statement, 1);
     signature->size = number(statement, 2);
     const char *source = hx_database_text(statement, 4, NULL);
@@ -150,6 +154,32 @@ static struct rt_error *take_smallest(const struct reader *reader, sqlite3_stmt 
         *shown += size;
         signature->source = keep(reader, source);
     }
+    return NULL;
+}
+
+/* Takes the reduced program in place of the smallest one, where there is one. What cannot be read is passed
+ * over: it is no part of the campaign. */
+static struct rt_error *take_reduced(const struct reader *reader, struct hx_signature_view *signature,
+                                     size_t *shown) {
+    struct hx_buffer text = {0};
+    struct hx_kept kept;
+    const char *path =
+        rt_arena_printf(reader->arena, "%s/%s/" HX_REDUCED, reader->view->folder, signature->folder);
+    struct rt_error *error = path ? hx_kept_read(path, reader->arena, &kept) : rt_error_out_of_memory();
+
+    if (!error && kept.file && strcmp(kept.told.signature, signature->text) == 0 &&
+        hx_source_text(HX_SOURCE, kept.folder, &text) && *shown + text.size <= HX_SHOWN_SOURCE) {
+        *shown += text.size;
+        signature->has_detail = signature->is_reduced = true;
+        signature->size = text.size;
+        signature->told = kept.told;
+        signature->source = keep(reader, hx_buffer_string(&text));
+        signature->source_name = hx_base_name(kept.file);
+    }
+    hx_buffer_clear(&text);
+    if (error && error->code != RT_MALFORMED && error->code != RT_USAGE)
+        return error;
+    rt_error_destroy(error);
     return NULL;
 }
 
@@ -173,6 +203,9 @@ static struct rt_error *read_signatures(struct reader *reader) {
                          " LEFT JOIN sources ON sources.run = smallest.run AND sources.seed = smallest.seed"
                          " ORDER BY smallest.size, smallest.signature, number",
                          &shown, take_smallest);
+    for (size_t i = 0; i < view->signature_count && i < HX_DETAILED_SIGNATURES && !error; i++)
+        if (view->signatures[i].folder)
+            error = take_reduced(reader, &view->signatures[i], &shown);
     view->signatures_left_out = all - (all < view->signature_count ? all : view->signature_count);
     return error;
 }

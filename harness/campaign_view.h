@@ -37,7 +37,9 @@ struct hx_signature_view {
     bool has_detail;
     uint64_t seed, size;
     struct hx_told told;
-    const char *source; /* NULL when it is not kept, or when sources have become too many */
+    const char *source;      /* NULL when it is not kept, or when sources have become too many */
+    const char *source_name; /* as line tables have it, without its folders */
+    bool is_reduced;         /* it is what `lockstep reduce` made of the first finding */
 };
 
 struct hx_campaign_view {

@@ -13,7 +13,8 @@ static const struct values defaults = {.issue = false};
 
 static const struct hx_option options[] = {
     {"--issue", NULL, HX_OPTION_FLAG, offsetof(struct values, issue),
-     "print the text of an issue for the tool that is wrong, in Markdown"},
+     "print the text of an issue for the tool that is wrong, in Markdown; of the reduced program where\n"
+     "there is one"},
 };
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
@@ -28,6 +29,9 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         return rt_error_format(RT_USAGE, "needs one finding: its folder, or its finding.json");
     rt_arena_init(&arena, 0);
     struct rt_error *error = hx_kept_read(arguments->items[0], &arena, &kept);
+    /* Whoever reads an issue wants the small program. */
+    if (!error && values->issue && kept.reduced)
+        error = hx_kept_read(kept.reduced, &arena, &kept);
     if (!error)
         error =
             values->issue ? hx_show_issue(&kept, &arena, &text) : hx_show(&terminal, &kept, &arena, &text);

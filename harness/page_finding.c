@@ -52,9 +52,9 @@ static uint32_t print_lines(const struct hx_told *told, const char *file, const 
 static void print_source(const struct hx_signature_view *signature, struct rt_arena *arena,
                          struct hx_buffer *out) {
     const struct hx_told *told = &signature->told;
-    const char *file = told->file ? hx_base_name(told->file) : "program.c";
+    const char *file = told->file ? hx_base_name(told->file) : signature->source_name;
     const bool has_place =
-        told->line > 0 && told->line < UINT32_MAX - LINES_AROUND && strcmp(file, "program.c") == 0;
+        told->line > 0 && told->line < UINT32_MAX - LINES_AROUND && strcmp(file, signature->source_name) == 0;
     const uint32_t first = told->line > LINES_AROUND ? told->line - LINES_AROUND : 1;
 
     hx_buffer_text(out, "<div class=\"source\">\n");
@@ -62,7 +62,10 @@ static void print_source(const struct hx_signature_view *signature, struct rt_ar
         hx_buffer_text(out, "<p class=\"faint\">The program is not on this page.</p></div>\n");
         return;
     }
-    hx_buffer_print(out, "<h3>Smallest program: seed %llu, ", (unsigned long long)signature->seed);
+    if (signature->is_reduced)
+        hx_buffer_text(out, "<h3>Reduced program: ");
+    else
+        hx_buffer_print(out, "<h3>Smallest program: seed %llu, ", (unsigned long long)signature->seed);
     hx_page_number(signature->size, out);
     hx_buffer_text(out, " bytes</h3>\n");
     if (has_place) {

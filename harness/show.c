@@ -216,6 +216,7 @@ static void show_tools(const struct show *show) {
     pair(show, "engine", HX_PLAIN, kept->engines ? kept->engines : kept->engine);
     if (kept->has_seed)
         pair(show, "seed", HX_PLAIN, rt_arena_printf(show->arena, "%llu", (unsigned long long)kept->seed));
+    pair(show, "reduced", HX_GOOD, kept->reduced);
     if (reproduce && access(reproduce, X_OK) == 0)
         pair(show, "again", HX_TITLE, reproduce);
     else
