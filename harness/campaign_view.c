@@ -204,7 +204,7 @@ static struct rt_error *read_signatures(struct reader *reader) {
                          " ORDER BY smallest.size, smallest.signature, number",
                          &shown, take_smallest);
     for (size_t i = 0; i < view->signature_count && i < HX_DETAILED_SIGNATURES && !error; i++)
-        if (view->signatures[i].folder)
+        if (view->signatures[i].folder && !strchr(view->signatures[i].folder, '/'))
             error = take_reduced(reader, &view->signatures[i], &shown);
     view->signatures_left_out = all - (all < view->signature_count ? all : view->signature_count);
     return error;

@@ -97,6 +97,39 @@ static void finish_row(const struct table *table, struct hx_stop_row *row) {
     }
 }
 
+/* The first of a witness's stops from `from` on that the first witness shares; `count` when there is none. */
+static size_t next_shared(const int partner[HX_SHOWN_STOPS], size_t from, size_t count) {
+    while (from < count && partner[from] < 0)
+        from++;
+    return from;
+}
+
+/* Leaves out what stands alone at an end only because the others' stops were not kept so far: where all of
+ * them were kept as long as they are. */
+static void trim(struct table *table) {
+    const struct hx_told *told = table->told;
+    bool is_cut_before = true, is_cut_after = true;
+    size_t first = 0, last = table->count;
+
+    for (size_t i = 0; i < hx_shown_witnesses(told); i++) {
+        const struct or_testimony *testimony = &told->witnesses[i];
+        is_cut_before &= stop_at(testimony) >= OR_TRAIL_BEFORE;
+        is_cut_after &= stop_count(testimony) > stop_at(testimony) + OR_TRAIL_AFTER;
+    }
+    while (is_cut_before && first < last && table->rows[first].is_alone && !table->rows[first].is_finding)
+        first++;
+    while (is_cut_after && last > first && table->rows[last - 1].is_alone &&
+           !table->rows[last - 1].is_finding)
+        last--;
+    /* Nothing shared on that side of the finding: then all of it is what differs. */
+    if (first < last && table->rows[first].is_finding)
+        first = 0;
+    if (first < last && table->rows[last - 1].is_finding)
+        last = table->count;
+    table->rows += first;
+    table->count = last - first;
+}
+
 const struct hx_stop_row *hx_stop_rows(const struct hx_told *told, struct rt_arena *arena,
                                        size_t *ret_count) {
     const size_t witnesses = hx_shown_witnesses(told);
@@ -112,16 +145,19 @@ const struct hx_stop_row *hx_stop_rows(const struct hx_told *told, struct rt_are
         return table.rows;
     for (size_t i = 1; i < witnesses; i++)
         match_all(&told->witnesses[0], &told->witnesses[i], partner[i]);
-    /* Behind the first one's last stop comes what the others have left. */
+    /* What another one has alone comes right before what it shares next, or at the end. */
     const size_t last = stop_count(&told->witnesses[0]);
     for (size_t s = 0; s <= last; s++) {
-        for (size_t i = 1; i < witnesses; i++)
-            while (next[i] < stop_count(&told->witnesses[i]) &&
-                   (partner[i][next[i]] < 0 || (size_t)partner[i][next[i]] < s)) {
+        for (size_t i = 1; i < witnesses; i++) {
+            const size_t end = next_shared(partner[i], next[i], stop_count(&told->witnesses[i]));
+            const bool is_due =
+                s == last || (end < stop_count(&told->witnesses[i]) && (size_t)partner[i][end] == s);
+            while (is_due && next[i] < end) {
                 struct hx_stop_row *row = add_row(&table);
                 row->at[i] = (int)next[i]++;
                 finish_row(&table, row);
             }
+        }
         if (s == last)
             break;
         struct hx_stop_row *row = add_row(&table);
@@ -131,6 +167,7 @@ const struct hx_stop_row *hx_stop_rows(const struct hx_told *told, struct rt_are
                 row->at[i] = (int)next[i]++;
         finish_row(&table, row);
     }
+    trim(&table);
     *ret_count = table.count;
     return table.rows;
 }

@@ -18,7 +18,7 @@ struct hx_stop_row {
 size_t hx_shown_witnesses(const struct hx_told *told);
 /* In the arena, *ret_count of them; NULL when memory is at its end. The longest common subsequence of each
  * witness's stops with the first one's decides what is shared: before the finding and from it on, each for
- * itself. */
+ * itself. At either end, what only stands alone because no more stops were kept is left out. */
 const struct hx_stop_row *hx_stop_rows(const struct hx_told *told, struct rt_arena *arena, size_t *ret_count);
 
 #endif

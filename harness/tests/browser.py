@@ -98,7 +98,7 @@ class Browser:
 
     def key(self, name):
         """A real key, as a person presses it."""
-        code, text = self.KEYS.get(name, (ord(name.upper()), name))
+        code, text = self.KEYS.get(name) or (ord(name.upper()), name)
         event = {"key": name, "windowsVirtualKeyCode": code, "text": text}
         self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **event)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=name, windowsVirtualKeyCode=code)
