@@ -62,4 +62,10 @@ RT_MUST_USE struct rt_error *hx_database_begin(struct hx_database *database);
 /* Commits the open transaction when it is older than a second, or `now`. */
 RT_MUST_USE struct rt_error *hx_database_commit(struct hx_database *database, bool now);
 
+/* ---- Merging ---- */
+
+/* database_merge.c: puts the campaigns of `sources` (folders) together in `out`, a new folder, with their
+ * findings' folders. A program that several have counts once. */
+RT_MUST_USE struct rt_error *hx_database_merge(const char *const *sources, size_t count, const char *out);
+
 #endif

@@ -139,8 +139,10 @@ static struct rt_error *read_sibling(const struct hx_json_value *object, const c
 
 /* A misspelt condition must not make a defect hide more than it was meant to. */
 static struct rt_error *check_members(const struct hx_json_value *object, const char *path) {
-    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",       "line_before",
-                                          "source",     "reason",    "evidence", "reproducer", "shown_by"};
+    static const char *const members[] = {
+        "signatures",  "compilers", "lacking", "line",     "line_before", "before_column",
+        "from_column", "source",    "reason",  "evidence", "reproducer",  "shown_by",
+    };
 
     if (object->kind != HX_JSON_OBJECT)
         return rt_error_format(RT_MALFORMED, "%s: must be an object", path);
@@ -175,6 +177,10 @@ static struct rt_error *read_members(const struct hx_json_value *object, const c
         error = read_expression(object, "line", path, arena, &ret->line);
     if (!error)
         error = read_expression(object, "line_before", path, arena, &ret->line_before);
+    if (!error)
+        error = read_expression(object, "before_column", path, arena, &ret->before_column);
+    if (!error)
+        error = read_expression(object, "from_column", path, arena, &ret->from_column);
     if (!error)
         error = read_source(object, path, arena, &ret->source);
     if (!error)
@@ -239,20 +245,32 @@ void hx_known_clear(struct hx_known *known) {
     for (size_t i = 0; i < known->count; i++) {
         free_expression(known->defects[i].line);
         free_expression(known->defects[i].line_before);
+        free_expression(known->defects[i].before_column);
+        free_expression(known->defects[i].from_column);
     }
     rt_arena_clear(&known->arena);
     *known = (struct hx_known){0};
 }
 
-/* True when the expression matches in that line; NULL asks for nothing. */
+/* Which part of a source line an expression is to match in. */
+enum part { WHOLE, BEFORE_COLUMN, FROM_COLUMN };
+
+/* True when the expression matches in that part of the line; NULL asks for nothing. */
 static bool is_in_line(const regex_t *expression, const struct or_finding *finding, uint32_t line,
-                       const char *folder) {
+                       enum part part, const char *folder) {
     struct hx_buffer text = {0};
 
     if (!expression)
         return true;
     bool is_match = finding->file && hx_source_line(finding->file, line, folder, &text) && !text.failed &&
-                    text.size <= LINE_LIMIT && regexec(expression, hx_buffer_string(&text), 0, NULL, 0) == 0;
+                    text.size <= LINE_LIMIT &&
+                    (part == WHOLE || (finding->column > 0 && finding->column <= text.size));
+    if (is_match) {
+        const char *from = hx_buffer_string(&text) + (part == FROM_COLUMN ? finding->column - 1 : 0);
+        if (part == BEFORE_COLUMN)
+            text.bytes[finding->column - 1] = '\0';
+        is_match = regexec(expression, from, 0, NULL, 0) == 0;
+    }
     hx_buffer_clear(&text);
     return is_match;
 }
@@ -312,8 +330,11 @@ static bool is_defect(const struct hx_known_defect *defect, const struct hx_know
         return false;
     if (defect->lacking && !is_lacking(defect->lacking, finding))
         return false;
-    return is_in_line(defect->line, finding, finding->line, context->folder) &&
-           is_in_line(defect->line_before, finding, finding->line ? finding->line - 1 : 0, context->folder) &&
+    return is_in_line(defect->line, finding, finding->line, WHOLE, context->folder) &&
+           is_in_line(defect->line_before, finding, finding->line ? finding->line - 1 : 0, WHOLE,
+                      context->folder) &&
+           is_in_line(defect->before_column, finding, finding->line, BEFORE_COLUMN, context->folder) &&
+           is_in_line(defect->from_column, finding, finding->line, FROM_COLUMN, context->folder) &&
            is_in_source(defect->source, finding, context->folder);
 }
 

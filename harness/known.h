@@ -26,7 +26,8 @@ struct hx_known_defect {
     const char *lacking;  /* the name of the only witness that cannot show what the finding is about */
     regex_t *line;        /* matches in the source line of the finding */
     regex_t *line_before; /* matches in the line before that one */
-    const char *source;   /* matches in the file's text, when VARIABLE in it is the finding's variable */
+    regex_t *before_column, *from_column; /* match in the two parts of the source line */
+    const char *source; /* matches in the file's text, when VARIABLE in it is the finding's variable */
     const struct hx_known_seeds *shown_by; /* or NULL */
 };
 

@@ -183,8 +183,8 @@ static void print_unexplained(const struct hx_tally *tally, FILE *file) {
 
     for (size_t i = 0; i < tally->signatures.count; i++)
         unknown += tally->signatures.items[i].known == NULL;
-    fprintf(file, "unexplained: %s signature%s in %s programs\n", grouped(unknown, signatures),
-            unknown == 1 ? "" : "s", grouped(tally->programs, programs));
+    fprintf(file, "unexplained: %s signature%s in %s program%s\n", grouped(unknown, signatures),
+            unknown == 1 ? "" : "s", grouped(tally->programs, programs), tally->programs == 1 ? "" : "s");
 }
 
 void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file) {
