@@ -1,6 +1,7 @@
 /* Reading a campaign's database for a report. */
 #include "harness/campaign_view.h"
 
+#include "harness/publish.h"
 #include "harness/source.h"
 #include "harness/tools.h"
 
@@ -127,6 +128,20 @@ static struct rt_error *read_told(const struct reader *reader, const char *docum
     return error ? error : hx_told_read(json, reader->arena, ret);
 }
 
+/* Keeps a source when it still fits on the page, else leaves it out. `shown` counts bytes. */
+static const char *keep_source(const struct reader *reader, const char *source, size_t *shown) {
+    struct hx_buffer markup = {0};
+    const char *kept = NULL;
+
+    hx_markup_text(source, &markup);
+    if (!markup.failed && markup.size <= HX_SHOWN_SOURCE - *shown) {
+        *shown += markup.size;
+        kept = keep(reader, source);
+    }
+    hx_buffer_clear(&markup);
+    return kept;
+}
+
 static struct rt_error *take_smallest(const struct reader *reader, sqlite3_stmt *statement, void *user) {
     struct hx_campaign_view *view = reader->view;
     const uint64_t id = number(statement, 0);
@@ -149,11 +164,8 @@ static struct rt_error *take_smallest(const struct reader *reader, sqlite3_stmt 
     signature->seed = number(statement, 1);
     signature->size = number(statement, 2);
     const char *source = hx_database_text(statement, 4, NULL);
-    const size_t size = source ? strlen(source) : 0;
-    if (source && *shown + size <= HX_SHOWN_SOURCE) {
-        *shown += size;
-        signature->source = keep(reader, source);
-    }
+    if (source)
+        signature->source = keep_source(reader, source, shown);
     return NULL;
 }
 
@@ -168,12 +180,11 @@ static struct rt_error *take_reduced(const struct reader *reader, struct hx_sign
     struct rt_error *error = path ? hx_kept_read(path, reader->arena, &kept) : rt_error_out_of_memory();
 
     if (!error && kept.file && strcmp(kept.told.signature, signature->text) == 0 &&
-        hx_source_text(HX_SOURCE, kept.folder, &text) && *shown + text.size <= HX_SHOWN_SOURCE) {
-        *shown += text.size;
+        hx_source_text(HX_SOURCE, kept.folder, &text)) {
         signature->has_detail = signature->is_reduced = true;
         signature->size = text.size;
         signature->told = kept.told;
-        signature->source = keep(reader, hx_buffer_string(&text));
+        signature->source = keep_source(reader, hx_buffer_string(&text), shown);
         signature->source_name = hx_base_name(kept.file);
     }
     hx_buffer_clear(&text);

@@ -5,8 +5,8 @@
 #include "harness/database.h"
 #include "harness/finding_read.h"
 
-/* Signatures that a report lists, those whose smallest program it shows, and bytes of all their sources: a
- * page stays below 10 MiB with them. */
+/* Signatures that a report lists, those whose smallest program it shows, and bytes of all their sources as
+ * the page has them, so that its size is bounded. */
 enum { HX_LISTED_SIGNATURES = 1000, HX_DETAILED_SIGNATURES = 100, HX_SHOWN_SOURCE = 3 << 20 };
 
 struct hx_named { /* a verdict and its programs, a tool and its version */

@@ -170,7 +170,18 @@ static bool is_blamed(const struct hx_told *told, const struct or_testimony *tes
     return told->blame && strcmp(told->blame, testimony->name) == 0;
 }
 
-static void print_expectation(const struct hx_told *told, struct rt_arena *arena, struct hx_buffer *out) {
+/* What should be so, of a finding of that kind. */
+static const char *expectation(const struct hx_kept *kept) {
+    const char *kind = kept->told.kind;
+    if (kept->engines)
+        return "Both runs of the module do the same. These disagree:\n\n";
+    if (strcmp(kind, "output") == 0 || strcmp(kind, "crash") == 0 || strcmp(kind, "timeout") == 0)
+        return "All builds of one source print the same and end the same way. These disagree:\n\n";
+    return "A debugger shows the same in all builds of one source. These disagree:\n\n";
+}
+
+static void print_expectation(const struct hx_kept *kept, struct rt_arena *arena, struct hx_buffer *out) {
+    const struct hx_told *told = &kept->told;
     bool has_blamed = false;
 
     for (size_t i = 0; i < told->witness_count; i++)
@@ -179,7 +190,7 @@ static void print_expectation(const struct hx_told *told, struct rt_arena *arena
     if (has_blamed)
         hx_buffer_text(out, "What the other debuggees of the same source show here:\n\n");
     else
-        hx_buffer_text(out, "A debugger shows the same in all builds of one source. These disagree:\n\n");
+        hx_buffer_text(out, expectation(kept));
     for (size_t i = 0; i < told->witness_count; i++)
         if (!is_blamed(told, &told->witnesses[i]))
             print_witness(&told->witnesses[i], arena, out);
@@ -220,7 +231,7 @@ struct rt_error *hx_show_issue(const struct hx_kept *kept, struct rt_arena *aren
     const struct hx_told *told = &kept->told;
     bool needs_csmith;
 
-    hx_buffer_text(out, "### Debug information: ");
+    hx_buffer_text(out, "### ");
     code(hx_show_headline(told, arena), out);
     hx_buffer_text(out, "\n\n");
     if (told->detail) {
@@ -229,7 +240,7 @@ struct rt_error *hx_show_issue(const struct hx_kept *kept, struct rt_arena *aren
     }
     print_program(kept, &needs_csmith, out);
     print_commands(kept, needs_csmith, out);
-    print_expectation(told, arena, out);
+    print_expectation(kept, arena, out);
     print_versions(kept, out);
     return out->failed ? rt_error_out_of_memory() : NULL;
 }
