@@ -198,6 +198,8 @@ static struct rt_error *take_result(struct loop *loop, struct hx_job *job) {
         print_news(loop, &result);
     if (!error && loop->campaign->json)
         error = print_json(&result);
+    if (!error)
+        error = hx_publisher_add_result(loop->campaign->publisher, &result);
     hx_result_clear(&result);
     hx_job_clear(job);
     if (!error && loop->campaign->watch)

@@ -4,6 +4,7 @@
 
 #include "harness/job.h"
 #include "harness/known.h"
+#include "harness/publish.h"
 #include "harness/ledger.h"
 #include "harness/tally.h"
 
@@ -19,7 +20,8 @@ struct hx_campaign {
     bool is_over;               /* starts nothing: what was done before is all */
     bool news;                  /* a line for each signature that is seen for the first time */
     bool json;                  /* one object a program on standard output */
-    bool progress;              /* a line on standard error that is written over and over */
+    struct hx_publisher *publisher; /* is given each result */
+    bool progress;                  /* a line on standard error that is written over and over */
     /* Called after each program; may be NULL. */
     void (*watch)(void *user, const struct hx_tally *tally);
     void *user;

@@ -2,18 +2,22 @@
 #include "harness/harness.h"
 
 #include "harness/cmd_options.h"
+#include "harness/finding.h"
 #include "harness/interrupt.h"
 #include "harness/job.h"
 #include "harness/known.h"
+#include "harness/publish.h"
 #include "harness/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines, *witness, *invoke, *known;
+    const char *out, *sarif, *junit, *native, *wasm, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines,
+        *witness, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs, env;
     bool coarse, replay, self, blame, json;
@@ -44,6 +48,9 @@ static const struct hx_option options[] = {
      "with --engines: let both guests use the folder HOST; with --replay: a copy for each recorded run"},
     {"--env", "NAME=VALUE", HX_OPTION_LIST, offsetof(struct values, env),
      "with --engines: set a variable of the guests' environment"},
+    {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
+     "keep each finding in a folder of its own in DIR, for `lockstep show`"},
+    HX_PUBLISH_OPTIONS(struct values),
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
 };
 
@@ -147,13 +154,27 @@ static struct rt_error *print_result(const struct hx_result *result, const char 
     return error;
 }
 
+/* Folders for all findings, one a signature. */
+static struct rt_error *keep_findings(const char *out, const struct hx_job *job, struct hx_result *result) {
+    const char *name;
+    struct rt_error *error = NULL;
+
+    if (result->finding_count > 0 && mkdir(out, 0777) != 0 && errno != EEXIST)
+        return rt_error_os(errno, "cannot make the folder %s", out);
+    for (size_t i = 0; i < result->finding_count && !error; i++)
+        error = hx_finding_write(out, job, result, &result->findings[i], &name);
+    return error;
+}
+
 static struct rt_error *check(const struct values *values, const struct hx_setup *setup,
                               const struct hx_source *source, const struct hx_temp *temp, int *ret_status) {
     struct hx_known known;
+    struct hx_publisher publisher;
     struct hx_job job;
     struct hx_result result;
     struct rt_error *error = hx_known_load(values->known, &known);
 
+    hx_publisher_init(&publisher, values->sarif, values->junit);
     hx_job_init(&job);
     hx_result_init(&result);
     if (!error)
@@ -164,12 +185,20 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
         const struct hx_known_context context = {
             .folder = job.folder.path, .compiler = setup->tools ? setup->tools->wasm.version : NULL};
         *ret_status = hx_known_mark(&known, &context, &result) > 0 ? HX_STATUS_FOUND : HX_STATUS_CLEAN;
-        error = print_result(&result, job.folder.path, values->json);
+        if (values->out)
+            error = keep_findings(values->out, &job, &result);
+        if (!error)
+            error = hx_publisher_add_result(&publisher, &result);
+        if (!error)
+            error = hx_publisher_write(&publisher);
+        if (!error)
+            error = print_result(&result, job.folder.path, values->json);
     }
     if (!error && result.verdict == HX_SKIPPED) {
         fprintf(stderr, "lockstep check: %s\n", result.reason);
         *ret_status = HX_STATUS_ERROR;
     }
+    hx_publisher_clear(&publisher);
     hx_result_clear(&result);
     hx_job_clear(&job);
     hx_known_clear(&known);

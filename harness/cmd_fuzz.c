@@ -22,7 +22,7 @@ enum { MAX_JOBS = 1024 };
 struct values {
     struct hx_seeds seeds;
     uint64_t time, jobs;
-    const char *out, *resume;
+    const char *out, *resume, *sarif, *junit;
     bool json;
     /* Those of fuzz_flags.def: NULL and NOT_GIVEN until they are settled. */
 #define HX_FUZZ_TEXT(field, name, otherwise)   const char *field;
@@ -66,6 +66,7 @@ static const struct hx_option options[] = {
     HX_ENGINES_OPTIONS(struct values),
     {"--csmith", "WORDS", HX_OPTION_TEXT, offsetof(struct values, csmith),
      "more words for Csmith's command line"},
+    HX_PUBLISH_OPTIONS(struct values),
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json),
      "print one JSON object a program; the summary goes to standard error"},
 };
@@ -298,6 +299,7 @@ struct session {
     struct origin origin;
     struct hx_ledger ledger;
     struct hx_tally tally;
+    struct hx_publisher publisher;
 };
 
 static struct rt_error *find_origin(const struct values *values, struct session *session) {
@@ -378,10 +380,11 @@ static struct rt_error *work(struct session *session, struct values *values) {
                       &session->tally);
     if (error)
         return error;
+    campaign.publisher = &session->publisher;
     double started = hx_seconds();
     error = hx_campaign_run(&campaign, &session->temp, &session->tally);
     hx_tally_print(&session->tally, hx_seconds() - started, values->json ? stderr : stdout);
-    return error;
+    return error ? error : hx_publisher_write(&session->publisher);
 }
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
@@ -395,6 +398,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         return rt_error_format(RT_USAGE, "--resume names the campaign's folder; --out is another one's");
     rt_arena_init(&session.arena, 0);
     hx_tally_init(&session.tally);
+    hx_publisher_init(&session.publisher, values.sarif, values.junit);
     hx_interrupt_catch();
     struct rt_error *error = work(&session, &values);
     *ret_status = tally->unknown > 0 ? HX_STATUS_FOUND : HX_STATUS_CLEAN;
@@ -402,6 +406,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (tally->programs > 0 && tally->verdicts[HX_SKIPPED] == tally->programs)
         *ret_status = HX_STATUS_ERROR;
     hx_ledger_close(&session.ledger);
+    hx_publisher_clear(&session.publisher);
     hx_tally_clear(&session.tally);
     hx_witnesses_clear(&session.witnesses);
     hx_tools_clear(&session.tools);
@@ -431,7 +436,8 @@ const struct hx_command hx_command_fuzz = {
     "passes over the seeds that are done, other --seeds or --time add to it, and --resume DIR alone does\n"
     "what was left to do. The totals are the whole campaign's. Flags and tools must be those that it was\n"
     "begun with; `lockstep merge` puts campaigns together. A signature is shown when it is seen for the\n"
-    "first time, and a known defect whose seeds no longer show it is told.",
+    "first time, and a known defect whose seeds no longer show it is told. --sarif and --junit write of the\n"
+    "programs of this call alone; `lockstep report` does so of the whole campaign.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .defaults = &defaults,

@@ -62,6 +62,13 @@
         {"--known", "DIR", HX_OPTION_TEXT, offsetof(type, known),                                            \
          "folder with the list of known defects (the one that came with lockstep)"}
 
+/* Results for CI systems. */
+#define HX_PUBLISH_OPTIONS(type)                                                                             \
+    {"--sarif", "FILE", HX_OPTION_TEXT, offsetof(type, sarif),                                               \
+     "write the findings to FILE as SARIF 2.1.0: a rule a signature"},                                       \
+        {"--junit", "FILE", HX_OPTION_TEXT, offsetof(type, junit),                                           \
+         "write the programs to FILE as JUnit's XML: a failure where a finding is not known"}
+
 /* Guest folders of words HOST[::GUEST], in the arena. */
 RT_MUST_USE struct rt_error *hx_parse_dirs(const struct hx_list *words, struct rt_arena *arena,
                                            struct rt_wasi_dir const **ret);

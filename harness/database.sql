@@ -90,7 +90,8 @@ CREATE TABLE findings (
     line INTEGER NOT NULL,
     variable TEXT,
     stop INTEGER NOT NULL,   -- the stop's number in the program
-    document TEXT NOT NULL,  -- the finding as `fuzz --json` prints it: all of it, with its witnesses
+    document TEXT NOT NULL,  -- the finding as `fuzz --json` prints it; with call stacks and stops, as in finding.json, when
+                             -- the program was the signature's smallest at that time
     PRIMARY KEY (run, seed, number),
     FOREIGN KEY (run, seed) REFERENCES programs (run, seed)
 ) STRICT, WITHOUT ROWID;

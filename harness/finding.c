@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARTIFACT_LIMIT = 256 << 20 };
+/* Other findings of the program that are told beside one. */
+enum { ARTIFACT_LIMIT = 256 << 20, MAX_OTHERS = 20 };
 
 static struct rt_error *copy_as(const char *from, const char *to_folder, const char *name) {
     char to[PATH_MAX];
@@ -116,10 +117,14 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     }
     if (is_wasm_only(job))
         reproduce_seed(job, out);
-    else
+    else if (tools)
         hx_buffer_text(out, "check " HX_SOURCE);
-    reproduce_compiler(tools, out);
-    if (strcmp(tools->cc, tools->native.name) != 0) {
+    else
+        hx_buffer_print(out, "check --native " HX_NATIVE " --wasm " HX_WASM " --opt %s",
+                        job->setup->is_unoptimised ? "-O0" : "-O1");
+    if (tools)
+        reproduce_compiler(tools, out);
+    if (tools && strcmp(tools->cc, tools->native.name) != 0) {
         hx_buffer_text(out, " --native-cc ");
         quote(tools->native.name, out);
     }
@@ -155,11 +160,20 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
         hx_json_string(&json, "engines", result->engines);
     if (tools) {
         hx_json_string(&json, "native", tools->native.version);
+        hx_json_string(&json, "native_cc", tools->native.name);
         hx_json_string(&json, "wasm", tools->wasm.version);
+        hx_json_string(&json, "wasm_cc", tools->wasm.name);
         hx_json_string(&json, "opt", tools->optimisation);
         hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
     }
-    hx_finding_json(finding, "finding", &json);
+    hx_finding_json(finding, true, "finding", &json);
+    hx_json_open(&json, "also", '[');
+    for (size_t i = 0, said = 0; i < result->finding_count && said < MAX_OTHERS; i++)
+        if (&result->findings[i] != finding) {
+            hx_finding_json(&result->findings[i], false, NULL, &json);
+            said++;
+        }
+    hx_json_close(&json, ']');
     hx_json_close(&json, '}');
     hx_buffer_text(out, "\n");
 }
@@ -184,7 +198,11 @@ static struct rt_error *fill(const char *folder, const struct hx_job *job, const
     struct hx_buffer text = {0};
     struct rt_error *error = NULL;
 
-    if (job->source.wasm)
+    if (job->source.c_file)
+        error = copy_as(job->source.c_file, folder, HX_SOURCE);
+    if (!error && job->source.native)
+        error = copy_as(job->source.native, folder, HX_NATIVE);
+    if (!error && job->source.wasm)
         error = copy_as(job->source.wasm, folder, HX_WASM);
     for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
         error = copy_file(job->folder.path, files[i], folder);

@@ -22,6 +22,8 @@ extern const struct hx_command hx_command_generate;
 extern const struct hx_command hx_command_wast;
 extern const struct hx_command hx_command_trace;
 extern const struct hx_command hx_command_transform;
+extern const struct hx_command hx_command_show;
+extern const struct hx_command hx_command_report;
 extern const struct hx_command hx_command_bench;
 
 /* Runs `lockstep` with these arguments and returns its exit status. */

@@ -210,8 +210,9 @@ static struct rt_error *add_program(struct hx_ledger *ledger, const struct hx_re
                                    ledger->session);
 }
 
+/* `is_whole`: of a program whose source is kept, too, for a report that shows both. */
 static struct rt_error *add_finding(struct hx_ledger *ledger, const struct hx_result *result, uint64_t number,
-                                    const char *folder) {
+                                    bool is_whole, const char *folder) {
     struct hx_finding finding = result->findings[number];
     const char *known = finding.known ? finding.known : "", *signature = finding.body.signature;
     struct hx_buffer document = {0};
@@ -219,7 +220,7 @@ static struct rt_error *add_finding(struct hx_ledger *ledger, const struct hx_re
     struct rt_error *error;
 
     finding.is_new = false;
-    hx_finding_json(&finding, NULL, &json);
+    hx_finding_json(&finding, is_whole, NULL, &json);
     error = document.failed
                 ? rt_error_out_of_memory()
                 : hx_database_run(&ledger->database,
@@ -264,8 +265,9 @@ struct rt_error *hx_ledger_add(struct hx_ledger *ledger, const struct hx_job *jo
     for (size_t i = 0; i < result->finding_count && !error; i++) {
         const struct hx_sighting *sighting = hx_tally_sighting(tally, &result->findings[i]);
         const char *folder = sighting && sighting->folder ? strrchr(sighting->folder, '/') + 1 : NULL;
-        is_smallest |= sighting && sighting->smallest_seed == result->seed;
-        error = add_finding(ledger, result, i, folder);
+        const bool is_its_smallest = sighting && sighting->smallest_seed == result->seed;
+        is_smallest |= is_its_smallest;
+        error = add_finding(ledger, result, i, is_its_smallest, folder);
     }
     if (!error && is_smallest)
         error = add_source(ledger, job, result->seed);

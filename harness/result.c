@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { MAX_FINDINGS = 10000, MAX_PLACES = 1 << 20 };
+enum { MAX_FINDINGS = 10000, MAX_PLACES = 1 << 20, MAX_SPOTS = 100 };
 
 const char *hx_verdict_name(enum hx_verdict verdict) {
     static const char *const names[] = {
@@ -79,20 +79,13 @@ static void string(struct codec *codec, const char **value) {
         codec->error = rt_error_out_of_memory();
 }
 
-static void testimony(struct codec *codec, struct or_testimony *value) {
-    string(codec, &value->name);
-    string(codec, &value->value);
-    string(codec, &value->state);
-    string(codec, &value->reason);
-    string(codec, &value->dwarf);
+static void spot(struct codec *codec, struct or_spot *value) {
     string(codec, &value->function);
     string(codec, &value->file);
     narrow(codec, &value->line);
     narrow(codec, &value->column);
     narrow(codec, &value->depth);
     number(codec, &value->pc);
-    number(codec, &value->hits);
-    narrow(codec, &value->skipped);
 }
 
 /* How many items an array has, which is allocated when it is read. */
@@ -110,6 +103,39 @@ static size_t count_of(struct codec *codec, size_t count, size_t limit, size_t s
     if (!*items)
         codec->error = rt_error_out_of_memory();
     return *items ? wide : 0;
+}
+
+static void spots(struct codec *codec, struct or_spot **items, size_t *count) {
+    void *array = *items;
+
+    *count = count_of(codec, *count, MAX_SPOTS, sizeof **items, &array);
+    *items = array;
+    for (size_t i = 0; i < *count && !codec->error; i++)
+        spot(codec, &(*items)[i]);
+}
+
+static void testimony(struct codec *codec, struct or_testimony *value) {
+    uint64_t stop_at = value->stop_at;
+
+    string(codec, &value->name);
+    string(codec, &value->value);
+    string(codec, &value->state);
+    string(codec, &value->reason);
+    string(codec, &value->dwarf);
+    string(codec, &value->words);
+    string(codec, &value->function);
+    string(codec, &value->file);
+    narrow(codec, &value->line);
+    narrow(codec, &value->column);
+    narrow(codec, &value->depth);
+    number(codec, &value->pc);
+    number(codec, &value->hits);
+    narrow(codec, &value->skipped);
+    number(codec, &value->die);
+    spots(codec, &value->stack, &value->stack_count);
+    spots(codec, &value->stops, &value->stop_count);
+    number(codec, &stop_at);
+    value->stop_at = stop_at < value->stop_count ? stop_at : value->stop_count;
 }
 
 static void finding(struct codec *codec, struct hx_finding *value) {

@@ -84,7 +84,8 @@ RT_MUST_USE struct rt_error *hx_result_read(const void *bytes, size_t size, stru
  * program without a seed, "known" in a finding that is known, and "new" in one whose signature is seen for
  * the first time. */
 void hx_result_json(const struct hx_result *result, struct hx_buffer *out);
-/* A finding alone, with its DWARF and reasons. */
-void hx_finding_json(const struct hx_finding *finding, const char *key, struct hx_json *json);
+/* A finding alone, with its DWARF and reasons; `is_whole`: with places, call stacks and the stops around it.
+ */
+void hx_finding_json(const struct hx_finding *finding, bool is_whole, const char *key, struct hx_json *json);
 
 #endif

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CSMITH_INCLUDE "/usr/include/csmith"
-
 struct rt_error *hx_tool_find(const char *name, const char *package, struct rt_arena *arena,
                               const char **ret) {
     const char *path = getenv("PATH");
@@ -211,11 +209,11 @@ static struct rt_error *find_csmith(const struct hx_tools_choice *choice, struct
         error = hx_tool_find("csmith", "csmith", &tools->arena, &tools->csmith);
     if (error)
         return error;
-    if (access(CSMITH_INCLUDE "/csmith.h", R_OK) == 0)
-        tools->csmith_include = "-I" CSMITH_INCLUDE;
+    if (access(HX_CSMITH_INCLUDE "/csmith.h", R_OK) == 0)
+        tools->csmith_include = "-I" HX_CSMITH_INCLUDE;
     else if (choice->generate)
         return rt_error_format(RT_USAGE, "%s is missing: install the package libcsmith-dev",
-                               CSMITH_INCLUDE "/csmith.h");
+                               HX_CSMITH_INCLUDE "/csmith.h");
     return NULL;
 }
 

@@ -53,7 +53,8 @@ struct hx_tools_choice {
     bool generate;        /* Csmith is needed */
 };
 
-#define HX_DEFAULT_CC "clang-19"
+#define HX_DEFAULT_CC     "clang-19"
+#define HX_CSMITH_INCLUDE "/usr/include/csmith" /* its headers, as Debian has them */
 
 /* Finds everything. Asks the drivers how they link, in a folder of its own under `temp`. */
 RT_MUST_USE struct rt_error *hx_tools_find(const struct hx_tools_choice *choice, const struct hx_temp *temp,

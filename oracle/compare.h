@@ -2,7 +2,7 @@
  *
  * match.c and pair.c find the anchors; witness.c drives one side to its next stop; align.c brings two sides
  * together again; scope.c, watch.c, layout.c and value.c compare what is visible there; report.c collects the
- * findings; compare.c is the loop. */
+ * findings, trail.c the stops around them; compare.c is the loop. */
 #ifndef LOCKSTEP_ORACLE_COMPARE_H
 #define LOCKSTEP_ORACLE_COMPARE_H
 
@@ -66,6 +66,24 @@ const char *or_logical_function(const struct st_scope *scope);
 /* A path without its folders. */
 const char *or_base_name(const char *path);
 
+/* ---- trail.c: each side's stops around a finding ---- */
+
+struct or_trail {
+    struct or_recent {
+        const struct or_point *point;
+        uint32_t depth;
+    } recent[OR_TRAIL_BEFORE + 1];
+    uint64_t count; /* of all stops; the last ones are in `recent`, round and round */
+};
+
+struct or_comparison;
+struct or_side;
+
+/* Notes the present stop of a side, also in the findings that still want stops that come after them. */
+void or_trail_note(struct or_comparison *comparison, struct or_side *side);
+/* Gives a new finding's testimony the side's last stops, and its call stack. */
+void or_trail_begin(struct or_comparison *comparison, int side, struct or_testimony *testimony);
+
 /* ---- witness.c: one side ---- */
 
 struct or_live_frame { /* an activation that has been entered and not left */
@@ -97,9 +115,8 @@ struct or_side {
     bool has_ended, is_late; /* late: the deadline passed while it ran */
     int status;
     const char *error;
+    struct or_trail trail;
 };
-
-struct or_comparison;
 
 /* Sets probes at all points that still matter. */
 struct rt_error *or_side_set_probes(struct or_comparison *comparison, struct or_side *side);
@@ -249,6 +266,9 @@ struct rt_error *or_watch_build(struct or_comparison *comparison);
 struct rt_error *or_compare_watched(struct or_comparison *comparison);
 
 struct rt_error *or_compare_stacks(struct or_comparison *comparison);
+/* A side's call stack at its present stop, innermost frame first; at most OR_STACK_FRAMES. In the report's
+ * arena; empty when memory is at its end or the stack cannot be unwound. */
+size_t or_stack_places(struct or_comparison *comparison, int side, struct or_spot **ret);
 
 /* ---- align.c ---- */
 
@@ -278,6 +298,7 @@ struct or_full_report { /* `public` first: a report is destroyed through it */
     struct rt_arena arena;
     struct or_finding *findings;
     size_t capacity;
+    size_t first_open; /* findings before this one have all of their stops */
 };
 
 /* Adds a finding at the present stop unless one of the same kind, function, variable and (for places) line is
@@ -286,9 +307,9 @@ struct or_finding *or_report_add(struct or_comparison *comparison, enum or_kind 
                                  const char *shape, const char *detail);
 /* One finding a shape for the rows that have no partner. */
 void or_report_lone_rows(struct or_comparison *comparison);
-/* "DIE 0x1f2 (variable): DW_OP_fbreg -20" */
-const char *or_dwarf_words(struct or_comparison *comparison, const struct st_variable *variable,
-                           const struct st_expression *expression);
+/* Sets a testimony's DWARF: "DIE 0x1f2: DW_OP_fbreg -20". `expression` NULL: the variable's only one. */
+void or_testify_dwarf(struct or_comparison *comparison, struct or_testimony *testimony,
+                      const struct st_variable *variable, const struct st_expression *expression);
 /* The operations of an expression without their operands, for signatures. In the arena. */
 const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena);
 /* The same of a place's expression. */

@@ -31,6 +31,17 @@ const char *or_kind_name(enum or_kind kind);
 
 enum or_verdict { OR_AGREE, OR_DIFFER, OR_TIMEOUT };
 
+/* A place in the program, as a debugger's user is shown it. */
+struct or_spot {
+    const char *function, *file; /* the file without its folders */
+    uint32_t line, column;       /* line 0: the pc belongs to no line in particular; column 0: none */
+    uint32_t depth;              /* frames from main, which is 1 */
+    uint64_t pc;
+};
+
+/* Most frames of a finding's call stack, and stops of one side before and after it, that are kept. */
+enum { OR_STACK_FRAMES = 32, OR_TRAIL_BEFORE = 6, OR_TRAIL_AFTER = 8 };
+
 /* What one witness shows at a finding. Strings live in the report. */
 struct or_testimony {
     const char *name;  /* the witness's */
@@ -39,6 +50,7 @@ struct or_testimony {
         *state; /* instead of a value: "optimized_out", "irretrievable", "absent", "exited"; else NULL */
     const char *reason; /* why irretrievable, else NULL */
     const char *dwarf;  /* the DWARF behind it: "DIE 0x1f2, DW_OP_fbreg -20", "row 0x4f is_stmt"; or NULL */
+    const char *words;  /* what its expression says, in English; or NULL */
     const char *function;
     const char *file;
     uint32_t line, column; /* column 0: none */
@@ -46,6 +58,16 @@ struct or_testimony {
     uint64_t pc;
     uint64_t hits;    /* how often that pc had been stopped at, this time included; 0: not known */
     uint32_t skipped; /* of a location: stops from this one on that the other witness has not */
+    uint64_t die;     /* of the variable, its offset in .debug_info; 0: none */
+    /* The call stack, innermost first; an inlined call is a frame of its own. None when it had ended, and for
+     * what was found in the line tables alone. */
+    struct or_spot *stack;
+    size_t stack_count;
+    /* Its stops around the finding, in order: stops[stop_at] is the one at the finding, which is not there
+     * (stop_at is stop_count) when it had ended. Not all of them are compared stops: after a difference in
+     * location one side has more. */
+    struct or_spot *stops;
+    size_t stop_count, stop_at;
 };
 
 struct or_finding {

@@ -121,8 +121,10 @@ struct or_finding *or_report_add(struct or_comparison *comparison, enum or_kind 
         fill_testimony(comparison, i, &witnesses[i]);
     struct or_finding *finding =
         add_at(comparison, kind, &witnesses[comparison->sides[0].point ? 0 : 1], variable, shape, detail);
-    if (finding)
-        memcpy(finding->witnesses, witnesses, sizeof(witnesses));
+    for (int i = 0; finding && i < 2; i++) {
+        finding->witnesses[i] = witnesses[i];
+        or_trail_begin(comparison, i, &finding->witnesses[i]);
+    }
     return finding;
 }
 
@@ -160,8 +162,8 @@ void or_report_lone_rows(struct or_comparison *comparison) {
     }
 }
 
-const char *or_dwarf_words(struct or_comparison *comparison, const struct st_variable *variable,
-                           const struct st_expression *expression) {
+void or_testify_dwarf(struct or_comparison *comparison, struct or_testimony *testimony,
+                      const struct st_variable *variable, const struct st_expression *expression) {
     struct rt_arena *arena = &comparison->report->arena;
     if (!expression && variable->location.count == 1)
         expression = &variable->location.expressions[0];
@@ -170,7 +172,9 @@ const char *or_dwarf_words(struct or_comparison *comparison, const struct st_var
                        : variable->location.kind == ST_LOCATION_BROKEN   ? variable->location.reason
                        : variable->location.count ? "no entry of its location list at this pc"
                                                   : "no location";
-    return rt_arena_printf(arena, "DIE 0x%llx: %s", (unsigned long long)variable->die, what);
+    testimony->die = variable->die;
+    testimony->words = expression ? st_expression_words(expression, arena) : NULL;
+    testimony->dwarf = rt_arena_printf(arena, "DIE 0x%llx: %s", (unsigned long long)variable->die, what);
 }
 
 const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena) {

@@ -49,7 +49,7 @@ static void report_state(struct or_comparison *comparison, const struct or_varia
         return;
     for (int side = 0; side < 2; side++) {
         struct or_testimony *testimony = &finding->witnesses[side];
-        testimony->dwarf = or_dwarf_words(comparison, variable->side[side], place[side].expression);
+        or_testify_dwarf(comparison, testimony, variable->side[side], place[side].expression);
         testimony->state = state_word(&place[side]);
         testimony->reason =
             place[side].reason ? rt_arena_printf(&comparison->report->arena, "%s", place[side].reason) : NULL;
@@ -123,8 +123,7 @@ static void report_wrong(struct or_comparison *comparison, const struct or_varia
         return;
     for (int side = 0; side < 2; side++) {
         finding->witnesses[side].value = or_leaf_print(comparison, &layout->leaves[leaf], side, bits[side]);
-        finding->witnesses[side].dwarf =
-            or_dwarf_words(comparison, variable->side[side], place[side].expression);
+        or_testify_dwarf(comparison, &finding->witnesses[side], variable->side[side], place[side].expression);
     }
 }
 
@@ -262,7 +261,7 @@ static void report_absent(struct or_comparison *comparison, const struct st_vari
                       "one side has this variable in scope and the other does not");
     if (!finding)
         return;
-    finding->witnesses[side].dwarf = or_dwarf_words(comparison, variable, NULL);
+    or_testify_dwarf(comparison, &finding->witnesses[side], variable, NULL);
     finding->witnesses[side].value = "(in scope)";
     finding->witnesses[!side].state = "absent";
 }
@@ -276,7 +275,7 @@ static void report_type(struct or_comparison *comparison, const struct or_variab
         finding->witnesses[side].value = rt_arena_printf(&comparison->report->arena, "type '%s', %llu bytes",
                                                          type && type->name ? type->name : "(unnamed)",
                                                          (unsigned long long)variable->layout->size[side]);
-        finding->witnesses[side].dwarf = or_dwarf_words(comparison, variable->side[side], NULL);
+        or_testify_dwarf(comparison, &finding->witnesses[side], variable->side[side], NULL);
     }
 }
 

@@ -98,7 +98,7 @@ static void report_lone(struct or_comparison *comparison, const struct named *lo
                                                "one side has this variable and the other does not");
     if (!finding)
         return;
-    finding->witnesses[side].dwarf = or_dwarf_words(comparison, lone->variable, NULL);
+    or_testify_dwarf(comparison, &finding->witnesses[side], lone->variable, NULL);
     finding->witnesses[side].value = "(declared)";
     finding->witnesses[!side].state = "absent";
 }

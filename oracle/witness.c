@@ -185,7 +185,9 @@ struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_sid
         progress->pc[index] = is_stop ? side->point->pc : progress->pc[index];
         progress->running = 2;
     }
-    if (!is_stop)
+    if (is_stop)
+        or_trail_note(comparison, side);
+    else
         side->point = NULL;
     return error;
 }

@@ -162,9 +162,12 @@ const char *st_debug_file(const struct st_debug *debug, uint32_t file);
 /* The innermost scope of `function` at pc (an inlined one counts); never NULL: the function's own scope at
  * least. */
 const struct st_scope *st_scope_at(const struct st_function *function, uint64_t pc);
-/* An expression in words, as "DW_OP_fbreg -20" or "DW_OP_WASM_location local 2, DW_OP_stack_value". In the
- * arena. */
+/* An expression's operations, as "DW_OP_fbreg -20" or "DW_OP_WASM_location local 2, DW_OP_stack_value". In
+ * the arena. */
 const char *st_expression_print(const struct st_expression *expression, struct rt_arena *arena);
+/* What it says, in English: "in memory 20 bytes below the frame base", "the value of Wasm local 2"; where no
+ * words are known, "computed by" its operations. In the arena. */
+const char *st_expression_words(const struct st_expression *expression, struct rt_arena *arena);
 
 /* ---- Sessions ---- */
 

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+static struct or_spot stack[] = {
+    {.function = "func_1", .file = "program.c", .line = 12, .depth = 2, .pc = 0x90},
+    {.function = "main", .file = "program.c", .line = 40, .depth = 1}};
+
 static void make(struct hx_result *result) {
     const struct or_finding finding = {
         .kind = OR_VALUE,
@@ -18,7 +22,16 @@ static void make(struct hx_result *result) {
         .depth = 2,
         .variable = "g_5.f1",
         .stop = 77,
-        .witnesses = {{.name = "native", .value = "1", .dwarf = "DIE 0x10, DW_OP_addr 0x4010"},
+        .witnesses = {{.name = "native",
+                       .value = "1",
+                       .dwarf = "DIE 0x10, DW_OP_addr 0x4010",
+                       .words = "in memory at 0x4010",
+                       .die = 0x10,
+                       .stack = stack,
+                       .stack_count = 2,
+                       .stops = stack,
+                       .stop_count = 2,
+                       .stop_at = 1},
                       {.name = "wasm", .state = "irretrievable", .reason = "no frame base"}},
     };
 
@@ -49,6 +62,12 @@ static void test_round_trip(void **state) {
     assert_int_equal(read.events, 30);
     assert_string_equal(read.findings[1].body.variable, "g_5.f1");
     assert_null(read.findings[1].body.detail);
+    assert_string_equal(read.findings[1].body.witnesses[0].words, "in memory at 0x4010");
+    assert_int_equal(read.findings[1].body.witnesses[0].stop_at, 1);
+    assert_int_equal(read.findings[1].body.witnesses[0].stack_count, 2);
+    assert_string_equal(read.findings[1].body.witnesses[0].stack[1].function, "main");
+    assert_int_equal(read.findings[1].body.witnesses[0].stops[0].pc, 0x90);
+    assert_int_equal(read.findings[1].body.witnesses[1].stack_count, 0);
     hx_result_write(&read, &again);
     assert_int_equal(bytes.size, again.size);
     assert_memory_equal(bytes.bytes, again.bytes, bytes.size);
