@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static const struct hx_command *const commands[] = {
-    &hx_command_fuzz,   &hx_command_check,    &hx_command_run,
+    &hx_command_fuzz,   &hx_command_check,    &hx_command_reduce,    &hx_command_run,
 #ifdef LOCKSTEP_RR
     &hx_command_record, &hx_command_replay,   &hx_command_trace,
 #endif

@@ -148,11 +148,16 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
     if (result->engines)
         hx_json_string(&json, "engines", result->engines);
     if (tools) {
+        hx_json_string(&json, "cc", tools->cc);
+        hx_json_string(&json, "native_cc", tools->native.name);
         hx_json_string(&json, "native", tools->native.version);
         hx_json_string(&json, "wasm", tools->wasm.version);
         hx_json_string(&json, "opt", tools->optimisation);
         hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
     }
+    hx_json_number(&json, "stops", job->setup->max_stops);
+    hx_json_number(&json, "visits", job->setup->max_visits);
+    hx_json_number(&json, "time_limit", job->setup->time_limit);
     hx_finding_json(finding, "finding", &json);
     hx_json_close(&json, '}');
     hx_buffer_text(out, "\n");
@@ -172,23 +177,16 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
     hx_buffer_text(out, "again    ./reproduce\n");
 }
 
-struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
-                                  const struct hx_finding *finding, const char **ret_name) {
+struct rt_error *hx_finding_write_to(const char *folder, const struct hx_job *job,
+                                     const struct hx_result *result, const struct hx_finding *finding) {
     const char *const files[] = {HX_SOURCE, HX_WASM, HX_NATIVE, HX_WASM_OTHER};
-    const char *name = finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
-                                      : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
-                                                        (unsigned long long)hash(finding->body.signature));
-    const char *folder = name ? rt_arena_printf(&result->arena, "%s/%s", out, name) : NULL;
     struct hx_buffer text = {0};
     struct rt_error *error = NULL;
 
-    *ret_name = name;
-    if (!folder)
-        return rt_error_out_of_memory();
-    if (mkdir(folder, 0777) != 0)
-        return errno == EEXIST ? NULL : rt_error_os(errno, "cannot make the folder %s", folder);
     if (job->source.wasm)
         error = copy_as(job->source.wasm, folder, HX_WASM);
+    if (!error && job->source.c_file)
+        error = copy_as(job->source.c_file, folder, HX_SOURCE);
     for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
         error = copy_file(job->folder.path, files[i], folder);
     if (!error) {
@@ -204,4 +202,19 @@ struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, str
         error = write_buffer(folder, "reproduce", &text, 0777);
     }
     return error;
+}
+
+struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
+                                  const struct hx_finding *finding, const char **ret_name) {
+    const char *name = finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
+                                      : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
+                                                        (unsigned long long)hash(finding->body.signature));
+    const char *folder = name ? rt_arena_printf(&result->arena, "%s/%s", out, name) : NULL;
+
+    *ret_name = name;
+    if (!folder)
+        return rt_error_out_of_memory();
+    if (mkdir(folder, 0777) != 0)
+        return errno == EEXIST ? NULL : rt_error_os(errno, "cannot make the folder %s", folder);
+    return hx_finding_write_to(folder, job, result, finding);
 }
