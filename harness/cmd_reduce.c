@@ -166,7 +166,8 @@ static struct rt_error *compare(const struct hx_reduction *reduction, const char
         error = rt_error_format(RT_USAGE, "%s", result->reason);
     if (!error) {
         const struct hx_known_context context = {.folder = job->folder.path,
-                                                 .compiler = reduction->setup.tools->wasm.version};
+                                                 .compiler = reduction->setup.tools->wasm.version,
+                                                 .optimisation = reduction->setup.tools->optimisation};
         hx_known_mark(reduction->known, &context, result);
     }
     return error;
@@ -334,21 +335,31 @@ static void print_words(const struct hx_reduction *reduction, const char *path, 
                         hx_buffer_string(&reduction->soundness.left_out));
 }
 
+/* Makes the folder, and its path absolute. */
+static struct rt_error *make_out(const char *out, char path[PATH_MAX]) {
+    struct rt_error *error = make_folder(out);
+
+    if (!error && !realpath(out, path))
+        error = rt_error_os(errno, "cannot use the folder %s", out);
+    return error;
+}
+
 /* Writes OUT/reduced.c, and OUT/reduced/ as a finding of its own. */
 static struct rt_error *keep(const struct task *task, struct hx_reduction *reduction) {
     const double seconds = (double)(hx_now() - reduction->started) / 1000;
-    char path[PATH_MAX], folder[PATH_MAX];
+    char place[PATH_MAX], path[PATH_MAX + 16], folder[PATH_MAX + 16];
     struct hx_buffer out = {0};
     struct hx_result result;
     struct hx_job job;
 
-    snprintf(path, sizeof path, "%s/" REDUCED ".c", task->out);
-    snprintf(folder, sizeof folder, "%s/" REDUCED, task->out);
     hx_job_init(&job);
     hx_result_init(&result);
-    struct rt_error *error = make_folder(task->out);
-    if (!error)
+    struct rt_error *error = make_out(task->out, place);
+    if (!error) {
+        snprintf(path, sizeof path, "%s/" REDUCED ".c", place);
+        snprintf(folder, sizeof folder, "%s/" REDUCED, place);
         error = make_folder(folder);
+    }
     if (!error)
         error = hx_file_write(path, reduction->best.bytes, reduction->best.size, 0666);
     if (!error)
@@ -429,7 +440,6 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         return run_test(task.values.test, ret_status);
     rt_arena_init(&arena, 0);
     hx_interrupt_catch();
-    setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* of the programs that are tried */
     struct rt_error *error = read_task(arguments, &arena, &task);
     if (!error)
         error = hx_tool_find("cvise", "cvise", &arena, &cvise);
@@ -437,6 +447,9 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         error = hx_known_load(task.values.known, &known);
     if (!error)
         error = hx_temp_create(&temp);
+    /* What tools and programs that are killed leave behind goes with the folder. */
+    if (!error && (setenv("TMPDIR", temp.path, 1) != 0 || setenv("ASAN_OPTIONS", "detect_leaks=0", 1) != 0))
+        error = rt_error_out_of_memory();
     reduction.known = &known;
     reduction.temp = &temp;
     if (!error)

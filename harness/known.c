@@ -139,8 +139,8 @@ static struct rt_error *read_sibling(const struct hx_json_value *object, const c
 
 /* A misspelt condition must not make a defect hide more than it was meant to. */
 static struct rt_error *check_members(const struct hx_json_value *object, const char *path) {
-    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",      "line_before",
-                                          "source",     "reason",    "evidence", "reproducer"};
+    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",       "line_before",
+                                          "source",     "reason",    "evidence", "reproducer", "opt"};
 
     if (object->kind != HX_JSON_OBJECT)
         return rt_error_format(RT_MALFORMED, "%s: must be an object", path);
@@ -169,6 +169,8 @@ static struct rt_error *read_members(const struct hx_json_value *object, const c
         error = check_evidence(object, path);
     if (!error)
         error = read_sibling(object, "reproducer", path, arena, &ret->reproducer);
+    if (!error)
+        error = read_optional(object, "opt", path, &ret->opt);
     if (!error)
         error = read_optional(object, "lacking", path, &ret->lacking);
     if (!error)
@@ -305,6 +307,8 @@ static bool is_defect(const struct hx_known_defect *defect, const struct hx_know
     if (!match_any(defect->signatures, finding->signature))
         return false;
     if (context->compiler && !match_any(defect->compilers, context->compiler))
+        return false;
+    if (defect->opt && context->optimisation && strcmp(defect->opt, context->optimisation) != 0)
         return false;
     if (defect->lacking && !is_lacking(defect->lacking, finding))
         return false;

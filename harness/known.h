@@ -14,6 +14,7 @@ struct hx_known_defect {
     const char *reproducer; /* path of a C file that shows it */
     const char *signatures; /* patterns */
     const char *compilers;  /* patterns */
+    const char *opt;        /* the only level of optimisation that shows it, "-O1"; NULL: any */
     /* What must be so, too; NULL: nothing is asked. */
     const char *lacking;  /* the name of the only witness that cannot show what the finding is about */
     regex_t *line;        /* matches in the source line of the finding */
@@ -32,6 +33,7 @@ struct hx_known_context {
     const char *folder; /* where a file whose name is not absolute is looked for; NULL: nowhere */
     const char
         *compiler; /* the first line of --version of the one that made the Wasm module; NULL: unknown */
+    const char *optimisation; /* "-O1"; NULL: unknown */
 };
 
 /* Reads every *.json of the folder; corpus/known/README.md describes them. `folder` NULL: the one that

@@ -20,8 +20,19 @@ struct change {
 struct changes {
     struct change *items;
     size_t count, capacity;
+    struct rt_arena arena; /* of texts that are put in */
     bool failed;
 };
+
+static void changes_init(struct changes *changes) {
+    *changes = (struct changes){0};
+    rt_arena_init(&changes->arena, 0);
+}
+
+static void changes_clear(struct changes *changes) {
+    free(changes->items);
+    rt_arena_clear(&changes->arena);
+}
 
 static void add(struct changes *changes, struct change change) {
     if (changes->count == changes->capacity) {
@@ -99,7 +110,7 @@ static struct rt_error *sweep(struct hx_reduction *reduction, const struct hx_bu
     return error;
 }
 
-/* Makes as many of the changes to the best program as can be, and forgets them. */
+/* Makes as many of the changes to the best program as can be. */
 static struct rt_error *try_all(struct hx_reduction *reduction, struct changes *changes) {
     struct hx_edit *edits = calloc(2 * changes->count + 1, sizeof *edits);
     struct hx_buffer text = {0};
@@ -111,8 +122,6 @@ static struct rt_error *try_all(struct hx_reduction *reduction, struct changes *
     for (size_t chunk = changes->count; chunk > 0 && !error; chunk /= 2)
         error = sweep(reduction, &text, changes, chunk, edits);
     free(edits);
-    free(changes->items);
-    *changes = (struct changes){0};
     hx_buffer_clear(&text);
     return error;
 }
@@ -217,6 +226,28 @@ static void collect_expressions(const char *text, struct hx_range statement, uns
     }
 }
 
+/* A statement becomes one of the calls in it. */
+static void collect_calls(const char *text, struct hx_range statement, struct changes *changes) {
+    static const char *const keywords[] = {"if", "while", "for", "sizeof", "return", "else", "do"};
+
+    for (size_t i = statement.begin; i < statement.end; i++) {
+        const size_t word = word_before(text, statement.begin, i);
+        bool is_call = text[i] == '(' && word < i && word > statement.begin;
+        for (size_t k = 0; k < sizeof keywords / sizeof *keywords; k++)
+            is_call = is_call && !hx_word_is(text, word, i, keywords[k]);
+        if (!is_call)
+            continue;
+        const char *call = rt_arena_printf(&changes->arena, "%.*s;",
+                                           (int)(hx_bracket_end(text, i, statement.end) - word), text + word);
+        changes->failed |= !call;
+        if (call)
+            add_edit(changes, statement.begin, statement.end, call);
+    }
+}
+
+/* `depth` for calls instead of expressions. */
+enum { CALLS = MAX_DEPTH };
+
 /* Of every statement in every body, and of top-level variables. */
 static void collect_level(const char *text, struct hx_range range, bool is_top, unsigned depth,
                           struct changes *changes) {
@@ -232,7 +263,9 @@ static void collect_level(const char *text, struct hx_range range, bool is_top, 
             if (unit.is_code[i])
                 collect_level(text, unit.blocks[i], false, depth, changes);
         }
-        if (!is_top || (unit.block_count == 0 && depth == 0))
+        if (depth == CALLS && !is_top)
+            collect_calls(text, own, changes);
+        else if (depth != CALLS && (!is_top || (unit.block_count == 0 && depth == 0)))
             collect_expressions(text, own, depth, changes);
     }
 }
@@ -258,13 +291,14 @@ static struct rt_error *pass_units(struct hx_reduction *reduction, enum what wha
 
     reduction->pass = what == UNWRAP ? "blocks" : first == 0 ? "top-level forms" : "statements";
     for (unsigned depth = first; depth < MAX_DEPTH && !error && !hx_reduction_is_over(reduction); depth++) {
-        struct changes changes = {0};
+        struct changes changes;
         const struct hx_range all = {0, reduction->best.size};
+        changes_init(&changes);
         collect_units(hx_buffer_string(&reduction->best), all, depth, what, &changes);
-        if (changes.count == 0 && what == DELETE)
-            break;
+        const bool is_last = what == DELETE && (changes.count == 0 || first == 0);
         error = try_all(reduction, &changes);
-        if (what == DELETE && first == 0)
+        changes_clear(&changes);
+        if (is_last)
             break;
     }
     return error;
@@ -274,11 +308,13 @@ static struct rt_error *pass_expressions(struct hx_reduction *reduction) {
     struct rt_error *error = NULL;
 
     reduction->pass = "expressions";
-    for (unsigned depth = 0; depth < MAX_DEPTH && !error && !hx_reduction_is_over(reduction); depth++) {
-        struct changes changes = {0};
+    for (unsigned depth = 0; depth <= CALLS && !error && !hx_reduction_is_over(reduction); depth++) {
+        struct changes changes;
         const struct hx_range all = {0, reduction->best.size};
+        changes_init(&changes);
         collect_level(hx_buffer_string(&reduction->best), all, true, depth, &changes);
         error = try_all(reduction, &changes);
+        changes_clear(&changes);
     }
     return error;
 }

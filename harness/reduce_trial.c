@@ -249,7 +249,8 @@ static bool is_judged(const struct hx_result *result) {
 static enum hx_answer find_target(const struct hx_reduction *reduction, const struct hx_temp *folder,
                                   struct hx_result *result) {
     const struct hx_known_context context = {.folder = folder->path,
-                                             .compiler = reduction->setup.tools->wasm.version};
+                                             .compiler = reduction->setup.tools->wasm.version,
+                                             .optimisation = reduction->setup.tools->optimisation};
 
     hx_known_mark(reduction->known, &context, result);
     if (!is_judged(result))
