@@ -24,7 +24,7 @@ enum { DEFAULT_TIME = 300000, LEAST_TIME_LIMIT = 500, FILE_LIMIT = 64 << 20 };
 
 struct values {
     const char *signature, *cc, *native_cc, *opt, *engine, *out, *known, *test;
-    uint64_t time, jobs, stops, visits, time_limit;
+    uint64_t time, jobs, lines, stops, visits, time_limit;
     bool json;
 };
 
@@ -32,6 +32,8 @@ static const struct values defaults = {.time = DEFAULT_TIME, .stops = UINT64_MAX
 
 static const struct hx_option options[] = {
     {"--time", "TIME", HX_OPTION_DURATION, offsetof(struct values, time), "take at most this long (5m)"},
+    {"--lines", "N", HX_OPTION_NUMBER, offsetof(struct values, lines),
+     "end when the program has no more than N lines (0: take the time)"},
     {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs),
      "programs to try side by side (one a core, 16 at most)"},
     {"--signature", "SIGNATURE", HX_OPTION_TEXT, offsetof(struct values, signature),
@@ -219,6 +221,7 @@ static struct rt_error *find_target(const struct task *task, struct rt_arena *ar
                                      .has_states = true};
         for (int i = 0; i < 2; i++)
             target->states[i] = copy(arena, finding->body.witnesses[i].state);
+        reduction->is_endless = result.verdict == HX_DIFFER && result.reason;
         /* What takes much longer than this program is a loop that has lost its end. */
         const unsigned limit = (unsigned)(result.seconds[HX_STEP] * 4000) + LEAST_TIME_LIMIT;
         if (limit < reduction->setup.time_limit)
@@ -267,6 +270,7 @@ static struct rt_error *reduce(struct hx_reduction *reduction, const char *cvise
     /* The layout is worth a second more than was given, but not to who has interrupted. */
     if (!error && !hx_interrupted()) {
         reduction->deadline = UINT64_MAX;
+        reduction->enough_lines = 0;
         error = hx_reduce_format(reduction);
     }
     if (reduction->has_progress)
@@ -344,10 +348,11 @@ static struct rt_error *make_out(const char *out, char path[PATH_MAX]) {
     return error;
 }
 
-/* Writes OUT/reduced.c, and OUT/reduced/ as a finding of its own. */
+/* Writes OUT/reduced.c, and OUT/reduced/ as a finding of its own, whose program.c is what its debug
+ * information names. */
 static struct rt_error *keep(const struct task *task, struct hx_reduction *reduction) {
     const double seconds = (double)(hx_now() - reduction->started) / 1000;
-    char place[PATH_MAX], path[PATH_MAX + 16], folder[PATH_MAX + 16];
+    char place[PATH_MAX], path[PATH_MAX + 16], folder[PATH_MAX + 16], program[PATH_MAX + 32];
     struct hx_buffer out = {0};
     struct hx_result result;
     struct hx_job job;
@@ -358,12 +363,16 @@ static struct rt_error *keep(const struct task *task, struct hx_reduction *reduc
     if (!error) {
         snprintf(path, sizeof path, "%s/" REDUCED ".c", place);
         snprintf(folder, sizeof folder, "%s/" REDUCED, place);
+        snprintf(program, sizeof program, "%s/" HX_SOURCE, folder);
         error = make_folder(folder);
     }
+    hx_interrupt_forget();
     if (!error)
         error = hx_file_write(path, reduction->best.bytes, reduction->best.size, 0666);
     if (!error)
-        error = compare(reduction, path, &job, &result);
+        error = hx_file_write(program, reduction->best.bytes, reduction->best.size, 0666);
+    if (!error)
+        error = compare(reduction, program, &job, &result);
     const struct hx_finding *finding = NULL;
     for (size_t i = 0; !error && i < result.finding_count && !finding; i++)
         if (hx_target_is(&reduction->target, &result.findings[i]))
@@ -412,6 +421,7 @@ static struct rt_error *set_up(struct task *task, struct rt_arena *arena, struct
     reduction->jobs = values->jobs ? (unsigned)values->jobs : cores;
     if (reduction->jobs > HX_MAX_TRIALS)
         reduction->jobs = HX_MAX_TRIALS;
+    reduction->enough_lines = values->lines;
     reduction->has_progress = isatty(STDERR_FILENO);
     error = rt_engine_parse(word_or(values->engine, "compiled"), &reduction->setup.engine);
     if (error)

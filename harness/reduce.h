@@ -48,7 +48,10 @@ struct hx_reduction {
     struct hx_soundness soundness;
     struct hx_reduce_counts *counts;
     unsigned jobs;
+    bool is_endless; /* the first program has no end within the time limit, and a smaller one need not */
+    bool is_hasty;   /* trials leave the sanitizers out, for who tries the outcome again */
     uint64_t started, deadline; /* hx_now() */
+    size_t enough_lines;        /* a program of so many lines is small enough */
     bool has_progress;          /* a line on standard error */
     const char *pass;           /* for that line */
     uint64_t shown;             /* hx_now() */
@@ -60,7 +63,7 @@ struct hx_reduction {
 RT_MUST_USE struct rt_error *hx_reduction_init(struct hx_reduction *reduction);
 void hx_reduction_clear(struct hx_reduction *reduction);
 
-/* True when the time is up, or the user has interrupted. */
+/* True when the time is up, the program is small enough, or the user has interrupted. */
 bool hx_reduction_is_over(const struct hx_reduction *reduction);
 void hx_reduction_progress(struct hx_reduction *reduction, bool now);
 /* Lines that are not blank. */

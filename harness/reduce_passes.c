@@ -74,6 +74,11 @@ static bool is_new(const struct changes *changes, size_t first, size_t last) {
     return false;
 }
 
+static void set_best(struct hx_reduction *reduction, const struct hx_buffer *text) {
+    reduction->best.size = 0;
+    hx_buffer_append(&reduction->best, text->bytes, text->size);
+}
+
 /* One sweep over all changes, from the last to the first: what is declared goes after what uses it. */
 static struct rt_error *sweep(struct hx_reduction *reduction, const struct hx_buffer *text,
                               struct changes *changes, size_t chunk, struct hx_edit *edits) {
@@ -98,8 +103,7 @@ static struct rt_error *sweep(struct hx_reduction *reduction, const struct hx_bu
         if (!error && index < count) {
             for (size_t i = firsts[index]; i < lasts[index]; i++)
                 changes->items[i].is_made = true;
-            reduction->best.size = 0;
-            hx_buffer_append(&reduction->best, candidates[index].bytes, candidates[index].size);
+            set_best(reduction, &candidates[index]);
             next = firsts[index];
         }
         end = next;
@@ -107,6 +111,37 @@ static struct rt_error *sweep(struct hx_reduction *reduction, const struct hx_bu
     }
     for (size_t i = 0; i < HX_MAX_TRIALS; i++)
         hx_buffer_clear(&candidates[i]);
+    return error;
+}
+
+static struct rt_error *sweep_all(struct hx_reduction *reduction, const struct hx_buffer *text,
+                                  struct changes *changes, struct hx_edit *edits) {
+    struct rt_error *error = NULL;
+
+    for (size_t chunk = changes->count; chunk > 0 && !error && !hx_reduction_is_over(reduction); chunk /= 2)
+        error = sweep(reduction, text, changes, chunk, edits);
+    return error;
+}
+
+/* Sweeps without sanitizers, which take longer than all else, and asks them of the outcome: few steps make
+ * behaviour undefined that no warning tells of. Where one did, the pass begins again, with sanitizers. */
+static struct rt_error *sweep_hastily(struct hx_reduction *reduction, const struct hx_buffer *text,
+                                      struct changes *changes, struct hx_edit *edits) {
+    struct hx_trial outcome;
+
+    reduction->is_hasty = true;
+    struct rt_error *error = sweep_all(reduction, text, changes, edits);
+    reduction->is_hasty = false;
+    if (error || reduction->best.size == text->size)
+        return error;
+    /* The end of the time, or Ctrl-C, waits for this. */
+    error = hx_trial_start(reduction, 0, reduction->best.bytes, reduction->best.size, &outcome);
+    if (!error && hx_trial_finish(&outcome) != HX_ANSWER_SAME) {
+        set_best(reduction, text);
+        for (size_t i = 0; i < changes->count; i++)
+            changes->items[i].is_made = false;
+        error = sweep_all(reduction, text, changes, edits);
+    }
     return error;
 }
 
@@ -119,8 +154,8 @@ static struct rt_error *try_all(struct hx_reduction *reduction, struct changes *
     hx_buffer_append(&text, reduction->best.bytes, reduction->best.size);
     if (!edits || text.failed || changes->failed)
         error = rt_error_out_of_memory();
-    for (size_t chunk = changes->count; chunk > 0 && !error; chunk /= 2)
-        error = sweep(reduction, &text, changes, chunk, edits);
+    if (!error)
+        error = sweep_hastily(reduction, &text, changes, edits);
     free(edits);
     hx_buffer_clear(&text);
     return error;

@@ -13,7 +13,7 @@
 #define SOUND "sound" /* the program with sanitizers */
 
 /* Milliseconds that a program with sanitizers may run. */
-enum { SANITIZED_LIMIT = 5000 };
+enum { SANITIZED_LIMIT = 5000, ENDLESS_LIMIT = 1000, BUILD_LIMIT = 20000 };
 
 /* Warnings of clang that mean undefined behaviour, or C that another compiler refuses. */
 static const char *const warnings[] = {
@@ -107,8 +107,7 @@ static struct rt_error *sanitize(const struct hx_reduction *reduction, const str
     words[count++] = "-o";
     words[count++] = SOUND;
     words[count] = NULL;
-    process =
-        (struct hx_process){.argv = words, .directory = folder->path, .time_limit = SANITIZED_LIMIT * 4};
+    process = (struct hx_process){.argv = words, .directory = folder->path, .time_limit = BUILD_LIMIT};
     struct rt_error *error = hx_process_run(&process, 1);
     bool is_built = !error && hx_process_succeeded(&process);
     hx_process_clear(&process);
@@ -117,10 +116,12 @@ static struct rt_error *sanitize(const struct hx_reduction *reduction, const str
         return error;
     snprintf(program, sizeof program, "%s/" SOUND, folder->path);
     const char *argv[] = {program, NULL};
-    process = (struct hx_process){.argv = argv, .directory = folder->path, .time_limit = SANITIZED_LIMIT};
+    process = (struct hx_process){.argv = argv,
+                                  .directory = folder->path,
+                                  .time_limit = reduction->is_endless ? ENDLESS_LIMIT : SANITIZED_LIMIT};
     error = hx_process_run(&process, 1);
     /* The program's own exit status means nothing here. */
-    *ret_sound = !error && !process.timed_out && WIFEXITED(process.status) &&
+    *ret_sound = !error && (process.timed_out ? reduction->is_endless : WIFEXITED(process.status)) &&
                  !strstr(hx_buffer_string(&process.output), "runtime error: ") &&
                  !strstr(hx_buffer_string(&process.output), "Sanitizer: ");
     hx_process_clear(&process);
@@ -242,8 +243,9 @@ static struct rt_error *build(const struct hx_reduction *reduction, const struct
 
 /* Whether the comparison is one to judge a finding of that kind by: to the end and with the same output,
  * unless the finding is about that. */
-static bool is_judged(const struct hx_result *result) {
-    return result->verdict != HX_SKIPPED && (result->verdict != HX_DIFFER || !result->reason);
+static bool is_judged(const struct hx_reduction *reduction, const struct hx_result *result) {
+    return result->verdict != HX_SKIPPED &&
+           (result->verdict != HX_DIFFER || !result->reason || reduction->is_endless);
 }
 
 static enum hx_answer find_target(const struct hx_reduction *reduction, const struct hx_temp *folder,
@@ -253,7 +255,7 @@ static enum hx_answer find_target(const struct hx_reduction *reduction, const st
                                              .optimisation = reduction->setup.tools->optimisation};
 
     hx_known_mark(reduction->known, &context, result);
-    if (!is_judged(result))
+    if (!is_judged(reduction, result))
         return HX_ANSWER_ENDS_DIFFERENTLY;
     for (size_t i = 0; i < result->finding_count; i++)
         if (hx_target_is(&reduction->target, &result->findings[i]))
@@ -291,7 +293,7 @@ struct rt_error *hx_trial_run(const struct hx_reduction *reduction, const char *
         error = build(reduction, folder, ret);
     if (!error && *ret == HX_ANSWER_SAME)
         error = step(reduction, folder, ret);
-    if (!error && *ret == HX_ANSWER_SAME)
+    if (!error && *ret == HX_ANSWER_SAME && !reduction->is_hasty)
         error = is_defined(reduction, folder, &is_sound);
     if (!is_sound)
         *ret = HX_ANSWER_UNDEFINED;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -253,8 +254,9 @@ static void test_target(void **state) {
 
 /* What the first program does not pass is left out, and nothing else. */
 static void test_measure(void **state) {
-    static const char *const overflow = "static int big = 2147483647;\n"
-                                        "int main(void) {\n    int x;\n    int y = x;\n    big++;\n    return 0;\n}\n";
+    static const char *const overflow =
+        "static int big = 2147483647;\n"
+        "int main(void) {\n    int x;\n    int y = x;\n    big++;\n    return 0;\n}\n";
     struct hx_reduction reduction;
 
     (void)state;
@@ -270,7 +272,7 @@ static void test_measure(void **state) {
 
 static int run(struct hx_process *process, const char *const *words) {
     *process =
-        (struct hx_process){.argv = words, .directory = temp.path, .time_limit = 120000, .own_group = true};
+        (struct hx_process){.argv = words, .directory = temp.path, .time_limit = 300000, .own_group = true};
     assert_null(hx_process_run(process, 1));
     assert_false(process->timed_out);
     return WIFEXITED(process->status) ? WEXITSTATUS(process->status) : 128;
@@ -291,8 +293,8 @@ static const char program[] =
     "    printf(\"%d\\n\", (int)sum);\n    return 0;\n}\n";
 
 static void test_command(void **state) {
-    const char *words[] = {LOCKSTEP_BINARY, "reduce", "program.c", "--signature", SIGNATURE, "--time",
-                           "60s",           "--json", "--out",     "out",         NULL};
+    const char *words[] = {LOCKSTEP_BINARY, "reduce", "program.c", "--signature", SIGNATURE, "--time", "200s",
+                           "--lines",       "16",     "--json",    "--out",       "out",     NULL};
     const char *again[] = {"out/reduced/reproduce", "--json", NULL};
     const struct hx_json_value *object;
     struct hx_process process;
@@ -327,6 +329,31 @@ static void test_command(void **state) {
     assert_int_equal(run(&process, again), 0);
     assert_non_null(strstr(hx_buffer_string(&process.output), SIGNATURE));
     hx_process_clear(&process);
+}
+
+/* Ctrl-C once it has begun: the smallest so far is kept, and nothing of ours is left in the temporary folder.
+ */
+static void test_interrupt(void **state) {
+    static const char script[] =
+        "mkdir -p tmp; TMPDIR=$PWD/tmp \"$0\" reduce program.c --signature \"$1\" --json --out stopped & "
+        "i=0; while [ $i -lt 600 ] && ! ls tmp/*/trial-0 >/dev/null 2>&1; do sleep 0.1; i=$((i + 1)); done; "
+        "kill -INT $!; wait $!; echo status $?; ls tmp";
+    const char *words[] = {"/bin/bash", "-c", script, LOCKSTEP_BINARY, SIGNATURE, NULL};
+    struct hx_process process;
+    struct stat info;
+    char path[512];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/program.c", temp.path);
+    assert_null(hx_file_write(path, program, strlen(program), 0644));
+    assert_int_equal(run(&process, words), 0);
+    const char *end = strstr(hx_buffer_string(&process.output), "status ");
+    if (!end || strcmp(end, "status 0\n") != 0)
+        print_error("%s\n", hx_buffer_string(&process.output));
+    assert_true(end && strcmp(end, "status 0\n") == 0);
+    hx_process_clear(&process);
+    snprintf(path, sizeof path, "%s/stopped/reduced/program.wasm", temp.path);
+    assert_int_equal(stat(path, &info), 0);
 }
 
 static void refuse(const char *what, const char *option, const char *value, const char *complaint) {
@@ -376,11 +403,11 @@ static void test_broken_input(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_units),        cmocka_unit_test(test_units_of_broken_text),
-        cmocka_unit_test(test_edit),         cmocka_unit_test(test_reachable),
-        cmocka_unit_test(test_trial),        cmocka_unit_test(test_target),
-        cmocka_unit_test(test_measure),      cmocka_unit_test(test_command),
-        cmocka_unit_test(test_broken_input),
+        cmocka_unit_test(test_units),     cmocka_unit_test(test_units_of_broken_text),
+        cmocka_unit_test(test_edit),      cmocka_unit_test(test_reachable),
+        cmocka_unit_test(test_trial),     cmocka_unit_test(test_target),
+        cmocka_unit_test(test_measure),   cmocka_unit_test(test_command),
+        cmocka_unit_test(test_interrupt), cmocka_unit_test(test_broken_input),
     };
     setenv("ASAN_OPTIONS", "detect_leaks=0", 0);
     unsetenv("WASI_SDK_PATH"); /* its compiler is another one */
