@@ -51,7 +51,7 @@ struct hx_reduction {
     bool is_endless; /* the first program has no end within the time limit, and a smaller one need not */
     bool is_hasty;   /* trials leave the sanitizers out, for who tries the outcome again */
     uint64_t started, deadline; /* hx_now() */
-    size_t enough_lines;        /* a program of so many lines is small enough */
+    size_t enough_lines;        /* a program of so many lines is small enough; 0: none is */
     bool has_progress;          /* a line on standard error */
     const char *pass;           /* for that line */
     uint64_t shown;             /* hx_now() */

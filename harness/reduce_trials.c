@@ -38,7 +38,7 @@ void hx_reduction_clear(struct hx_reduction *reduction) {
 
 bool hx_reduction_is_over(const struct hx_reduction *reduction) {
     return hx_interrupted() || hx_now() >= reduction->deadline ||
-           hx_reduction_lines(&reduction->best) <= reduction->enough_lines;
+           (reduction->enough_lines > 0 && hx_reduction_lines(&reduction->best) <= reduction->enough_lines);
 }
 
 size_t hx_reduction_lines(const struct hx_buffer *text) {
