@@ -167,10 +167,13 @@ enum what { DELETE, UNWRAP };
 
 static void collect_units(const char *text, struct hx_range range, unsigned depth, enum what what,
                           struct changes *changes) {
-    struct hx_unit unit;
+    struct hx_unit unit, next;
 
     for (size_t at = range.begin; hx_unit_next(text, at, range.end, &unit); at = unit.range.end) {
-        if (depth == 0 && what == DELETE)
+        /* A function's last `return` has to stay, and what takes it along cannot be. */
+        const bool is_last = !hx_unit_next(text, unit.range.end, range.end, &next);
+        const bool is_return = hx_word_is(text, unit.range.begin, unit.range.end, "return");
+        if (depth == 0 && what == DELETE && !(is_last && is_return))
             add_edit(changes, unit.range.begin, unit.range.end, "");
         for (size_t i = 0; i < unit.block_count; i++) {
             const struct hx_range block = unit.blocks[i];
@@ -181,6 +184,45 @@ static void collect_units(const char *text, struct hx_range range, unsigned dept
                                                        {{block.end, unit.range.end}, ""}},
                                              .count = 2});
         }
+    }
+}
+
+/* A function's result type: what stands before its name, without storage classes. */
+static struct hx_range result_type(const char *text, size_t begin, size_t name) {
+    static const char *const others[] = {"static", "inline", "extern"};
+
+    for (size_t i = 0; i < sizeof others / sizeof *others;) {
+        begin += strspn(text + begin, " \t\r\n");
+        i = hx_word_is(text, begin, name, others[i]) ? (begin += strlen(others[i]), 0) : i + 1;
+    }
+    while (name > begin && isspace((unsigned char)text[name - 1]))
+        name--;
+    return (struct hx_range){begin, name};
+}
+
+static size_t word_before(const char *text, size_t begin, size_t at);
+
+/* Each function but main returns an object of its type that is all zero, and does nothing else. */
+static void collect_bodies(const char *text, size_t size, struct changes *changes) {
+    struct hx_unit unit;
+
+    for (size_t at = 0; hx_unit_next(text, at, size, &unit); at = unit.range.end) {
+        if (unit.block_count != 1 || !unit.is_code[0])
+            continue;
+        const size_t begin = unit.range.begin, end = unit.blocks[0].begin;
+        const char *bracket = memchr(text + begin, '(', end - begin);
+        const size_t open = bracket ? (size_t)(bracket - text) : begin, name = word_before(text, begin, open);
+        if (name == open || hx_word_is(text, name, end, "main"))
+            continue;
+        const struct hx_range type = result_type(text, begin, name);
+        const bool is_void = type.end - type.begin == 4 && hx_word_is(text, type.begin, type.end, "void");
+        const char *body =
+            is_void ? ""
+                    : rt_arena_printf(&changes->arena, "\n    %.*s result = {0};\n    return result;\n",
+                                      (int)(type.end - type.begin), text + type.begin);
+        changes->failed |= !body;
+        if (body && strlen(body) < unit.blocks[0].end - unit.blocks[0].begin)
+            add_edit(changes, unit.blocks[0].begin, unit.blocks[0].end, body);
     }
 }
 
@@ -339,6 +381,17 @@ static struct rt_error *pass_units(struct hx_reduction *reduction, enum what wha
     return error;
 }
 
+static struct rt_error *pass_bodies(struct hx_reduction *reduction) {
+    struct changes changes;
+
+    reduction->pass = "functions' bodies";
+    changes_init(&changes);
+    collect_bodies(hx_buffer_string(&reduction->best), reduction->best.size, &changes);
+    struct rt_error *error = try_all(reduction, &changes);
+    changes_clear(&changes);
+    return error;
+}
+
 static struct rt_error *pass_expressions(struct hx_reduction *reduction) {
     struct rt_error *error = NULL;
 
@@ -363,6 +416,10 @@ struct rt_error *hx_reduce_passes(struct hx_reduction *reduction) {
          round++) {
         before = reduction->best.size;
         error = drop_unneeded(reduction);
+        if (!error)
+            error = pass_bodies(reduction);
+        if (!error)
+            error = drop_unneeded(reduction);
         if (!error)
             error = pass_units(reduction, DELETE, 1);
         if (!error)
