@@ -114,34 +114,54 @@ static struct rt_error *sweep(struct hx_reduction *reduction, const struct hx_bu
     return error;
 }
 
-static struct rt_error *sweep_all(struct hx_reduction *reduction, const struct hx_buffer *text,
-                                  struct changes *changes, struct hx_edit *edits) {
-    struct rt_error *error = NULL;
-
-    for (size_t chunk = changes->count; chunk > 0 && !error && !hx_reduction_is_over(reduction); chunk /= 2)
-        error = sweep(reduction, text, changes, chunk, edits);
-    return error;
+static void mark_made(struct changes *changes, const bool *made) {
+    for (size_t i = 0; i < changes->count; i++)
+        changes->items[i].is_made = made[i];
 }
 
 /* Sweeps without sanitizers, which take longer than all else, and asks them of the outcome: few steps make
- * behaviour undefined that no warning tells of. Where one did, the pass begins again, with sanitizers. */
+ * behaviour undefined that no warning tells of. Where one did, the sweep is undone, and done again with
+ * sanitizers, as are those that follow; *ret_sound says whether none did. */
 static struct rt_error *sweep_hastily(struct hx_reduction *reduction, const struct hx_buffer *text,
-                                      struct changes *changes, struct hx_edit *edits) {
+                                      struct changes *changes, size_t chunk, struct hx_edit *edits,
+                                      bool *ret_sound) {
+    bool *made = calloc(changes->count, sizeof *made);
+    struct hx_buffer before = {0};
     struct hx_trial outcome;
 
+    *ret_sound = true;
+    for (size_t i = 0; made && i < changes->count; i++)
+        made[i] = changes->items[i].is_made;
+    hx_buffer_append(&before, reduction->best.bytes, reduction->best.size);
+    struct rt_error *error = made && !before.failed ? NULL : rt_error_out_of_memory();
     reduction->is_hasty = true;
-    struct rt_error *error = sweep_all(reduction, text, changes, edits);
+    if (!error)
+        error = sweep(reduction, text, changes, chunk, edits);
     reduction->is_hasty = false;
-    if (error || reduction->best.size == text->size)
-        return error;
     /* The end of the time, or Ctrl-C, waits for this. */
-    error = hx_trial_start(reduction, 0, reduction->best.bytes, reduction->best.size, &outcome);
-    if (!error && hx_trial_finish(&outcome) != HX_ANSWER_SAME) {
-        set_best(reduction, text);
-        for (size_t i = 0; i < changes->count; i++)
-            changes->items[i].is_made = false;
-        error = sweep_all(reduction, text, changes, edits);
+    if (!error && reduction->best.size != before.size) {
+        error = hx_trial_start(reduction, 0, reduction->best.bytes, reduction->best.size, &outcome);
+        *ret_sound = !error && hx_trial_finish(&outcome) == HX_ANSWER_SAME;
     }
+    if (!error && !*ret_sound) {
+        set_best(reduction, &before);
+        mark_made(changes, made);
+        error = sweep(reduction, text, changes, chunk, edits);
+    }
+    free(made);
+    hx_buffer_clear(&before);
+    return error;
+}
+
+/* From all changes at once to single ones. */
+static struct rt_error *sweep_all(struct hx_reduction *reduction, const struct hx_buffer *text,
+                                  struct changes *changes, struct hx_edit *edits) {
+    struct rt_error *error = NULL;
+    bool is_hasty = true;
+
+    for (size_t chunk = changes->count; chunk > 0 && !error && !hx_reduction_is_over(reduction); chunk /= 2)
+        error = is_hasty ? sweep_hastily(reduction, text, changes, chunk, edits, &is_hasty)
+                         : sweep(reduction, text, changes, chunk, edits);
     return error;
 }
 
@@ -155,7 +175,7 @@ static struct rt_error *try_all(struct hx_reduction *reduction, struct changes *
     if (!edits || text.failed || changes->failed)
         error = rt_error_out_of_memory();
     if (!error)
-        error = sweep_hastily(reduction, &text, changes, edits);
+        error = sweep_all(reduction, &text, changes, edits);
     free(edits);
     hx_buffer_clear(&text);
     return error;
@@ -175,6 +195,8 @@ static void collect_units(const char *text, struct hx_range range, unsigned dept
         const bool is_return = hx_word_is(text, unit.range.begin, unit.range.end, "return");
         if (depth == 0 && what == DELETE && !(is_last && is_return))
             add_edit(changes, unit.range.begin, unit.range.end, "");
+        if (depth == 0 && what == UNWRAP && unit.block_count > 1 && unit.is_code[1])
+            add_edit(changes, unit.blocks[0].end + 1, unit.range.end, ""); /* without `else` */
         for (size_t i = 0; i < unit.block_count; i++) {
             const struct hx_range block = unit.blocks[i];
             if (depth > 0)
