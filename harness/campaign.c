@@ -184,7 +184,8 @@ static struct rt_error *take_result(struct loop *loop, struct hx_job *job) {
     if (!error) {
         const struct hx_tools *tools = loop->campaign->setup.tools;
         const struct hx_known_context context = {.folder = job->folder.path,
-                                                 .compiler = tools ? tools->wasm.version : NULL};
+                                                 .compiler = tools ? tools->wasm.version : NULL,
+                                                 .optimisation = tools ? tools->optimisation : NULL};
         hx_known_mark(loop->campaign->known, &context, &result);
         error = hx_tally_add(loop->tally, &result);
     }

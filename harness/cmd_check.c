@@ -182,8 +182,10 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
     if (!error && result.verdict == HX_SKIPPED && !values->json)
         error = rt_error_format(RT_USAGE, "%s", result.reason);
     if (!error) {
-        const struct hx_known_context context = {
-            .folder = job.folder.path, .compiler = setup->tools ? setup->tools->wasm.version : NULL};
+        const struct hx_known_context context = {.folder = job.folder.path,
+                                                 .compiler = setup->tools ? setup->tools->wasm.version : NULL,
+                                                 .optimisation =
+                                                     setup->tools ? setup->tools->optimisation : NULL};
         *ret_status = hx_known_mark(&known, &context, &result) > 0 ? HX_STATUS_FOUND : HX_STATUS_CLEAN;
         if (values->out)
             error = keep_findings(values->out, &job, &result);

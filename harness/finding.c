@@ -159,6 +159,7 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
     if (result->engines)
         hx_json_string(&json, "engines", result->engines);
     if (tools) {
+        hx_json_string(&json, "cc", tools->cc);
         hx_json_string(&json, "native", tools->native.version);
         hx_json_string(&json, "native_cc", tools->native.name);
         hx_json_string(&json, "wasm", tools->wasm.version);
@@ -166,6 +167,9 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
         hx_json_string(&json, "opt", tools->optimisation);
         hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
     }
+    hx_json_number(&json, "stops", job->setup->max_stops);
+    hx_json_number(&json, "visits", job->setup->max_visits);
+    hx_json_number(&json, "time_limit", job->setup->time_limit);
     hx_finding_json(finding, true, "finding", &json);
     hx_json_open(&json, "also", '[');
     for (size_t i = 0, said = 0; i < result->finding_count && said < MAX_OTHERS; i++)
@@ -192,8 +196,8 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
     hx_buffer_text(out, "again    ./reproduce\n");
 }
 
-static struct rt_error *fill(const char *folder, const struct hx_job *job, const struct hx_result *result,
-                             const struct hx_finding *finding) {
+struct rt_error *hx_finding_write_to(const char *folder, const struct hx_job *job,
+                                     const struct hx_result *result, const struct hx_finding *finding) {
     const char *const files[] = {HX_SOURCE, HX_WASM, HX_NATIVE, HX_WASM_OTHER};
     struct hx_buffer text = {0};
     struct rt_error *error = NULL;
@@ -241,7 +245,7 @@ struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, str
     hx_folder_remove(partial);
     if (mkdir(partial, 0777) != 0)
         return rt_error_os(errno, "cannot make the folder %s", partial);
-    error = fill(partial, job, result, finding);
+    error = hx_finding_write_to(partial, job, result, finding);
     if (!error && rename(partial, folder) != 0 && errno != EEXIST && errno != ENOTEMPTY)
         error = rt_error_os(errno, "cannot rename %s", partial);
     hx_folder_remove(partial);

@@ -13,4 +13,9 @@ RT_MUST_USE struct rt_error *hx_finding_write(const char *out, const struct hx_j
                                               struct hx_result *result, const struct hx_finding *finding,
                                               const char **ret_name);
 
+/* Writes the files of a finding into a folder that is there, over those of the same names. */
+RT_MUST_USE struct rt_error *hx_finding_write_to(const char *folder, const struct hx_job *job,
+                                                 const struct hx_result *result,
+                                                 const struct hx_finding *finding);
+
 #endif

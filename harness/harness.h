@@ -15,6 +15,7 @@ enum hx_status {
 extern const struct hx_command hx_command_fuzz;
 extern const struct hx_command hx_command_merge;
 extern const struct hx_command hx_command_check;
+extern const struct hx_command hx_command_reduce;
 extern const struct hx_command hx_command_run;
 extern const struct hx_command hx_command_record;
 extern const struct hx_command hx_command_replay;

@@ -141,7 +141,7 @@ static struct rt_error *read_sibling(const struct hx_json_value *object, const c
 static struct rt_error *check_members(const struct hx_json_value *object, const char *path) {
     static const char *const members[] = {
         "signatures", "compilers", "lacking",  "line",       "line_before", "before_column", "from_column",
-        "source",     "reason",    "evidence", "reproducer", "shown_by",    "options",
+        "source",     "reason",    "evidence", "reproducer", "shown_by",    "opt",           "options",
     };
 
     if (object->kind != HX_JSON_OBJECT)
@@ -173,6 +173,8 @@ static struct rt_error *read_members(const struct hx_json_value *object, const c
         error = read_sibling(object, "reproducer", path, arena, &ret->reproducer);
     if (!error && hx_json_member(object, "options"))
         error = read_patterns(object, "options", path, arena, &ret->options);
+    if (!error)
+        error = read_optional(object, "opt", path, &ret->opt);
     if (!error)
         error = read_optional(object, "lacking", path, &ret->lacking);
     if (!error)
@@ -329,6 +331,8 @@ static bool is_defect(const struct hx_known_defect *defect, const struct hx_know
     if (!match_any(defect->signatures, finding->signature))
         return false;
     if (context->compiler && !match_any(defect->compilers, context->compiler))
+        return false;
+    if (defect->opt && context->optimisation && strcmp(defect->opt, context->optimisation) != 0)
         return false;
     if (defect->lacking && !is_lacking(defect->lacking, finding))
         return false;

@@ -23,6 +23,7 @@ struct hx_known_defect {
     const char *options;    /* that `lockstep check` needs for it: strings, as in patterns; or NULL */
     const char *signatures; /* patterns */
     const char *compilers;  /* patterns */
+    const char *opt;        /* the only level of optimisation that shows it, "-O1"; NULL: any */
     /* What must be so, too; NULL: nothing is asked. */
     const char *lacking;  /* the name of the only witness that cannot show what the finding is about */
     regex_t *line;        /* matches in the source line of the finding */
@@ -44,6 +45,7 @@ struct hx_known_context {
     const char *folder; /* where a file whose name is not absolute is looked for; NULL: nowhere */
     const char
         *compiler; /* the first line of --version of the one that made the Wasm module; NULL: unknown */
+    const char *optimisation; /* "-O1"; NULL: unknown */
 };
 
 /* Reads every *.json of the folder; corpus/known/README.md describes them. `folder` NULL: the one that

@@ -36,6 +36,8 @@ static void put_defect(const struct hx_temp *folder, const char *name, const cha
     put(folder, name, text);
 }
 
+static const char *level; /* that the findings come from; NULL: unknown */
+
 /* The name of the defect that a list with these members finds in it; NULL when it is unknown. */
 static const char *mark(const char *members, const struct or_finding *finding, const char *compiler) {
     static char name[64];
@@ -49,7 +51,8 @@ static const char *mark(const char *members, const struct or_finding *finding, c
     assert_null(hx_known_load(folder.path, &known));
     hx_result_init(&result);
     assert_non_null(hx_result_add(&result, "kind", finding));
-    const struct hx_known_context context = {.folder = folder.path, .compiler = compiler};
+    const struct hx_known_context context = {
+        .folder = folder.path, .compiler = compiler, .optimisation = level};
     size_t unknown = hx_known_mark(&known, &context, &result);
     bool is_known = result.findings[0].known != NULL;
     assert_int_equal(unknown, is_known ? 0 : 1);
@@ -103,6 +106,20 @@ static void test_compiler(void **state) {
     assert_string_equal(mark(members, &finding, "gcc 12"), "defect");
     assert_string_equal(mark(members, &finding, NULL), "defect");
     assert_null(mark(members, &finding, "Debian clang version 19.1.7"));
+}
+
+static void test_level(void **state) {
+    static const char members[] = "\"signatures\": [\"s/a\"], \"compilers\": [\"c\"], \"opt\": \"-O1\"";
+    const struct or_finding finding = {.signature = "s/a",
+                                       .witnesses = {{.name = "native"}, {.name = "wasm"}}};
+
+    (void)state;
+    assert_string_equal(mark(members, &finding, NULL), "defect");
+    level = "-O1";
+    assert_string_equal(mark(members, &finding, NULL), "defect");
+    level = "-O0";
+    assert_null(mark(members, &finding, NULL));
+    level = NULL;
 }
 
 static void test_lacking(void **state) {
@@ -277,9 +294,11 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),   cmocka_unit_test(test_load_and_mark), cmocka_unit_test(test_compiler),
-        cmocka_unit_test(test_lacking), cmocka_unit_test(test_lines),         cmocka_unit_test(test_source),
-        cmocka_unit_test(test_columns), cmocka_unit_test(test_shown_by),      cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_match),    cmocka_unit_test(test_load_and_mark),
+        cmocka_unit_test(test_compiler), cmocka_unit_test(test_lacking),
+        cmocka_unit_test(test_lines),    cmocka_unit_test(test_source),
+        cmocka_unit_test(test_level),    cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_shown_by), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
