@@ -319,7 +319,7 @@ static void print_json(const struct hx_reduction *reduction, const char *path,
         hx_json_number(&json, names[i], reduction->counts->answers[i]);
     hx_json_close(&json, '}');
     hx_json_string(&json, "checks_left_out", hx_buffer_string(&reduction->soundness.left_out));
-    hx_finding_json(finding, "finding", &json);
+    hx_finding_json(finding, false, "finding", &json);
     hx_json_close(&json, '}');
     hx_buffer_text(out, "\n");
 }
