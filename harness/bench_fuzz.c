@@ -5,6 +5,7 @@
 #include "harness/cmd_options.h"
 #include "harness/interrupt.h"
 #include "harness/process.h"
+#include "harness/samples.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -12,8 +13,10 @@
 struct values {
     uint64_t programs, first, jobs, stops, visits, time_limit;
     const char *cc, *native_cc, *opt, *known;
-    bool json;
+    bool database, json;
 };
+
+enum { ROUNDS = 10 };
 
 static const struct values defaults = {.programs = 100,
                                        .first = 1,
@@ -30,6 +33,8 @@ static const struct hx_option options[] = {
     {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs), "programs at a time (2)"},
     HX_COMPILER_OPTIONS(struct values),
     HX_LIMIT_OPTIONS(struct values),
+    {"--database", NULL, HX_OPTION_FLAG, offsetof(struct values, database),
+     "what keeping the campaign costs: the programs in ten parts, each with a database and without"},
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
 };
 
@@ -97,6 +102,75 @@ static void print(struct hx_tally *tally, const struct memory *memory, double se
     hx_buffer_clear(&line);
 }
 
+/* One part of the programs; with `keep`, into a campaign's folder, whose making and ending is part of the
+ * time. */
+static struct rt_error *run_part(struct hx_campaign campaign, const struct hx_temp *temp, bool keep,
+                                 double *ret_seconds) {
+    const struct hx_run how = {.known = campaign.known};
+    const struct hx_asked asked = {.first_seed = campaign.first_seed, .last_seed = campaign.last_seed};
+    struct hx_ledger ledger = {.run = 0};
+    struct hx_temp folder = {0};
+    struct hx_tally tally;
+    struct rt_error *error = NULL;
+
+    hx_tally_init(&tally);
+    if (keep)
+        error = hx_temp_folder(temp, "campaign", &folder);
+    const double started = hx_seconds();
+    if (keep && !error)
+        error = hx_ledger_open(folder.path, false, &ledger);
+    if (keep && !error)
+        error = hx_ledger_begin(&ledger, &how, &asked, &tally);
+    if (keep)
+        campaign.ledger = &ledger;
+    if (!error)
+        error = hx_campaign_run(&campaign, temp, &tally);
+    hx_ledger_close(&ledger);
+    *ret_seconds = hx_seconds() - started;
+    hx_tally_clear(&tally);
+    hx_temp_remove(&folder);
+    return error;
+}
+
+/* Each part both ways, which is first in turn: other work on the machine disturbs one round, and both ways of
+ * it. */
+static struct rt_error *compare_database(const struct hx_campaign *campaign, const struct hx_temp *temp,
+                                         bool as_json) {
+    uint64_t programs = (campaign->last_seed - campaign->first_seed + 1) / ROUNDS;
+    struct hx_samples ratios = {.count = 0};
+    double seconds[2], sums[2] = {0};
+    struct hx_campaign part = *campaign;
+    struct rt_error *error = NULL;
+    size_t rounds = 0;
+
+    part.watch = NULL;
+    for (; rounds < ROUNDS && programs > 0 && !hx_interrupted(); rounds++) {
+        part.first_seed = campaign->first_seed + rounds * programs;
+        part.last_seed = part.first_seed + programs - 1;
+        for (size_t i = 0; i < 2 && !error; i++)
+            error = run_part(part, temp, (i + rounds) % 2 == 1, &seconds[(i + rounds) % 2]);
+        if (error)
+            return error;
+        hx_samples_add(&ratios, seconds[1] / seconds[0]);
+        for (size_t i = 0; i < 2; i++)
+            sums[i] += seconds[i];
+    }
+    if (rounds == 0)
+        return rt_error_format(RT_USAGE, "--database: --programs must be at least %d", ROUNDS);
+    const double ratio = hx_samples_median(&ratios);
+    if (as_json)
+        printf("{\"rounds\":%zu,\"programs\":%llu,\"without_seconds\":%.3f,\"with_seconds\":%.3f,"
+               "\"ratio\":%.3f}\n",
+               rounds, (unsigned long long)programs, sums[0], sums[1], ratio);
+    else
+        printf("%zu rounds of %llu programs: %.1f s without a database, %.1f s with one; ratio %.3f, the "
+               "median of "
+               "the rounds, %.3f to %.3f\n",
+               rounds, (unsigned long long)programs, sums[0], sums[1], ratio, hx_samples_least(&ratios),
+               hx_samples_most(&ratios));
+    return NULL;
+}
+
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     const struct values *values = all;
     const struct hx_tools_choice choice = {
@@ -137,8 +211,9 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
             .user = &memory,
         };
         double started = hx_seconds();
-        error = hx_campaign_run(&campaign, &temp, &tally);
-        if (!error)
+        error = values->database ? compare_database(&campaign, &temp, values->json)
+                                 : hx_campaign_run(&campaign, &temp, &tally);
+        if (!error && !values->database)
             print(&tally, &memory, hx_seconds() - started, values->json);
     }
     hx_tally_clear(&tally);

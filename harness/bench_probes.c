@@ -97,18 +97,18 @@ static struct rt_error *measure_all(struct hx_pair *pair, struct hx_probe_times 
     struct st_session *trapped = NULL;
     struct rt_error *error;
 
-    error = measure_setting(pair->sessions[1], &ret->wasm_probes, &ret->wasm_setting);
+    error = measure_setting(pair->sides[1].session, &ret->wasm_probes, &ret->wasm_setting);
     if (!error)
-        error = measure_setting(pair->sessions[0], &ret->native_probes, &ret->native_setting);
+        error = measure_setting(pair->sides[0].session, &ret->native_probes, &ret->native_setting);
     if (!error)
-        error = measure(pair->sessions[1], ST_PROBE_CALL, STOPS, &ret->call);
+        error = measure(pair->sides[1].session, ST_PROBE_CALL, STOPS, &ret->call);
     if (!error)
-        error = measure(pair->sessions[0], ST_PROBE_JUMP, STOPS, &ret->jump);
+        error = measure(pair->sides[0].session, ST_PROBE_JUMP, STOPS, &ret->jump);
     /* One image has one set of probes. */
-    st_session_destroy(pair->sessions[0]);
-    pair->sessions[0] = NULL;
+    st_session_destroy(pair->sides[0].session);
+    pair->sides[0].session = NULL;
     if (!error)
-        error = st_session_create_native(pair->image, &options, &trapped);
+        error = st_session_create_native(pair->sides[0].image, &options, &trapped);
     if (!error) {
         st_session_prefer_traps(trapped, true);
         error = measure(trapped, ST_PROBE_TRAP, TRAP_STOPS, &ret->trap);
@@ -119,11 +119,13 @@ static struct rt_error *measure_all(struct hx_pair *pair, struct hx_probe_times 
 
 struct rt_error *hx_bench_probes(const struct hx_tools *tools, const struct hx_temp *temp,
                                  struct hx_probe_times *ret) {
-    const struct hx_pair_options load = {.write = discard};
     struct hx_temp folder = {0};
-    struct hx_pair pair = {0};
+    struct hx_pair pair = {.sides = {{.image = NULL}}};
     struct hx_buffer source = {0};
     char path[512], native[512], wasm[512];
+
+    const struct hx_load loads[2] = {{.kind = HX_WITNESS_NATIVE, .path = native},
+                                     {.kind = HX_WITNESS_WASM, .path = wasm, .write = discard}};
 
     *ret = (struct hx_probe_times){.call = -1, .jump = -1, .trap = -1};
     struct rt_error *error = hx_temp_folder(temp, "probes", &folder);
@@ -138,7 +140,7 @@ struct rt_error *hx_bench_probes(const struct hx_tools *tools, const struct hx_t
     if (!error)
         error = hx_compile(tools, HX_SOURCE, folder.path);
     if (!error)
-        error = hx_pair_open(native, wasm, &load, &pair);
+        error = hx_pair_open(loads, &pair);
     if (!error)
         error = measure_all(&pair, ret);
     hx_pair_close(&pair);

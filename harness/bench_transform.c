@@ -12,6 +12,7 @@
 #include "harness/program.h"
 #include "harness/samples.h"
 #include "runtime/dwarf/dwarf.h"
+#include "runtime/jit/jit.h"
 #include "runtime/runtime.h"
 
 #include <stdlib.h>
@@ -46,6 +47,7 @@ struct row {
     const char *name;
     uint64_t input, output;
     double seconds;                            /* of processor time: the median of a pass alone */
+    double native_seconds;                     /* the same for compiled code; 0: there is none here */
     double command_seconds, dwarfutil_seconds; /* of whole processes, start-up and files included */
     uint64_t command_kib, dwarfutil_kib;       /* their peaks */
     uint64_t dwarfutil_output;
@@ -83,6 +85,36 @@ static struct rt_error *time_passes(const struct rt_dwarf_sections *sections, ui
     }
     row->seconds = hx_samples_median(&samples);
     return NULL;
+}
+
+/* The same for compiled code, once the code is there. */
+static struct rt_error *time_native(const struct rt_module *module, uint64_t rounds, struct row *row) {
+    const struct rt_compile_options compile = {.private_code = true, .writable_locals = true};
+    struct hx_samples samples = {.count = 0};
+    struct rt_code_map *map = NULL;
+    struct rt_code *code;
+    struct rt_error *error = rt_code_create(module, &compile, &code);
+    if (error && error->code == RT_UNSUPPORTED) {
+        rt_error_destroy(error);
+        return NULL;
+    }
+    if (error)
+        return error;
+    error = rt_code_map_create(code, &map);
+    for (uint64_t i = 0; !error && i < rounds; i++) {
+        struct rt_dwarf_output *output;
+        const double start = pass_clock();
+        error = rt_native_dwarf(map, NULL, &output);
+        if (error)
+            break;
+        hx_samples_add(&samples, pass_clock() - start);
+        rt_dwarf_output_destroy(output);
+    }
+    if (!error)
+        row->native_seconds = hx_samples_median(&samples);
+    rt_code_map_destroy(map);
+    rt_code_destroy(code);
+    return error;
 }
 
 /* The median time and the peak memory of a command that is run several times. */
@@ -135,6 +167,8 @@ static struct rt_error *measure(const char *path, const struct values *values, c
     if (!error)
         error = time_passes(&sections, values->rounds, row);
     if (!error && row->input)
+        error = time_native(module, values->rounds, row);
+    if (!error && row->input)
         error = compare(path, &sections, dwarfutil, temp, row);
     rt_module_destroy(module);
     return error ? rt_error_context(error, "%s", path) : NULL;
@@ -154,6 +188,7 @@ static void print_json(const struct row *row) {
     hx_json_number(&json, "input_bytes", row->input);
     hx_json_number(&json, "output_bytes", row->output);
     hx_json_seconds(&json, "megabytes_per_second", rate(row->input, row->seconds));
+    hx_json_seconds(&json, "native_megabytes_per_second", rate(row->input, row->native_seconds));
     hx_json_seconds(&json, "output_ratio", (double)row->output / (double)row->input);
     hx_json_seconds(&json, "command_seconds", row->command_seconds);
     hx_json_number(&json, "command_kib", row->command_kib);
@@ -166,10 +201,11 @@ static void print_json(const struct row *row) {
 }
 
 static void print_row(const struct row *row) {
-    printf("%9llu %8.1f %6.3f | %8.1f %7.1f | %8.1f %7.1f %6.3f | %s\n", (unsigned long long)row->input,
-           rate(row->input, row->seconds), (double)row->output / (double)row->input,
-           row->command_seconds * 1e3, (double)row->command_kib / 1024, row->dwarfutil_seconds * 1e3,
-           (double)row->dwarfutil_kib / 1024, (double)row->dwarfutil_output / (double)row->input, row->name);
+    printf("%9llu %8.1f %8.1f %6.3f | %8.1f %7.1f | %8.1f %7.1f %6.3f | %s\n", (unsigned long long)row->input,
+           rate(row->input, row->seconds), rate(row->input, row->native_seconds),
+           (double)row->output / (double)row->input, row->command_seconds * 1e3,
+           (double)row->command_kib / 1024, row->dwarfutil_seconds * 1e3, (double)row->dwarfutil_kib / 1024,
+           (double)row->dwarfutil_output / (double)row->input, row->name);
 }
 
 /* ---- The command ---- */
@@ -242,8 +278,9 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error)
         error = hx_temp_create(&temp);
     if (!error && !values->json)
-        printf("               a pass alone |  lockstep transform |          llvm-dwarfutil |\n"
-               "DWARF/bytes     MB/s out/in |       ms   MiB peak |       ms MiB peak out/in | module\n");
+        printf("                        a pass alone |  lockstep transform |          llvm-dwarfutil |\n"
+               "DWARF/bytes     MB/s   native out/in |       ms   MiB peak |       ms MiB peak out/in | "
+               "module\n");
     if (!error)
         error = run_programs(&bench);
     if (!error)
@@ -263,7 +300,8 @@ const struct hx_command hx_command_bench_transform = {
     .arguments = "[--modules DIR] [--programs N] [OPTIONS]",
     .summary = "Megabytes of DWARF a second through the identity, beside llvm-dwarfutil.",
     .details =
-        "A pass alone reads and writes in memory. The two commands are timed as processes, files and "
+        "A pass alone reads and writes in memory; native is one for compiled code, which is made before. The "
+        "two commands are timed as processes, files and "
         "start-up\n"
         "included; llvm-dwarfutil, which knows no Wasm, gets the same sections in an ELF file, and "
         "one thread.\n"

@@ -76,6 +76,14 @@ long hx_buffer_read(struct hx_buffer *buffer, int fd) {
     return got;
 }
 
+uint64_t hx_hash(uint64_t hash, const void *bytes, size_t size) {
+    const uint8_t *next = bytes;
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ next[i]) * 0x100000001b3;
+    return hash;
+}
+
 struct rt_error *hx_file_read(const char *path, size_t limit, struct hx_buffer *ret) {
     struct rt_error *error = NULL;
     long got;

@@ -21,6 +21,11 @@ const char *hx_buffer_string(const struct hx_buffer *buffer);
 /* Reads once from `fd` and appends. Returns what read returned: 0 at the end, -1 with errno. */
 long hx_buffer_read(struct hx_buffer *buffer, int fd);
 
+/* FNV-1a, 64 bits, going on from `hash` (HX_HASH to begin with): for names and versions, not against anyone.
+ */
+#define HX_HASH 0xcbf29ce484222325u
+uint64_t hx_hash(uint64_t hash, const void *bytes, size_t size);
+
 /* Reads and writes whole files. Errors name the path. `limit` is in bytes; a longer file is RT_USAGE. */
 RT_MUST_USE struct rt_error *hx_file_read(const char *path, size_t limit, struct hx_buffer *ret);
 RT_MUST_USE struct rt_error *hx_file_write(const char *path, const void *bytes, size_t size, unsigned mode);

@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum { PROGRESS_INTERVAL = 200 };
 
@@ -21,7 +20,7 @@ struct loop {
     struct hx_job *jobs;
     struct pollfd *fds; /* two a job */
     unsigned running;
-    uint64_t next_seed;
+    uint64_t next_seed, passed; /* `passed` seeds of the range were done before */
     bool out_of_seeds;
     uint64_t started, shown; /* hx_now() */
 };
@@ -40,9 +39,10 @@ static void time_left(const struct loop *loop, char *text, size_t size) {
     text[0] = '\0';
     if (campaign->time_limit)
         by_time = elapsed < campaign->time_limit ? campaign->time_limit - elapsed : 0;
-    if (campaign->last_seed != UINT64_MAX && loop->tally->programs > 0) {
-        uint64_t seeds = campaign->last_seed - campaign->first_seed + 1;
-        by_seeds = elapsed / loop->tally->programs * (seeds - loop->tally->programs);
+    uint64_t programs = loop->tally->programs - loop->tally->recalled;
+    if (campaign->last_seed != UINT64_MAX && programs > 0) {
+        uint64_t seeds = campaign->last_seed - campaign->first_seed + 1 - loop->passed;
+        by_seeds = elapsed / programs * (seeds > programs ? seeds - programs : 0);
     }
     left = (by_time < by_seeds ? by_time : by_seeds) / 1000;
     if (by_time != UINT64_MAX || by_seeds != UINT64_MAX)
@@ -62,7 +62,9 @@ static void show_progress(struct loop *loop, bool now) {
     fprintf(stderr, "\r%llu programs, %llu agree, %llu findings (%llu unknown), %.0f a minute%s\033[K",
             (unsigned long long)tally->programs, (unsigned long long)tally->verdicts[HX_AGREE],
             (unsigned long long)tally->findings, (unsigned long long)tally->unknown,
-            time > loop->started ? (double)tally->programs * 60000 / (double)(time - loop->started) : 0.0,
+            time > loop->started
+                ? (double)(tally->programs - tally->recalled) * 60000 / (double)(time - loop->started)
+                : 0.0,
             left);
     fflush(stderr);
 }
@@ -70,9 +72,23 @@ static void show_progress(struct loop *loop, bool now) {
 static bool wants_more(const struct loop *loop) {
     const struct hx_campaign *campaign = loop->campaign;
 
-    if (loop->out_of_seeds || hx_interrupted())
+    if (loop->out_of_seeds || campaign->is_over || hx_interrupted())
         return false;
     return !campaign->time_limit || hx_now() - loop->started < campaign->time_limit;
+}
+
+static void advance(struct loop *loop) {
+    loop->out_of_seeds = loop->next_seed++ == loop->campaign->last_seed;
+}
+
+/* To the next seed that no session before this one did. */
+static void pass_over_done(struct loop *loop) {
+    struct hx_ledger *ledger = loop->campaign->ledger;
+
+    while (ledger && !loop->out_of_seeds && hx_ledger_is_done(ledger, loop->next_seed)) {
+        loop->passed++;
+        advance(loop);
+    }
 }
 
 static struct rt_error *start_jobs(struct loop *loop) {
@@ -82,6 +98,9 @@ static struct rt_error *start_jobs(struct loop *loop) {
     for (unsigned i = 0; i < campaign->jobs && wants_more(loop); i++) {
         if (loop->jobs[i].pid > 0)
             continue;
+        pass_over_done(loop);
+        if (loop->out_of_seeds)
+            break;
         const char *module = campaign->modules ? campaign->modules[loop->next_seed - 1] : NULL;
         const struct hx_source source = {.has_seed = !module, .seed = loop->next_seed, .wasm = module};
         snprintf(name, sizeof name, "job-%u", i);
@@ -89,29 +108,58 @@ static struct rt_error *start_jobs(struct loop *loop) {
         if (error)
             return error;
         loop->running++;
-        loop->out_of_seeds = loop->next_seed++ == campaign->last_seed;
+        advance(loop);
     }
     return NULL;
 }
 
 /* Keeps the findings that no folder has yet. */
 static struct rt_error *keep_findings(struct loop *loop, const struct hx_job *job, struct hx_result *result) {
-    const char *out = loop->campaign->out, *name;
+    const struct hx_ledger *ledger = loop->campaign->ledger;
+    const char *name;
 
-    for (size_t i = 0; out && i < result->finding_count; i++) {
+    for (size_t i = 0; ledger && i < result->finding_count; i++) {
         struct hx_sighting *sighting = hx_tally_sighting(loop->tally, &result->findings[i]);
         if (!sighting || sighting->folder)
             continue;
-        if (mkdir(out, 0777) != 0 && errno != EEXIST)
-            return rt_error_os(errno, "cannot make the folder %s", out);
-        struct rt_error *error = hx_finding_write(out, job, result, &result->findings[i], &name);
+        struct rt_error *error = hx_finding_write(ledger->folder, job, result, &result->findings[i], &name);
         if (error)
             return error;
-        sighting->folder = rt_arena_printf(&loop->tally->arena, "%s/%s", out, name);
+        sighting->folder = rt_arena_printf(&loop->tally->arena, "%s/%s", ledger->folder, name);
         if (!sighting->folder)
             return rt_error_out_of_memory();
     }
     return NULL;
+}
+
+/* Known defects that the seed is to show and does not. */
+static struct rt_error *look_for_gone(struct loop *loop, const struct hx_result *result) {
+    const struct hx_campaign *campaign = loop->campaign;
+    const struct hx_known *known = campaign->known;
+    struct rt_error *error = NULL;
+
+    for (size_t i = 0; campaign->known_compiler && i < known->count && !error; i++)
+        if (hx_known_is_expected(&known->defects[i], campaign->known_compiler,
+                                 campaign->setup.tools->optimisation, result->seed) &&
+            hx_known_is_missing(&known->defects[i], result))
+            error = hx_tally_miss(loop->tally, known->defects[i].name, result->seed);
+    return error;
+}
+
+static void print_news(struct loop *loop, const struct hx_result *result) {
+    FILE *file = loop->campaign->json ? stderr : stdout;
+
+    for (size_t i = 0; loop->campaign->news && i < result->finding_count; i++) {
+        const struct hx_finding *finding = &result->findings[i];
+        if (!finding->is_new)
+            continue;
+        if (loop->campaign->progress)
+            fputs("\r\033[K", stderr);
+        fprintf(file, "seed %llu: new signature, %s%s: %s\n", (unsigned long long)result->seed,
+                finding->known ? "known as " : "unknown", finding->known ? finding->known : "",
+                finding->body.signature);
+        fflush(file);
+    }
 }
 
 static struct rt_error *print_json(const struct hx_result *result) {
@@ -136,14 +184,23 @@ static struct rt_error *take_result(struct loop *loop, struct hx_job *job) {
     if (!error) {
         const struct hx_tools *tools = loop->campaign->setup.tools;
         const struct hx_known_context context = {.folder = job->folder.path,
-                                                 .compiler = tools ? tools->wasm.version : NULL};
+                                                 .compiler = tools ? tools->wasm.version : NULL,
+                                                 .optimisation = tools ? tools->optimisation : NULL};
         hx_known_mark(loop->campaign->known, &context, &result);
         error = hx_tally_add(loop->tally, &result);
     }
     if (!error)
+        error = look_for_gone(loop, &result);
+    if (!error)
         error = keep_findings(loop, job, &result);
+    if (!error && loop->campaign->ledger)
+        error = hx_ledger_add(loop->campaign->ledger, job, &result, loop->tally);
+    if (!error)
+        print_news(loop, &result);
     if (!error && loop->campaign->json)
         error = print_json(&result);
+    if (!error)
+        error = hx_publisher_add_result(loop->campaign->publisher, &result);
     hx_result_clear(&result);
     hx_job_clear(job);
     if (!error && loop->campaign->watch)
@@ -171,6 +228,8 @@ static struct rt_error *wait_once(struct loop *loop) {
         if (loop->fds[2 * i].revents)
             error = take_result(loop, &loop->jobs[i]);
     }
+    if (!error && loop->campaign->ledger)
+        error = hx_database_commit(&loop->campaign->ledger->database, false);
     return error;
 }
 
@@ -204,5 +263,7 @@ struct rt_error *hx_campaign_run(const struct hx_campaign *campaign, const struc
         fputc('\n', stderr);
     free(loop.jobs);
     free(loop.fds);
+    if (campaign->ledger && !error)
+        error = hx_ledger_end(campaign->ledger);
     return error;
 }

@@ -11,23 +11,32 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 enum { OUTPUT_LIMIT = 16 << 20, SHOWN = 120 };
 
-/* What the Wasm guest printed. */
-struct guest_output {
+/* What both debuggees print. A guest's comes as bytes; a native program's goes to this process's descriptors,
+ * which change hands when both are native. */
+struct side_output {
     struct hx_buffer streams[2];
+    bool is_native;
+    int fds[2]; /* of a native program */
+    const struct outputs *outputs;
+};
+
+struct outputs {
+    struct side_output sides[2];
     int result_fd;
-    bool silent;
+    bool is_silent;
 };
 
 static bool keep_output(void *user, int fd, const void *bytes, size_t size) {
-    struct guest_output *output = user;
+    struct side_output *output = user;
     struct hx_buffer *stream = &output->streams[fd == STDERR_FILENO];
 
-    if (output->silent)
+    if (output->outputs->is_silent)
         return true;
     if (stream->size + size > OUTPUT_LIMIT)
         size = OUTPUT_LIMIT - stream->size;
@@ -37,13 +46,44 @@ static bool keep_output(void *user, int fd, const void *bytes, size_t size) {
 
 /* In a child that looks ahead: what it prints is not the program's, and the parent must not wait for it. */
 static void silence(void *user) {
-    struct guest_output *output = user;
+    struct outputs *outputs = user;
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-    output->silent = true;
-    close(output->result_fd);
+    outputs->is_silent = true;
+    close(outputs->result_fd);
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
+}
+
+/* Hands descriptors 1 and 2 to the side that is about to run. */
+static void change_hands(void *user, int side) {
+    const struct outputs *outputs = user;
+
+    fflush(NULL);
+    for (int i = 0; i < 2 && !outputs->is_silent; i++)
+        dup2(outputs->sides[side].fds[i], STDOUT_FILENO + i);
+}
+
+/* The first native side prints where this process does, a second one into files of its own. */
+static struct rt_error *open_outputs(struct outputs *outputs, const struct hx_two *two,
+                                     const int output_fd[2]) {
+    bool is_both = true;
+
+    for (int side = 0; side < 2; side++) {
+        outputs->sides[side].outputs = outputs;
+        outputs->sides[side].is_native = two->witness[side]->kind == HX_WITNESS_NATIVE;
+        is_both &= outputs->sides[side].is_native;
+    }
+    for (int side = 0; side < 2; side++)
+        for (int i = 0; i < 2; i++) {
+            int *fd = &outputs->sides[side].fds[i];
+            *fd = !is_both    ? output_fd[i]
+                  : side == 0 ? fcntl(output_fd[i], F_DUPFD_CLOEXEC, 64)
+                              : memfd_create("output", MFD_CLOEXEC);
+            if (*fd < 0)
+                return rt_error_os(errno, "cannot keep two native programs' output apart");
+        }
+    return NULL;
 }
 
 /* A native program that prints without end gets an error from write(), not a signal. */
@@ -54,13 +94,13 @@ static void limit_output(void) {
     setrlimit(RLIMIT_FSIZE, &limit);
 }
 
-static struct rt_error *read_output(const int fds[2], struct hx_buffer streams[2]) {
+static struct rt_error *read_output(struct side_output *output) {
     fflush(NULL);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && output->is_native; i++) {
         long got;
-        if (lseek(fds[i], 0, SEEK_SET) != 0)
+        if (lseek(output->fds[i], 0, SEEK_SET) != 0)
             return rt_error_os(errno, "cannot read the native program's output");
-        while ((got = hx_buffer_read(&streams[i], fds[i])) != 0)
+        while ((got = hx_buffer_read(&output->streams[i], output->fds[i])) != 0)
             if (got < 0 && errno != EINTR)
                 return rt_error_os(errno, "cannot read the native program's output");
     }
@@ -84,16 +124,20 @@ static const char *show_output(struct rt_arena *arena, const struct hx_buffer *s
 }
 
 /* Adds a finding when the two did not print the same or did not end the same way. */
-static struct rt_error *compare_output(const struct or_report *report, const struct hx_buffer *native,
-                                       const struct hx_buffer *guest, struct hx_free_run *free_run,
+static struct rt_error *compare_output(const struct or_report *report, const struct hx_two *two,
+                                       const struct outputs *outputs, struct hx_free_run *free_run,
                                        struct hx_result *result) {
     static const char *const stream_names[2] = {"standard output", "standard error"};
-    struct or_finding finding = {.witnesses = {{.name = "native"}, {.name = "wasm"}}, .stop = report->stops};
+    struct or_finding finding = {
+        .kind = OR_OUTPUT,
+        .witnesses = {{.name = two->witness[0]->name}, {.name = two->witness[1]->name}},
+        .stop = report->stops};
     size_t at = 0;
     int stream = 0;
 
     for (stream = 0; stream < 2; stream++) {
-        const struct hx_buffer *a = &native[stream], *b = &guest[stream];
+        const struct hx_buffer *a = &outputs->sides[0].streams[stream];
+        const struct hx_buffer *b = &outputs->sides[1].streams[stream];
         size_t common = a->size < b->size ? a->size : b->size;
         for (at = 0; at < common && a->bytes[at] == b->bytes[at]; at++)
             ;
@@ -117,22 +161,29 @@ static struct rt_error *compare_output(const struct or_report *report, const str
         finding.detail = rt_arena_printf(&result->arena, "%s differs at byte %zu", stream_names[stream], at);
     }
     for (int i = 0; i < 2; i++)
-        finding.witnesses[i].value = show_output(&result->arena, i == 0 ? &native[stream] : &guest[stream],
-                                                 at, report->status[i], report->error[i]);
+        finding.witnesses[i].value = show_output(&result->arena, &outputs->sides[i].streams[stream], at,
+                                                 report->status[i], report->error[i]);
     if (!finding.witnesses[0].value || !finding.witnesses[1].value || !finding.detail ||
-        !hx_result_add(result, "output", &finding))
+        !hx_result_add(result, or_kind_name(OR_OUTPUT), &finding))
         return rt_error_out_of_memory();
     return NULL;
 }
 
 /* The oracle's report as a result. */
-static struct rt_error *take_report(const struct or_report *report, unsigned time_limit,
-                                    struct hx_result *result) {
+static struct rt_error *take_report(const struct or_report *report, const struct hx_two *two,
+                                    unsigned time_limit, bool wants_places, struct hx_result *result) {
+    const char *const names[2] = {two->witness[0]->name, two->witness[1]->name};
+
     result->stops = report->stops;
     result->values = report->values;
     result->unchanged = report->unchanged;
     result->repeats = report->repeats;
     result->findings_left_out = report->findings_left_out;
+    memcpy(result->readable, report->readable, sizeof result->readable);
+    result->same = report->same;
+    result->is_complete = report->ended[0] && report->ended[1] && !report->out_of_stops;
+    if (wants_places && !hx_result_set_places(result, report->places, report->place_count))
+        return rt_error_out_of_memory();
     for (size_t i = 0; i < report->finding_count; i++)
         if (!hx_result_add(result, or_kind_name(report->findings[i].kind), &report->findings[i]))
             return rt_error_out_of_memory();
@@ -144,60 +195,83 @@ static struct rt_error *take_report(const struct or_report *report, unsigned tim
         result->verdict = HX_TIMEOUT;
     if (report->ended[0] != report->ended[1]) {
         struct or_finding finding = {
-            .signature = report->ended[0] ? "timeout/wasm" : "timeout/native",
+            .signature = rt_arena_printf(&result->arena, "timeout/%s", names[report->ended[0] ? 1 : 0]),
             .detail = "one build ended, the other did not within the time limit",
-            .witnesses = {{.name = "native", .value = report->ended[0] ? "ended" : "still running"},
-                          {.name = "wasm", .value = report->ended[1] ? "ended" : "still running"}},
+            .witnesses = {{.name = names[0], .value = report->ended[0] ? "ended" : "still running"},
+                          {.name = names[1], .value = report->ended[1] ? "ended" : "still running"}},
             .stop = report->stops,
         };
-        if (!hx_result_add(result, "timeout", &finding))
+        if (!finding.signature || !hx_result_add(result, "timeout", &finding))
             return rt_error_out_of_memory();
     }
     result->reason = rt_arena_printf(&result->arena, "no end within %.1f s", (double)time_limit / 1000);
     return result->reason ? NULL : rt_error_out_of_memory();
 }
 
-struct rt_error *hx_check_pair(const struct hx_setup *setup, const char *native, const char *wasm,
-                               const int output_fd[2], struct or_progress *progress, int result_fd,
-                               struct hx_result *result) {
-    struct guest_output guest = {.result_fd = result_fd};
-    const struct hx_pair_options load = {.engine = setup->engine, .write = keep_output, .write_user = &guest};
-    const struct or_options options = {.max_stops = setup->max_stops,
-                                       .max_visits = setup->max_visits,
-                                       .max_time = setup->time_limit,
-                                       .max_idle = setup->time_limit / 4,
-                                       .is_unoptimised = setup->is_unoptimised,
-                                       .leave_locals = setup->leave_locals,
-                                       .is_one_compiler = setup->is_one_compiler,
-                                       .progress = progress,
-                                       .in_child = silence,
-                                       .user = &guest};
-    struct hx_buffer printed[2] = {0};
+/* One compiler made both: its own word for the plain witnesses, else by version. */
+static bool is_one_compiler(const struct hx_setup *setup, const struct hx_two *two) {
+    const struct hx_witness *a = two->witness[0], *b = two->witness[1];
+
+    if (hx_witness_share(a, b))
+        return true;
+    if (!a->compiler || !b->compiler)
+        return setup->is_one_compiler;
+    return strcmp(a->compiler->version, b->compiler->version) == 0;
+}
+
+struct rt_error *hx_check_pair(const struct hx_setup *setup, const struct hx_two *two, const int output_fd[2],
+                               struct or_progress *progress, int result_fd, struct hx_result *result) {
+    struct outputs outputs = {.result_fd = result_fd};
+    struct hx_load loads[2];
+    struct or_options options = {.max_stops = setup->max_stops,
+                                 .max_visits = setup->max_visits,
+                                 .max_time = setup->time_limit,
+                                 .max_idle = setup->time_limit / 4,
+                                 .is_unoptimised = setup->is_unoptimised,
+                                 .leave_locals = setup->leave_locals,
+                                 .is_one_compiler = is_one_compiler(setup, two),
+                                 .is_one_module = hx_witness_share(two->witness[0], two->witness[1]) &&
+                                                  hx_witness_is_module(two->witness[0]),
+                                 .progress = progress,
+                                 .in_child = silence,
+                                 .user = &outputs};
     struct or_report *report = NULL;
-    struct hx_pair pair;
+    struct hx_pair pair = {.sides = {{.image = NULL}}};
     struct hx_free_run free_run;
 
     limit_output();
     progress->running = 2;
-    hx_free_run_prepare(setup, native, wasm, result_fd, &free_run);
-    struct rt_error *error = hx_pair_open(native, wasm, &load, &pair);
+    hx_free_run_prepare(setup, two, or_fills_locals(&options), result_fd, &free_run);
+    struct rt_error *error = open_outputs(&outputs, two, output_fd);
+    for (int i = 0; i < 2; i++)
+        loads[i] = (struct hx_load){.kind = two->witness[i]->kind,
+                                    .path = two->artifact[i],
+                                    .engine = two->witness[i]->engine,
+                                    .write = keep_output,
+                                    .write_user = &outputs.sides[i]};
+    if (outputs.sides[0].is_native && outputs.sides[1].is_native)
+        options.at_turn = change_hands;
+    if (!error)
+        error = hx_pair_open(loads, &pair);
     double started = hx_seconds();
     if (!error) {
-        const struct or_witness witnesses[2] = {{"native", pair.sessions[0]}, {"wasm", pair.sessions[1]}};
+        const struct or_witness witnesses[2] = {{two->witness[0]->name, pair.sides[0].session},
+                                                {two->witness[1]->name, pair.sides[1].session}};
         error = or_compare(witnesses, &options, &report);
     }
     result->compare_seconds = hx_seconds() - started;
     if (!error)
-        error = take_report(report, setup->time_limit, result);
-    if (!error && report->ended[0] && report->ended[1])
-        error = read_output(output_fd, printed);
-    if (!error && report->ended[0] && report->ended[1])
-        error = compare_output(report, printed, guest.streams, &free_run, result);
+        error = take_report(report, two, setup->time_limit, hx_has_more_witnesses(setup), result);
+    const bool has_ended = !error && report->ended[0] && report->ended[1];
+    for (int i = 0; i < 2 && has_ended && !error; i++)
+        error = read_output(&outputs.sides[i]);
+    if (!error && has_ended)
+        error = compare_output(report, two, &outputs, &free_run, result);
     or_report_destroy(report);
     hx_free_run_clear(&free_run);
     for (int i = 0; i < 2; i++) {
-        hx_buffer_clear(&printed[i]);
-        hx_buffer_clear(&guest.streams[i]);
+        hx_buffer_clear(&outputs.sides[i].streams[0]);
+        hx_buffer_clear(&outputs.sides[i].streams[1]);
     }
     hx_pair_close(&pair);
     return error;

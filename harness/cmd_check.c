@@ -2,21 +2,25 @@
 #include "harness/harness.h"
 
 #include "harness/cmd_options.h"
+#include "harness/finding.h"
 #include "harness/interrupt.h"
 #include "harness/job.h"
 #include "harness/known.h"
+#include "harness/publish.h"
 #include "harness/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct values {
-    const char *native, *wasm, *cc, *native_cc, *opt, *engine, *engines, *invoke, *known;
+    const char *out, *sarif, *junit, *native, *wasm, *cc, *native_cc, *opt, *wasm_opt, *engine, *engines,
+        *witness, *invoke, *known;
     uint64_t stops, visits, steps, time_limit;
     struct hx_list dirs, env;
-    bool coarse, replay, json;
+    bool coarse, replay, self, blame, json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
@@ -32,8 +36,11 @@ static const struct hx_option options[] = {
     {"--wasm", "FILE.wasm", HX_OPTION_TEXT, offsetof(struct values, wasm),
      "the same program as a WASI command with debug information"},
     HX_COMPILER_OPTIONS(struct values),
+    HX_WASM_OPT_OPTION(struct values),
     HX_ENGINE_OPTION(struct values),
+    HX_WITNESS_OPTIONS(struct values),
     HX_LIMIT_OPTIONS(struct values),
+    HX_SELF_OPTION(struct values),
     HX_ENGINES_OPTIONS(struct values),
     {"--invoke", "NAME[,ARGS]", HX_OPTION_TEXT, offsetof(struct values, invoke),
      "with --engines: call this export alone"},
@@ -41,6 +48,9 @@ static const struct hx_option options[] = {
      "with --engines: let both guests use the folder HOST; with --replay: a copy for each recorded run"},
     {"--env", "NAME=VALUE", HX_OPTION_LIST, offsetof(struct values, env),
      "with --engines: set a variable of the guests' environment"},
+    {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
+     "keep each finding in a folder of its own in DIR, for `lockstep show`"},
+    HX_PUBLISH_OPTIONS(struct values),
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
 };
 
@@ -68,6 +78,14 @@ static struct rt_error *source_of(const struct hx_arguments *arguments, const st
     struct rt_error *error;
 
     *ret = (struct hx_source){0};
+    if (values->self && values->engines)
+        return rt_error_format(RT_USAGE, "--self and --engines are two comparisons: choose one");
+    if (values->self && (values->native || values->wasm)) {
+        if (arguments->count > 0)
+            return rt_error_format(RT_USAGE, "--self takes a C file, or builds by --native and --wasm");
+        error = values->native ? absolute(values->native, arena, &ret->native) : NULL;
+        return error || !values->wasm ? error : absolute(values->wasm, arena, &ret->wasm);
+    }
     if (values->native || values->wasm) {
         if (!values->native || !values->wasm || arguments->count > 0)
             return rt_error_format(RT_USAGE, "a pair is --native FILE.so and --wasm FILE.wasm, nothing else");
@@ -136,13 +154,27 @@ static struct rt_error *print_result(const struct hx_result *result, const char 
     return error;
 }
 
+/* Folders for all findings, one a signature. */
+static struct rt_error *keep_findings(const char *out, const struct hx_job *job, struct hx_result *result) {
+    const char *name;
+    struct rt_error *error = NULL;
+
+    if (result->finding_count > 0 && mkdir(out, 0777) != 0 && errno != EEXIST)
+        return rt_error_os(errno, "cannot make the folder %s", out);
+    for (size_t i = 0; i < result->finding_count && !error; i++)
+        error = hx_finding_write(out, job, result, &result->findings[i], &name);
+    return error;
+}
+
 static struct rt_error *check(const struct values *values, const struct hx_setup *setup,
                               const struct hx_source *source, const struct hx_temp *temp, int *ret_status) {
     struct hx_known known;
+    struct hx_publisher publisher;
     struct hx_job job;
     struct hx_result result;
     struct rt_error *error = hx_known_load(values->known, &known);
 
+    hx_publisher_init(&publisher, values->sarif, values->junit);
     hx_job_init(&job);
     hx_result_init(&result);
     if (!error)
@@ -150,15 +182,25 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
     if (!error && result.verdict == HX_SKIPPED && !values->json)
         error = rt_error_format(RT_USAGE, "%s", result.reason);
     if (!error) {
-        const struct hx_known_context context = {
-            .folder = job.folder.path, .compiler = setup->tools ? setup->tools->wasm.version : NULL};
+        const struct hx_known_context context = {.folder = job.folder.path,
+                                                 .compiler = setup->tools ? setup->tools->wasm.version : NULL,
+                                                 .optimisation =
+                                                     setup->tools ? setup->tools->optimisation : NULL};
         *ret_status = hx_known_mark(&known, &context, &result) > 0 ? HX_STATUS_FOUND : HX_STATUS_CLEAN;
-        error = print_result(&result, job.folder.path, values->json);
+        if (values->out)
+            error = keep_findings(values->out, &job, &result);
+        if (!error)
+            error = hx_publisher_add_result(&publisher, &result);
+        if (!error)
+            error = hx_publisher_write(&publisher);
+        if (!error)
+            error = print_result(&result, job.folder.path, values->json);
     }
     if (!error && result.verdict == HX_SKIPPED) {
         fprintf(stderr, "lockstep check: %s\n", result.reason);
         *ret_status = HX_STATUS_ERROR;
     }
+    hx_publisher_clear(&publisher);
     hx_result_clear(&result);
     hx_job_clear(&job);
     hx_known_clear(&known);
@@ -168,14 +210,19 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
     struct values complete = *(const struct values *)all;
     const struct values *const values = &complete;
-    const struct hx_tools_choice choice = {
-        .cc = values->cc, .native_cc = values->native_cc, .optimisation = values->opt};
+    const struct hx_tools_choice choice = {.cc = values->cc,
+                                           .native_cc = values->native_cc,
+                                           .optimisation = values->opt,
+                                           .wasm_opt = values->wasm_opt};
     struct hx_setup setup = {.max_stops = values->stops,
                              .max_visits = values->visits,
                              .time_limit = (unsigned)values->time_limit,
+                             .is_self = values->self,
+                             .self_steps = values->steps,
                              .is_one_compiler = !values->native_cc, /* of a pair that was built elsewhere */
-                             .is_unoptimised = strcmp(values->opt, "-O0") == 0};
+                             .is_unoptimised = strcmp(values->opt, "-O0") == 0 && !values->wasm_opt};
     struct hx_engines engines;
+    struct hx_witnesses witnesses = {.count = 0};
     struct hx_tools tools = {0};
     struct hx_temp temp = {0};
     struct hx_source source;
@@ -184,13 +231,16 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
     if (complete.replay && !complete.engines)
         complete.engines = HX_REPLAY_ENGINES;
+    if ((values->engines || values->self) && (values->witness || values->blame))
+        return rt_error_format(RT_USAGE, HX_NO_WITNESSES);
     rt_arena_init(&arena, 0);
     hx_interrupt_catch();
     error = rt_engine_parse(values->engine, &setup.engine);
     if (error)
         error = rt_error_context(error, "--engine");
     if (!setup.time_limit)
-        setup.time_limit = values->engines ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
+        setup.time_limit =
+            values->engines || values->self ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
     if (!error && values->engines) {
         error = engines_of(arguments, values, &arena, &engines);
         setup.engines = &engines;
@@ -204,8 +254,14 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         setup.tools = &tools;
         setup.is_one_compiler = !error && hx_tools_are_alike(&tools);
     }
+    if (!error && (values->witness || values->blame)) {
+        error =
+            hx_witnesses_create(values->witness, values->blame, setup.engine, setup.tools, &temp, &witnesses);
+        setup.witnesses = &witnesses;
+    }
     if (!error)
         error = check(values, &setup, &source, &temp, ret_status);
+    hx_witnesses_clear(&witnesses);
     hx_tools_clear(&tools);
     hx_temp_remove(&temp);
     rt_arena_clear(&arena);
@@ -215,7 +271,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 const struct hx_command hx_command_check = {
     .name = "check",
     .arguments = "FILE.c | --native FILE.so --wasm FILE.wasm | --engines A,B FILE.wasm | "
-                 "--replay FILE.c|FILE.wasm [OPTIONS] [-- ARGS]",
+                 "--replay FILE.c|FILE.wasm | --self FILE.c [OPTIONS] [-- ARGS]",
     .summary = "Steps one program's two builds side by side and compares what a debugger would show.",
     .details =
         "A C file is compiled as `lockstep fuzz` compiles. Of a pair that was built elsewhere, --opt\n"
@@ -230,6 +286,10 @@ const struct hx_command hx_command_check = {
         "recorded and replayed at the same time, side by side, compared at every instruction as above.\n"
         "Both runs have the real clocks and random numbers, an empty input, and a copy each of the folders\n"
         "of --dir.\n\n"
+        "With --self, a build is its own judge: it is stepped by instructions, and a copy of it by lines.\n"
+        "Both must come to the same statements with the same values; variables, ranges and call-frame\n"
+        "information must not contradict what the instructions do. Of two builds made elsewhere one is "
+        "enough.\n\n" HX_WITNESS_RULE "\n\n"
         "Exit status: 0 no difference, or known ones alone; 1 a difference; 2 it could not be checked.",
     .options = options,
     .option_count = sizeof options / sizeof *options,

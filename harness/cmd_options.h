@@ -14,9 +14,25 @@
          "compiler of the native side alone: gcc, clang-14, ..."},                                           \
         {"--opt", "LEVEL", HX_OPTION_TEXT, offsetof(type, opt), "optimisation level (-O0)"}
 
+#define HX_WASM_OPT_OPTION(type)                                                                             \
+    {"--wasm-opt", "WORDS", HX_OPTION_TEXT, offsetof(type, wasm_opt),                                        \
+     "rewrite the module by binaryen's `wasm-opt -g WORDS` (it is not run)"}
+
 #define HX_ENGINE_OPTION(type)                                                                               \
     {"--engine", "ENGINE", HX_OPTION_TEXT, offsetof(type, engine),                                           \
      "what runs the Wasm side: compiled or interp (compiled)"}
+
+/* Comparing each build with itself. */
+#define HX_SELF_OPTION(type)                                                                                 \
+    {"--self", NULL, HX_OPTION_FLAG, offsetof(type, self),                                                   \
+     "compare each build with itself, stepped by lines and by instructions"}
+#define HX_WITNESS_OPTIONS(type)                                                                             \
+    {"--witness", "A,B,...", HX_OPTION_TEXT, offsetof(type, witness),                                        \
+     "compare these 2 to 5 witnesses, each with each (native,wasm)"},                                        \
+        {"--blame", NULL, HX_OPTION_FLAG, offsetof(type, blame),                                             \
+         "when they differ, ask more witnesses who is wrong, and GDB what the native side shows"}
+
+#define HX_NO_WITNESSES "--witness and --blame compare builds; --engines, --replay and --self do not"
 
 /* Comparing two engines instead of two builds. */
 #define HX_ENGINES_OPTIONS(type)                                                                             \
@@ -25,7 +41,7 @@
         {"--coarse", NULL, HX_OPTION_FLAG, offsetof(type, coarse),                                           \
          "with --engines: stop at loops and functions' starts alone, which leaves the code as it is"},       \
         {"--steps", "N", HX_OPTION_NUMBER, offsetof(type, steps),                                            \
-         "with --engines: compare at most N instructions of a module, 0 for all "                            \
+         "with --engines or --self: at most N instructions of a module or build, 0 for all "                 \
          "(20000000)"} HX_REPLAY_OPTION(type)
 #ifdef LOCKSTEP_RR
 #define HX_REPLAY_OPTION(type)                                                                               \
@@ -42,9 +58,16 @@
         {"--visits", "N", HX_OPTION_NUMBER, offsetof(type, visits),                                          \
          "compare a statement N times, then pass over it; 0 for always (100)"},                              \
         {"--time-limit", "TIME", HX_OPTION_DURATION, offsetof(type, time_limit),                             \
-         "step a program at most this long (1s; with --engines 60s)"},                                       \
+         "step a program at most this long (1s; with --engines or --self 60s)"},                             \
         {"--known", "DIR", HX_OPTION_TEXT, offsetof(type, known),                                            \
          "folder with the list of known defects (the one that came with lockstep)"}
+
+/* Results for CI systems. */
+#define HX_PUBLISH_OPTIONS(type)                                                                             \
+    {"--sarif", "FILE", HX_OPTION_TEXT, offsetof(type, sarif),                                               \
+     "write the findings to FILE as SARIF 2.1.0: a rule a signature"},                                       \
+        {"--junit", "FILE", HX_OPTION_TEXT, offsetof(type, junit),                                           \
+         "write the programs to FILE as JUnit's XML: a failure where a finding is not known"}
 
 /* Guest folders of words HOST[::GUEST], in the arena. */
 RT_MUST_USE struct rt_error *hx_parse_dirs(const struct hx_list *words, struct rt_arena *arena,

@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 static const struct hx_command *const commands[] = {
-    &hx_command_fuzz,   &hx_command_check,    &hx_command_run,
+    &hx_command_fuzz,     &hx_command_check,     &hx_command_reduce, &hx_command_run,
 #ifdef LOCKSTEP_RR
-    &hx_command_record, &hx_command_replay,   &hx_command_trace,
+    &hx_command_record,   &hx_command_replay,    &hx_command_trace,
 #endif
-    &hx_command_wast,   &hx_command_generate, &hx_command_transform, &hx_command_bench, &hx_command_selftest,
+    &hx_command_show,     &hx_command_report,    &hx_command_merge,  &hx_command_wast,
+    &hx_command_generate, &hx_command_transform, &hx_command_bench,  &hx_command_selftest,
 };
 static const struct hx_command lockstep = {
     .name = "lockstep",

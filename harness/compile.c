@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NATIVE, WASM, SIDES, MAX_WORDS = 24 };
+enum { NATIVE, WASM, SIDES, MAX_WORDS = 24 + HX_MAX_WARNINGS };
+
+/* Milliseconds that a compiler or linker may take where programs are tried by the hundreds. */
+enum { COMPILE_LIMIT = 20000 };
 
 static const char *const objects[SIDES] = {HX_NATIVE_OBJECT, HX_WASM_OBJECT};
 static const char *const artifacts[SIDES] = {HX_NATIVE, HX_WASM};
@@ -16,9 +19,10 @@ static const struct hx_compiler *side(const struct hx_tools *tools, int index) {
 }
 
 /* What both compilers are told; without a link of our own the driver goes on to link by itself. The map makes
- * an artifact the same in whatever folder it was built. */
+ * an artifact the same in whatever folder it was built. `warnings` are options in place of -w; NULL: none. */
 static void compile_words(const struct hx_tools *tools, int index, const char *optimisation,
-                          const char *source, const char *map, const char **words) {
+                          const char *const *warnings, const char *source, const char *map,
+                          const char **words) {
     const struct hx_compiler *compiler = side(tools, index);
     size_t count = 0;
 
@@ -30,7 +34,10 @@ static void compile_words(const struct hx_tools *tools, int index, const char *o
     if (index == NATIVE)
         words[count++] = "-fPIC";
     words[count++] = "-g";
-    words[count++] = "-w"; /* Csmith programs are full of what compilers warn about */
+    if (!warnings)
+        words[count++] = "-w"; /* Csmith programs are full of what compilers warn about */
+    while (warnings && *warnings)
+        words[count++] = *warnings++;
     /* Csmith converts floats to integers that cannot hold them, which C leaves undefined: this makes it
      * saturate, on both targets alike. gcc cannot, and gets programs without floats (generate.c). */
     if (!hx_compiler_is_gcc(compiler))
@@ -74,13 +81,13 @@ static struct rt_error *build(const struct hx_tools *tools, int first, int last,
                               const char *source, const char *folder) {
     const char *words[SIDES][MAX_WORDS];
     struct hx_process processes[SIDES] = {0};
-    const struct hx_compiler *compilers[SIDES];
+    const struct hx_compiler *compilers[SIDES] = {NULL};
     char map[512];
     size_t count = 0, links = 0;
 
     snprintf(map, sizeof map, "-fdebug-prefix-map=%s=.", folder);
     for (int i = first; i <= last; i++) {
-        compile_words(tools, i, optimisation, source, map, words[i]);
+        compile_words(tools, i, optimisation, NULL, source, map, words[i]);
         processes[count] = (struct hx_process){.argv = words[i], .directory = folder};
         compilers[count++] = side(tools, i);
     }
@@ -93,14 +100,53 @@ static struct rt_error *build(const struct hx_tools *tools, int first, int last,
         processes[links] = (struct hx_process){.argv = side(tools, i)->link, .directory = folder};
         compilers[links++] = side(tools, i);
     }
-    return run(processes, compilers, links, "link", folder);
+    error = run(processes, compilers, links, "link", folder);
+    if (error || last != WASM || !tools->wasm_opt)
+        return error;
+    static const struct hx_compiler wasm_opt = {.name = "wasm-opt"};
+    processes[0] = (struct hx_process){.argv = tools->wasm_opt, .directory = folder};
+    return run(processes, (const struct hx_compiler *const[]){&wasm_opt}, 1, "rewrite", folder);
 }
 
 struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder) {
     return build(tools, NATIVE, WASM, tools->optimisation, source, folder);
 }
 
+struct rt_error *hx_compile_native(const struct hx_tools *tools, const char *source, const char *folder) {
+    return build(tools, NATIVE, NATIVE, tools->optimisation, source, folder);
+}
+
 struct rt_error *hx_compile_wasm(const struct hx_tools *tools, const char *optimisation, const char *source,
                                  const char *folder) {
     return build(tools, WASM, WASM, optimisation, source, folder);
+}
+
+struct rt_error *hx_compile_object(const struct hx_tools *tools, bool is_wasm, const char *const *warnings,
+                                   const char *source, const char *folder, struct hx_process *ret) {
+    const char *words[MAX_WORDS];
+    char map[512];
+
+    snprintf(map, sizeof map, "-fdebug-prefix-map=%s=.", folder);
+    compile_words(tools, is_wasm ? WASM : NATIVE, tools->optimisation, warnings, source, map, words);
+    *ret = (struct hx_process){.argv = words, .directory = folder, .time_limit = COMPILE_LIMIT};
+    struct rt_error *error = hx_process_run(ret, 1);
+    ret->argv = NULL;
+    return error;
+}
+
+struct rt_error *hx_link_objects(const struct hx_tools *tools, const char *folder, bool *ret_linked) {
+    struct hx_process processes[SIDES] = {0};
+    size_t count = 0;
+
+    for (int i = 0; i < SIDES; i++)
+        if (side(tools, i)->link)
+            processes[count++] = (struct hx_process){
+                .argv = side(tools, i)->link, .directory = folder, .time_limit = COMPILE_LIMIT};
+    struct rt_error *error = hx_process_run(processes, count);
+    *ret_linked = !error;
+    for (size_t i = 0; i < count; i++) {
+        *ret_linked = *ret_linked && hx_process_succeeded(&processes[i]);
+        hx_process_clear(&processes[i]);
+    }
+    return error;
 }

@@ -11,15 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARTIFACT_LIMIT = 256 << 20 };
-
-/* FNV-1a, 64 bits: names need no more than to be the same for the same signature. */
-static uint64_t hash(const char *text) {
-    uint64_t value = 0xcbf29ce484222325;
-    for (; *text; text++)
-        value = (value ^ (uint8_t)*text) * 0x100000001b3;
-    return value;
-}
+/* Other findings of the program that are told beside one. */
+enum { ARTIFACT_LIMIT = 256 << 20, MAX_OTHERS = 20 };
 
 static struct rt_error *copy_as(const char *from, const char *to_folder, const char *name) {
     char to[PATH_MAX];
@@ -80,6 +73,10 @@ static void reproduce_compiler(const struct hx_tools *tools, struct hx_buffer *o
     hx_buffer_text(out, " --cc ");
     quote(tools->cc, out);
     hx_buffer_print(out, " --opt %s", tools->optimisation);
+    if (tools->wasm_opt) {
+        hx_buffer_text(out, " --wasm-opt ");
+        quote(tools->wasm_opt_words, out);
+    }
 }
 
 static void reproduce_engines(const struct hx_job *job, struct hx_buffer *out) {
@@ -99,6 +96,7 @@ static void reproduce_engines(const struct hx_job *job, struct hx_buffer *out) {
 
 static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     const struct hx_tools *tools = job->setup->tools;
+    const struct hx_witnesses *witnesses = job->setup->witnesses;
     char binary[PATH_MAX] = "lockstep";
     ssize_t length = readlink("/proc/self/exe", binary, sizeof binary - 1);
 
@@ -119,15 +117,28 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
     }
     if (is_wasm_only(job))
         reproduce_seed(job, out);
-    else
+    else if (tools)
         hx_buffer_text(out, "check " HX_SOURCE);
-    reproduce_compiler(tools, out);
-    if (strcmp(tools->cc, tools->native.name) != 0) {
+    else
+        hx_buffer_print(out, "check --native " HX_NATIVE " --wasm " HX_WASM " --opt %s",
+                        job->setup->is_unoptimised ? "-O0" : "-O1");
+    if (tools)
+        reproduce_compiler(tools, out);
+    if (tools && strcmp(tools->cc, tools->native.name) != 0) {
         hx_buffer_text(out, " --native-cc ");
         quote(tools->native.name, out);
     }
+    for (size_t i = 0; witnesses && i < witnesses->first_count; i++)
+        hx_buffer_print(out, "%s%s", i ? "," : " --witness ", witnesses->items[i].name);
+    if (witnesses && witnesses->count > witnesses->first_count)
+        hx_buffer_text(out, " --blame");
     if (job->setup->engine != RT_ENGINE_COMPILED)
         hx_buffer_print(out, " --engine %s", rt_engine_name(job->setup->engine));
+    if (job->setup->is_self) {
+        hx_buffer_print(out, " --self --steps %llu --time-limit %ums \"$@\"\n",
+                        (unsigned long long)job->setup->self_steps, job->setup->time_limit);
+        return;
+    }
     hx_buffer_print(out, " --stops %llu --visits %llu --time-limit %ums \"$@\"\n",
                     (unsigned long long)job->setup->max_stops, (unsigned long long)job->setup->max_visits,
                     job->setup->time_limit);
@@ -148,12 +159,25 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
     if (result->engines)
         hx_json_string(&json, "engines", result->engines);
     if (tools) {
+        hx_json_string(&json, "cc", tools->cc);
         hx_json_string(&json, "native", tools->native.version);
+        hx_json_string(&json, "native_cc", tools->native.name);
         hx_json_string(&json, "wasm", tools->wasm.version);
+        hx_json_string(&json, "wasm_cc", tools->wasm.name);
         hx_json_string(&json, "opt", tools->optimisation);
         hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
     }
-    hx_finding_json(finding, "finding", &json);
+    hx_json_number(&json, "stops", job->setup->max_stops);
+    hx_json_number(&json, "visits", job->setup->max_visits);
+    hx_json_number(&json, "time_limit", job->setup->time_limit);
+    hx_finding_json(finding, true, "finding", &json);
+    hx_json_open(&json, "also", '[');
+    for (size_t i = 0, said = 0; i < result->finding_count && said < MAX_OTHERS; i++)
+        if (&result->findings[i] != finding) {
+            hx_finding_json(&result->findings[i], false, NULL, &json);
+            said++;
+        }
+    hx_json_close(&json, ']');
     hx_json_close(&json, '}');
     hx_buffer_text(out, "\n");
 }
@@ -172,22 +196,17 @@ static void finding_text(const struct hx_job *job, const struct hx_result *resul
     hx_buffer_text(out, "again    ./reproduce\n");
 }
 
-struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
-                                  const struct hx_finding *finding, const char **ret_name) {
+struct rt_error *hx_finding_write_to(const char *folder, const struct hx_job *job,
+                                     const struct hx_result *result, const struct hx_finding *finding) {
     const char *const files[] = {HX_SOURCE, HX_WASM, HX_NATIVE, HX_WASM_OTHER};
-    const char *name = finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
-                                      : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
-                                                        (unsigned long long)hash(finding->body.signature));
-    const char *folder = name ? rt_arena_printf(&result->arena, "%s/%s", out, name) : NULL;
     struct hx_buffer text = {0};
     struct rt_error *error = NULL;
 
-    *ret_name = name;
-    if (!folder)
-        return rt_error_out_of_memory();
-    if (mkdir(folder, 0777) != 0)
-        return errno == EEXIST ? NULL : rt_error_os(errno, "cannot make the folder %s", folder);
-    if (job->source.wasm)
+    if (job->source.c_file)
+        error = copy_as(job->source.c_file, folder, HX_SOURCE);
+    if (!error && job->source.native)
+        error = copy_as(job->source.native, folder, HX_NATIVE);
+    if (!error && job->source.wasm)
         error = copy_as(job->source.wasm, folder, HX_WASM);
     for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
         error = copy_file(job->folder.path, files[i], folder);
@@ -203,5 +222,32 @@ struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, str
         reproduce_script(job, &text);
         error = write_buffer(folder, "reproduce", &text, 0777);
     }
+    return error;
+}
+
+struct rt_error *hx_finding_write(const char *out, const struct hx_job *job, struct hx_result *result,
+                                  const struct hx_finding *finding, const char **ret_name) {
+    const char *signature = finding->body.signature;
+    const char *name =
+        finding->known ? rt_arena_printf(&result->arena, "known-%s", finding->known)
+                       : rt_arena_printf(&result->arena, "%s-%016llx", finding->kind,
+                                         (unsigned long long)hx_hash(HX_HASH, signature, strlen(signature)));
+    const char *folder = name ? rt_arena_printf(&result->arena, "%s/%s", out, name) : NULL;
+    const char *partial = name ? rt_arena_printf(&result->arena, "%s/.%s.partial", out, name) : NULL;
+    struct rt_error *error;
+
+    *ret_name = name;
+    if (!folder || !partial)
+        return rt_error_out_of_memory();
+    if (access(folder, F_OK) == 0)
+        return NULL;
+    /* One that a kill has left. */
+    hx_folder_remove(partial);
+    if (mkdir(partial, 0777) != 0)
+        return rt_error_os(errno, "cannot make the folder %s", partial);
+    error = hx_finding_write_to(partial, job, result, finding);
+    if (!error && rename(partial, folder) != 0 && errno != EEXIST && errno != ENOTEMPTY)
+        error = rt_error_os(errno, "cannot rename %s", partial);
+    hx_folder_remove(partial);
     return error;
 }

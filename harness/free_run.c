@@ -9,8 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void stand_by(const struct hx_setup *setup, const char *native, const char *wasm,
-                               int channel) {
+static _Noreturn void stand_by(const struct hx_setup *setup, const struct hx_two *two, int channel) {
     const int outputs[2] = {STDOUT_FILENO, STDERR_FILENO};
     struct hx_setup unfilled = *setup;
     struct or_progress progress = {0};
@@ -26,22 +25,21 @@ static _Noreturn void stand_by(const struct hx_setup *setup, const char *native,
     unfilled.leave_locals = true;
     unfilled.max_stops = 1;
     hx_result_init(&result);
-    struct rt_error *error = hx_check_pair(&unfilled, native, wasm, outputs, &progress, channel, &result);
+    struct rt_error *error = hx_check_pair(&unfilled, two, outputs, &progress, channel, &result);
     word = !error && (result.verdict == HX_AGREE || result.verdict == HX_DIFFER);
     _exit(write(channel, &word, 1) != 1);
 }
 
-void hx_free_run_prepare(const struct hx_setup *setup, const char *native, const char *wasm, int result_fd,
-                         struct hx_free_run *ret) {
+void hx_free_run_prepare(const struct hx_setup *setup, const struct hx_two *two, bool fills_locals,
+                         int result_fd, struct hx_free_run *ret) {
     *ret = (struct hx_free_run){.channel = {-1, -1}};
-    if (!setup->is_unoptimised || setup->leave_locals ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret->channel) != 0)
+    if (!fills_locals || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret->channel) != 0)
         return;
     ret->pid = fork();
     if (ret->pid == 0) {
         close(ret->channel[0]);
         close(result_fd);
-        stand_by(setup, native, wasm, ret->channel[1]);
+        stand_by(setup, two, ret->channel[1]);
     }
     close(ret->channel[1]);
     ret->channel[1] = -1;

@@ -12,10 +12,10 @@ struct hx_free_run {
     int channel[2]; /* the parent's end of a socket, and the child's */
 };
 
-/* None stands by where locals are not filled, and where none can be started. `result_fd` is closed in the
- * child. */
-void hx_free_run_prepare(const struct hx_setup *setup, const char *native, const char *wasm, int result_fd,
-                         struct hx_free_run *ret);
+/* None stands by where the comparison does not fill locals, and where none can be started. `result_fd` is
+ * closed in the child. */
+void hx_free_run_prepare(const struct hx_setup *setup, const struct hx_two *two, bool fills_locals,
+                         int result_fd, struct hx_free_run *ret);
 /* Once: runs both, and tells whether they print and end alike. False when that cannot be told. */
 bool hx_free_run_agrees(struct hx_free_run *run);
 void hx_free_run_clear(struct hx_free_run *run);

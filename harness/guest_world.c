@@ -122,7 +122,7 @@ static struct rt_error *copy_entry(const FTSENT *entry, size_t from_length, cons
     case FTS_F:
         *copied += (uint64_t)entry->fts_statp->st_size;
         if (*copied > MOST_COPIED)
-            return rt_error_format(RT_USAGE, "there is more than a gigabyte in it: a run gets a copy");
+            return rt_error_format(RT_USAGE, "there is more than a gigabyte in it, too much to copy");
         good = copy_bytes(entry->fts_path, path, entry->fts_statp->st_mode & 0777);
         break;
     case FTS_DP: break;
@@ -137,7 +137,7 @@ static struct rt_error *copy_entry(const FTSENT *entry, size_t from_length, cons
     return good ? NULL : rt_error_os(errno, "cannot copy %s to %s", entry->fts_path, path);
 }
 
-static struct rt_error *copy_folder(const char *from, const char *to, uint64_t *copied) {
+struct rt_error *hx_folder_copy(const char *from, const char *to, uint64_t *copied) {
     char real[PATH_MAX];
     char *const roots[] = {realpath(from, real), NULL};
     FTS *walk = roots[0] ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
@@ -162,7 +162,7 @@ struct rt_error *hx_guest_world_copy(const struct rt_wasi_dir *dirs, size_t coun
     for (size_t i = 0; i < count && !error; i++) {
         const char *host = rt_arena_printf(&ret->arena, "%s/%zu", ret->own.path, i);
         ret->dirs[i] = (struct rt_wasi_dir){host, dirs[i].guest};
-        error = host ? copy_folder(dirs[i].host, host, &copied) : rt_error_out_of_memory();
+        error = host ? hx_folder_copy(dirs[i].host, host, &copied) : rt_error_out_of_memory();
     }
     if (error)
         hx_guest_world_close(ret);

@@ -25,6 +25,9 @@ RT_MUST_USE struct rt_error *hx_guest_world_make(const struct hx_guest_setup *se
 RT_MUST_USE struct rt_error *hx_guest_world_copy(const struct rt_wasi_dir *dirs, size_t count,
                                                  const struct hx_temp *parent, const char *name,
                                                  struct hx_guest_world *ret);
+/* Copies one folder to `to`, which is made, in the same way. The bytes are added to *copied, whose limit is
+ * that of hx_guest_world_copy. */
+RT_MUST_USE struct rt_error *hx_folder_copy(const char *from, const char *to, uint64_t *copied);
 /* Closes, and removes the world's own folder. A zeroed world is none. */
 void hx_guest_world_close(struct hx_guest_world *world);
 

@@ -13,7 +13,9 @@ enum hx_status {
 };
 
 extern const struct hx_command hx_command_fuzz;
+extern const struct hx_command hx_command_merge;
 extern const struct hx_command hx_command_check;
+extern const struct hx_command hx_command_reduce;
 extern const struct hx_command hx_command_run;
 extern const struct hx_command hx_command_record;
 extern const struct hx_command hx_command_replay;
@@ -21,6 +23,8 @@ extern const struct hx_command hx_command_generate;
 extern const struct hx_command hx_command_wast;
 extern const struct hx_command hx_command_trace;
 extern const struct hx_command hx_command_transform;
+extern const struct hx_command hx_command_show;
+extern const struct hx_command hx_command_report;
 extern const struct hx_command hx_command_bench;
 extern const struct hx_command hx_command_selftest;
 

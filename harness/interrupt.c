@@ -13,16 +13,21 @@ static void note(int signal_number) {
     interrupted = 1;
 }
 
+static void handle(void) {
+    const struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESETHAND};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 void hx_interrupt_catch(void) {
-    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESETHAND};
     sigset_t ours;
 
     sigemptyset(&ours);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGTERM);
     sigprocmask(SIG_BLOCK, &ours, &outside_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    handle();
     /* A closed pipe is an error of write(), so that what is temporary still goes away. */
     signal(SIGPIPE, SIG_IGN);
 }
@@ -35,6 +40,11 @@ void hx_interrupt_release(void) {
     signal(SIGPIPE, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void hx_interrupt_forget(void) {
+    interrupted = 0;
+    handle();
 }
 
 bool hx_interrupted(void) {

@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +40,7 @@ struct rt_error *hx_job_start(const struct hx_setup *setup, const struct hx_sour
     *ret = no_job;
     ret->setup = setup;
     ret->source = *source;
+    ret->is_part = source->pair[0] != NULL;
     error = hx_temp_folder(temp, name, &ret->folder);
     if (error)
         return error;
@@ -66,7 +69,8 @@ struct rt_error *hx_job_start(const struct hx_setup *setup, const struct hx_sour
         ret->pid = 0;
         goto failed;
     }
-    setpgid(ret->pid, ret->pid); /* the worker does the same: whoever comes first */
+    if (!ret->is_part)
+        setpgid(ret->pid, ret->pid); /* the worker does the same: whoever comes first */
     close_fd(&result[1]);
     ret->pid_fd = pidfd_open(ret->pid, 0);
     if (ret->pid_fd < 0)
@@ -80,6 +84,11 @@ failed:
     return error;
 }
 
+/* Kills the worker and all that it started; a part's children go with the worker that it is of. */
+static void kill_all(const struct hx_job *job) {
+    kill(job->is_part ? job->pid : -job->pid, SIGKILL);
+}
+
 uint64_t hx_job_deadline(const struct hx_job *job) {
     uint64_t limit;
 
@@ -88,6 +97,9 @@ uint64_t hx_job_deadline(const struct hx_job *job) {
     case HX_COMPILE: limit = COMPILE_LIMIT; break;
     default: limit = job->setup->time_limit + STEP_GRACE; break;
     }
+    /* A worker has to outlive its parts, to tell of one that hangs. */
+    if (!job->is_part && hx_has_more_witnesses(job->setup))
+        limit += STEP_GRACE;
     return job->shared->stage_started + limit;
 }
 
@@ -95,7 +107,7 @@ void hx_job_enforce(struct hx_job *job) {
     if (job->pid == 0 || job->timed_out || hx_now() < hx_job_deadline(job))
         return;
     job->timed_out = true;
-    kill(-job->pid, SIGKILL);
+    kill_all(job);
 }
 
 void hx_job_read(struct hx_job *job) {
@@ -110,11 +122,15 @@ void hx_job_read(struct hx_job *job) {
     }
 }
 
-static const char *side_name(const struct hx_job *job, uint32_t side) {
+const char *hx_job_side(const struct hx_job *job, uint32_t side) {
     const struct hx_engines *engines = job->setup->engines;
 
     if (engines)
         return rt_engine_name(engines->engines[side]);
+    if (job->source.pair[side])
+        return job->source.pair[side]->name;
+    if (job->setup->witnesses)
+        return job->setup->witnesses->items[side].name;
     return side == 0 ? "native" : "wasm";
 }
 
@@ -127,7 +143,7 @@ static void describe_places(const struct hx_job *job, struct or_finding *finding
         snprintf(text[i], 64, "pc 0x%llx%s", (unsigned long long)progress->pc[i],
                  job->shared->stage == HX_STEP && progress->running == i ? ", running" : "");
         finding->witnesses[i] =
-            (struct or_testimony){.name = side_name(job, i), .value = text[i], .pc = progress->pc[i]};
+            (struct or_testimony){.name = hx_job_side(job, i), .value = text[i], .pc = progress->pc[i]};
     }
 }
 
@@ -149,7 +165,7 @@ static struct rt_error *make_crash(const struct hx_job *job, int status, struct 
     const struct or_progress *progress = &job->shared->progress;
     bool stepping = job->shared->stage == HX_STEP;
     const char *running = !stepping               ? "tools"
-                          : progress->running < 2 ? side_name(job, progress->running)
+                          : progress->running < 2 ? hx_job_side(job, progress->running)
                                                   : "oracle";
     struct or_finding finding = {.detail = how};
 
@@ -182,6 +198,18 @@ static struct rt_error *make_crash(const struct hx_job *job, int status, struct 
     return NULL;
 }
 
+static uint64_t source_size(const struct hx_job *job) {
+    const char *file = job->source.wasm ? job->source.wasm : job->source.c_file;
+    char path[PATH_MAX];
+    struct stat info;
+
+    for (int i = 0; !file && i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", job->folder.path, i == 0 ? HX_SOURCE : HX_WASM);
+        file = access(path, F_OK) == 0 ? path : NULL;
+    }
+    return file && stat(file, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
 struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret) {
     struct rt_error *error = NULL;
     int status = 0;
@@ -189,7 +217,7 @@ struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret) {
     hx_result_init(ret);
     hx_job_read(job);
     /* The worker's own children go with it; its process id is not free before the wait. */
-    kill(-job->pid, SIGKILL);
+    kill_all(job);
     while (waitpid(job->pid, &status, 0) < 0 && errno == EINTR)
         ;
     job->pid = 0;
@@ -209,13 +237,14 @@ struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret) {
                                             : job->source.wasm;
     if (file)
         ret->file = rt_arena_copy(&ret->arena, file, strlen(file));
+    ret->source_size = source_size(job);
     close_fd(&job->pid_fd);
     return error;
 }
 
 void hx_job_clear(struct hx_job *job) {
     if (job->pid > 0) {
-        kill(-job->pid, SIGKILL);
+        kill_all(job);
         kill(job->pid, SIGKILL); /* it may not have made its group yet */
         while (waitpid(job->pid, NULL, 0) < 0 && errno == EINTR)
             ;

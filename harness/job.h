@@ -6,6 +6,7 @@
 #include "harness/engines.h"
 #include "harness/generator.h"
 #include "harness/tools.h"
+#include "harness/witness.h"
 
 #define HX_DEFAULT_STOPS      20000
 #define HX_DEFAULT_VISITS     100
@@ -21,6 +22,9 @@ struct hx_setup {
     unsigned time_limit;                  /* milliseconds of stepping a program */
     enum rt_engine engine;                /* of the Wasm side */
     const struct hx_engines *engines;     /* compare engines on the module alone; NULL: native and Wasm */
+    bool is_self;                         /* compare each build with itself; engines is NULL */
+    uint64_t self_steps;                  /* then: instructions a build; 0: no limit */
+    const struct hx_witnesses *witnesses; /* NULL: native and wasm */
     bool is_one_compiler;                 /* it made both sides */
     bool is_unoptimised;                  /* the code is not optimised: see or_options */
     bool leave_locals;                    /* likewise */
@@ -32,6 +36,8 @@ struct hx_source {
     uint64_t seed;
     const char *c_file;
     const char *native, *wasm;
+    const struct hx_witness *pair[2]; /* of another job's program, these two alone, by its artifacts */
+    const char *artifacts[2];
 };
 
 /* In memory that worker and parent share, so that it outlives a crash. */
@@ -53,6 +59,7 @@ struct hx_job {
     struct hx_shared *shared;
     struct hx_buffer bytes;
     bool timed_out;
+    bool is_part; /* it is a worker's own, and stays in that one's process group */
 };
 
 /* No job: what hx_job_clear leaves behind. */
@@ -71,6 +78,9 @@ RT_MUST_USE struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result 
 /* Kills what runs and removes the folder. */
 void hx_job_clear(struct hx_job *job);
 
+/* The witness on a side of the comparison that a job makes: its name, as the setup has it. */
+const char *hx_job_side(const struct hx_job *job, uint32_t side);
+
 /* Starts a job and waits for it. RT_EXIT when the user interrupts. */
 RT_MUST_USE struct rt_error *hx_job_run(const struct hx_setup *setup, const struct hx_source *source,
                                         const struct hx_temp *temp, struct hx_job *job,
@@ -79,11 +89,31 @@ RT_MUST_USE struct rt_error *hx_job_run(const struct hx_setup *setup, const stru
 /* worker.c: the worker's whole life, in the forked child. */
 _Noreturn void hx_worker_main(const struct hx_job *job, int result_fd);
 
+/* The two witnesses of a comparison, and the files that they are made of. */
+struct hx_two {
+    const struct hx_witness *witness[2];
+    const char *artifact[2];
+};
+
 /* check.c: loads both artifacts and compares them; the worker's last stage. `output_fd` are its own
- * descriptors 1 and 2, `silence` closes what a forked child must not keep. */
-RT_MUST_USE struct rt_error *hx_check_pair(const struct hx_setup *setup, const char *native, const char *wasm,
+ * descriptors 1 and 2, `result_fd` is what a forked child must not keep. */
+RT_MUST_USE struct rt_error *hx_check_pair(const struct hx_setup *setup, const struct hx_two *two,
                                            const int output_fd[2], struct or_progress *progress,
                                            int result_fd, struct hx_result *result);
+
+/* check_self.c: compares each build with itself, stepped by lines and by instructions. NULL leaves one out.
+ */
+RT_MUST_USE struct rt_error *hx_check_self(const struct hx_setup *setup, const char *native, const char *wasm,
+                                           struct or_progress *progress, int result_fd,
+                                           struct hx_result *result);
+/* check_witnesses.c: compares the setup's witnesses pair by pair, each pair in a worker of its own, and puts
+ * the findings together with the blame. In the worker that has made the artifacts. */
+RT_MUST_USE struct rt_error *hx_check_witnesses(const struct hx_job *job, struct hx_result *result);
+/* The setup's first two witnesses with a program's artifacts, in the arena. */
+RT_MUST_USE struct rt_error *hx_first_two(const struct hx_setup *setup, const struct hx_source *source,
+                                          const char *folder, struct rt_arena *arena, struct hx_two *ret);
+/* True when more than two may have to be asked, or another compiler's. */
+bool hx_has_more_witnesses(const struct hx_setup *setup);
 
 /* check_runs.c: for programs that mean nothing natively. Runs the two Wasm builds that hx_compile_levels
  * made, each in a new setup of the seed, and compares what they print and how they end. */

@@ -139,8 +139,10 @@ static struct rt_error *read_sibling(const struct hx_json_value *object, const c
 
 /* A misspelt condition must not make a defect hide more than it was meant to. */
 static struct rt_error *check_members(const struct hx_json_value *object, const char *path) {
-    static const char *const members[] = {"signatures", "compilers", "lacking",  "line",      "line_before",
-                                          "source",     "reason",    "evidence", "reproducer"};
+    static const char *const members[] = {
+        "signatures", "compilers", "lacking",  "line",       "line_before", "before_column", "from_column",
+        "source",     "reason",    "evidence", "reproducer", "shown_by",    "opt",           "options",
+    };
 
     if (object->kind != HX_JSON_OBJECT)
         return rt_error_format(RT_MALFORMED, "%s: must be an object", path);
@@ -169,6 +171,10 @@ static struct rt_error *read_members(const struct hx_json_value *object, const c
         error = check_evidence(object, path);
     if (!error)
         error = read_sibling(object, "reproducer", path, arena, &ret->reproducer);
+    if (!error && hx_json_member(object, "options"))
+        error = read_patterns(object, "options", path, arena, &ret->options);
+    if (!error)
+        error = read_optional(object, "opt", path, &ret->opt);
     if (!error)
         error = read_optional(object, "lacking", path, &ret->lacking);
     if (!error)
@@ -176,18 +182,25 @@ static struct rt_error *read_members(const struct hx_json_value *object, const c
     if (!error)
         error = read_expression(object, "line_before", path, arena, &ret->line_before);
     if (!error)
+        error = read_expression(object, "before_column", path, arena, &ret->before_column);
+    if (!error)
+        error = read_expression(object, "from_column", path, arena, &ret->from_column);
+    if (!error)
         error = read_source(object, path, arena, &ret->source);
+    if (!error)
+        error = hx_known_seeds_read(object, path, arena, &ret->shown_by);
     return error;
 }
 
 static struct rt_error *read_defect(const char *path, const char *name, struct rt_arena *arena,
-                                    struct hx_known_defect *ret) {
+                                    uint64_t *digest, struct hx_known_defect *ret) {
     const struct hx_json_value *object;
     struct hx_buffer text = {0};
     struct rt_error *error = hx_file_read(path, FILE_LIMIT, &text);
 
     if (!error)
         error = hx_json_parse(hx_buffer_string(&text), text.size, arena, &object);
+    *digest = hx_hash(hx_hash(*digest, name, strlen(name) + 1), hx_buffer_string(&text), text.size + 1);
     hx_buffer_clear(&text);
     if (error)
         return rt_error_context(error, "%s", path);
@@ -214,6 +227,7 @@ struct rt_error *hx_known_load(const char *folder, struct hx_known *ret) {
     int count = scandir(folder, &entries, is_json, alphasort);
     if (count < 0)
         return rt_error_os(errno, "cannot read the known defects in %s", folder);
+    ret->digest = HX_HASH;
     ret->defects = rt_arena_array(&ret->arena, (size_t)count, sizeof *ret->defects);
     if (ret->defects)
         ret->count = (size_t)count;
@@ -222,7 +236,7 @@ struct rt_error *hx_known_load(const char *folder, struct hx_known *ret) {
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
         if (!error)
-            error = read_defect(path, entries[i]->d_name, &ret->arena, &ret->defects[i]);
+            error = read_defect(path, entries[i]->d_name, &ret->arena, &ret->digest, &ret->defects[i]);
         free(entries[i]);
     }
     free(entries);
@@ -235,20 +249,32 @@ void hx_known_clear(struct hx_known *known) {
     for (size_t i = 0; i < known->count; i++) {
         free_expression(known->defects[i].line);
         free_expression(known->defects[i].line_before);
+        free_expression(known->defects[i].before_column);
+        free_expression(known->defects[i].from_column);
     }
     rt_arena_clear(&known->arena);
     *known = (struct hx_known){0};
 }
 
-/* True when the expression matches in that line; NULL asks for nothing. */
+/* Which part of a source line an expression is to match in. */
+enum part { WHOLE, BEFORE_COLUMN, FROM_COLUMN };
+
+/* True when the expression matches in that part of the line; NULL asks for nothing. */
 static bool is_in_line(const regex_t *expression, const struct or_finding *finding, uint32_t line,
-                       const char *folder) {
+                       enum part part, const char *folder) {
     struct hx_buffer text = {0};
 
     if (!expression)
         return true;
     bool is_match = finding->file && hx_source_line(finding->file, line, folder, &text) && !text.failed &&
-                    text.size <= LINE_LIMIT && regexec(expression, hx_buffer_string(&text), 0, NULL, 0) == 0;
+                    text.size <= LINE_LIMIT &&
+                    (part == WHOLE || (finding->column > 0 && finding->column <= text.size));
+    if (is_match) {
+        const char *from = hx_buffer_string(&text) + (part == FROM_COLUMN ? finding->column - 1 : 0);
+        if (part == BEFORE_COLUMN)
+            text.bytes[finding->column - 1] = '\0';
+        is_match = regexec(expression, from, 0, NULL, 0) == 0;
+    }
     hx_buffer_clear(&text);
     return is_match;
 }
@@ -306,10 +332,15 @@ static bool is_defect(const struct hx_known_defect *defect, const struct hx_know
         return false;
     if (context->compiler && !match_any(defect->compilers, context->compiler))
         return false;
+    if (defect->opt && context->optimisation && strcmp(defect->opt, context->optimisation) != 0)
+        return false;
     if (defect->lacking && !is_lacking(defect->lacking, finding))
         return false;
-    return is_in_line(defect->line, finding, finding->line, context->folder) &&
-           is_in_line(defect->line_before, finding, finding->line ? finding->line - 1 : 0, context->folder) &&
+    return is_in_line(defect->line, finding, finding->line, WHOLE, context->folder) &&
+           is_in_line(defect->line_before, finding, finding->line ? finding->line - 1 : 0, WHOLE,
+                      context->folder) &&
+           is_in_line(defect->before_column, finding, finding->line, BEFORE_COLUMN, context->folder) &&
+           is_in_line(defect->from_column, finding, finding->line, FROM_COLUMN, context->folder) &&
            is_in_source(defect->source, finding, context->folder);
 }
 

@@ -1,27 +1,37 @@
-/* A program's two artifacts, loaded into this process and suspended before their first instruction. */
+/* Two debuggees of one program, loaded into this process and suspended before their first instruction. */
 #ifndef LOCKSTEP_HARNESS_PAIR_H
 #define LOCKSTEP_HARNESS_PAIR_H
 
-#include "oracle/oracle.h"
+#include "harness/native_view.h"
+#include "harness/witness.h"
 
-struct hx_pair {
-    struct st_image *image;
+struct hx_debuggee {
+    struct st_image *image; /* native */
     struct rt_module *module;
     struct st_debug *debug; /* of the module */
     struct rt_code *code;
     struct rt_store *store;
     struct rt_wasi *wasi;
     struct rt_instance *instance;
-    struct st_session *sessions[2]; /* native, Wasm */
+    struct hx_native_view *view; /* compiled code as native code, and what is registered of it */
+    struct st_jit_images *images;
+    void *room; /* near that code, while it is loaded */
+    struct st_session *session;
+};
+
+struct hx_pair {
+    struct hx_debuggee sides[2];
 };
 
 /* Compiles a module with the oracle's probe sites in its code. */
 RT_MUST_USE struct rt_error *hx_compile_sites(const struct rt_module *module, const struct st_debug *debug,
                                               enum rt_engine engine, struct rt_code **ret);
 
-struct hx_pair_options {
-    enum rt_engine engine; /* of the Wasm side */
-    /* What the Wasm guest prints (see rt_wasi_options). */
+struct hx_load {
+    enum hx_witness_kind kind;
+    const char *path;
+    enum rt_engine engine; /* of a module */
+    /* What a guest prints (see rt_wasi_options). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);
     void *write_user;
     /* The module's code has sites at all line rows and functions' starts, not only where the oracle may stop.
@@ -29,13 +39,13 @@ struct hx_pair_options {
     bool all_rows;
 };
 
-/* Loads both. A shared object runs its constructors here, so this belongs in a process of its own. The native
- * program prints to this process's descriptors 1 and 2. Close the pair on error too. */
-RT_MUST_USE struct rt_error *hx_pair_open(const char *native, const char *wasm,
-                                          const struct hx_pair_options *options, struct hx_pair *ret);
-/* Loads a module alone, as the second of a pair. */
-RT_MUST_USE struct rt_error *hx_pair_open_wasm(const char *wasm, const struct hx_pair_options *options,
-                                               struct hx_pair *ret);
+/* Loads one. A shared object runs its constructors here, so this belongs in a process of its own. A native
+ * program prints to this process's descriptors 1 and 2. Close it on error too. */
+RT_MUST_USE struct rt_error *hx_debuggee_open(const struct hx_load *load, struct hx_debuggee *ret);
+void hx_debuggee_close(struct hx_debuggee *debuggee);
+
+/* Loads both, modules first: they cannot run anything while they are looked at. */
+RT_MUST_USE struct rt_error *hx_pair_open(const struct hx_load loads[2], struct hx_pair *ret);
 void hx_pair_close(struct hx_pair *pair);
 
 #endif

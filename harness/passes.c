@@ -66,15 +66,15 @@ static struct rt_error *take_stop(struct recorder *recorder, struct st_session *
 }
 
 /* Probes at all sites of the code. */
-static struct rt_error *set_probes(const struct hx_pair *pair) {
+static struct rt_error *set_probes(const struct hx_debuggee *debuggee) {
     size_t count;
-    const struct rt_site *sites = rt_code_sites(pair->code, &count);
+    const struct rt_site *sites = rt_code_sites(debuggee->code, &count);
     struct st_probe *probes = calloc(count + 1, sizeof *probes);
     if (!probes)
         return rt_error_out_of_memory();
     for (size_t i = 0; i < count; i++)
         probes[i] = (struct st_probe){.pc = sites[i].pc, .kind = ST_STEP};
-    struct rt_error *error = st_session_set_probes(pair->sessions[1], probes, count);
+    struct rt_error *error = st_session_set_probes(debuggee->session, probes, count);
     free(probes);
     return error;
 }
@@ -98,26 +98,29 @@ static struct rt_error *list_pcs(struct hx_passes *passes) {
 }
 
 struct rt_error *hx_passes_record(const char *wasm, struct hx_passes *ret) {
-    const struct hx_pair_options options = {
-        .engine = RT_ENGINE_COMPILED, .write = drop_output, .all_rows = true};
+    const struct hx_load load = {.kind = HX_WITNESS_WASM,
+                                 .path = wasm,
+                                 .engine = RT_ENGINE_COMPILED,
+                                 .write = drop_output,
+                                 .all_rows = true};
     struct recorder *recorder = calloc(1, sizeof *recorder);
     struct st_event event = {.kind = ST_INTERRUPT};
-    struct hx_pair pair = {0};
+    struct hx_debuggee debuggee;
     *ret = (struct hx_passes){0};
     if (!recorder)
         return rt_error_out_of_memory();
     recorder->passes = ret;
-    struct rt_error *error = hx_pair_open_wasm(wasm, &options, &pair);
+    struct rt_error *error = hx_debuggee_open(&load, &debuggee);
     if (!error)
-        error = set_probes(&pair);
+        error = set_probes(&debuggee);
     while (!error && event.kind != ST_EXIT && ret->count < MOST_PASSES) {
-        error = st_session_next(pair.sessions[1], &event);
+        error = st_session_next(debuggee.session, &event);
         if (!error && event.kind == ST_STEP)
-            error = take_stop(recorder, pair.sessions[1], event.pc);
+            error = take_stop(recorder, debuggee.session, event.pc);
     }
     if (!error)
         error = list_pcs(ret);
-    hx_pair_close(&pair);
+    hx_debuggee_close(&debuggee);
     free(recorder);
     return error;
 }

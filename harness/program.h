@@ -4,6 +4,7 @@
 #define LOCKSTEP_HARNESS_PROGRAM_H
 
 #include "harness/buffer.h"
+#include "harness/process.h"
 #include "harness/tools.h"
 
 /* The words of Csmith's command line for a seed, NULL-terminated, in the arena. The fixed flags and those
@@ -26,8 +27,22 @@ RT_MUST_USE struct rt_error *hx_generate(const struct hx_tools *tools, uint64_t 
 /* Compiles `source` (as seen from the folder) to HX_NATIVE and HX_WASM in the folder. RT_USAGE names the
  * compiler that failed and its complaint. */
 RT_MUST_USE struct rt_error *hx_compile(const struct hx_tools *tools, const char *source, const char *folder);
+/* Compiles it to HX_NATIVE alone. */
+RT_MUST_USE struct rt_error *hx_compile_native(const struct hx_tools *tools, const char *source,
+                                               const char *folder);
 /* Compiles it to HX_WASM alone, at the level given ("-O2"). */
 RT_MUST_USE struct rt_error *hx_compile_wasm(const struct hx_tools *tools, const char *optimisation,
                                              const char *source, const char *folder);
+
+/* The same in steps, for who wants to stop at the first that fails. Compiles one side's object (with gcc:
+ * links it, too) with `warnings`, options that end in NULL, HX_MAX_WARNINGS at most; the process tells how it
+ * went. */
+#define HX_MAX_WARNINGS 40
+RT_MUST_USE struct rt_error *hx_compile_object(const struct hx_tools *tools, bool is_wasm,
+                                               const char *const *warnings, const char *source,
+                                               const char *folder, struct hx_process *ret);
+/* Then links both. */
+RT_MUST_USE struct rt_error *hx_link_objects(const struct hx_tools *tools, const char *folder,
+                                             bool *ret_linked);
 
 #endif

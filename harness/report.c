@@ -50,9 +50,31 @@ void hx_report_finding(const struct hx_finding *finding, const char *folder, str
         print_source(body->file, body->line, folder, out);
     for (int i = 0; i < 2; i++)
         print_witness(&body->witnesses[i], out);
+    for (size_t i = 0; i < body->other_count; i++)
+        print_witness(&body->others[i], out);
+    if (body->blame)
+        hx_buffer_print(out, "  blame    %s (%s)\n", body->blame, body->blame_reason);
     hx_buffer_print(out, "  signature %s\n", body->signature);
     if (finding->known)
         hx_buffer_print(out, "  known as %s\n", finding->known);
+}
+
+static void report_self(const struct hx_self *self, const char *name, struct hx_buffer *out) {
+    if (!self->is_run)
+        return;
+    hx_buffer_print(out,
+                    "%s: %llu instructions%s, %llu stops and %llu values told twice, %llu callers and %llu "
+                    "stores looked up, %.0f instructions a second\n",
+                    name, (unsigned long long)self->instructions,
+                    self->is_limited ? " (no more, by a limit)" : "", (unsigned long long)self->stops,
+                    (unsigned long long)self->values, (unsigned long long)self->frames,
+                    (unsigned long long)self->stores,
+                    self->seconds > 0 ? (double)self->instructions / self->seconds : 0.0);
+    hx_buffer_print(out,
+                    "  from stop to stop %llu variables kept their values, %llu got another in their place, "
+                    "%llu kept it in another place, %llu got both\n",
+                    (unsigned long long)self->kept, (unsigned long long)self->assigned,
+                    (unsigned long long)self->carried, (unsigned long long)self->moved);
 }
 
 void hx_report_result(const struct hx_result *result, const char *folder, struct hx_buffer *out) {
@@ -62,6 +84,8 @@ void hx_report_result(const struct hx_result *result, const char *folder, struct
     }
     if (result->findings_left_out > 0)
         hx_buffer_print(out, "and %llu findings more\n\n", (unsigned long long)result->findings_left_out);
+    report_self(&result->self[0], "native", out);
+    report_self(&result->self[1], "wasm", out);
     hx_buffer_print(out, "%s", hx_verdict_name(result->verdict));
     if (result->reason)
         hx_buffer_print(out, " (%s)", result->reason);
@@ -80,4 +104,10 @@ void hx_report_result(const struct hx_result *result, const char *folder, struct
                     (unsigned long long)result->stops, (unsigned long long)result->values,
                     (unsigned long long)result->unchanged, result->seconds[HX_COMPILE],
                     result->seconds[HX_STEP]);
+    for (size_t i = 0; i < result->pair_count; i++) {
+        const struct hx_pair_result *pair = &result->pairs[i];
+        hx_buffer_print(out, "  %s and %s: %s, %llu findings%s%s\n", pair->names[0], pair->names[1],
+                        hx_verdict_name(pair->verdict), (unsigned long long)pair->findings,
+                        pair->reason ? ": " : "", pair->reason ? pair->reason : "");
+    }
 }

@@ -1,7 +1,39 @@
 /* A result as the JSON object that `fuzz` and `check` print. */
 #include "harness/result.h"
 
-static void witness_json(const struct or_testimony *testimony, struct hx_json *json) {
+static void place_json(const struct or_spot *place, struct hx_json *json) {
+    hx_json_open(json, NULL, '{');
+    hx_json_string(json, "function", place->function);
+    hx_json_string(json, "file", place->file);
+    hx_json_number(json, "line", place->line);
+    hx_json_number(json, "column", place->column);
+    hx_json_number(json, "depth", place->depth);
+    hx_json_number(json, "pc", place->pc);
+    hx_json_close(json, '}');
+}
+
+static void places_json(const struct or_spot *places, size_t count, const char *key, struct hx_json *json) {
+    hx_json_open(json, key, '[');
+    for (size_t i = 0; i < count; i++)
+        place_json(&places[i], json);
+    hx_json_close(json, ']');
+}
+
+static void whole_witness_json(const struct or_testimony *testimony, struct hx_json *json) {
+    hx_json_string(json, "words", testimony->words);
+    hx_json_string(json, "function", testimony->function);
+    hx_json_string(json, "file", testimony->file);
+    hx_json_number(json, "line", testimony->line);
+    hx_json_number(json, "column", testimony->column);
+    hx_json_number(json, "depth", testimony->depth);
+    hx_json_number(json, "pc", testimony->pc);
+    hx_json_number(json, "die", testimony->die);
+    places_json(testimony->stack, testimony->stack_count, "stack", json);
+    places_json(testimony->stops, testimony->stop_count, "stops", json);
+    hx_json_number(json, "stop_at", testimony->stop_at);
+}
+
+static void witness_json(const struct or_testimony *testimony, bool is_whole, struct hx_json *json) {
     hx_json_open(json, NULL, '{');
     hx_json_string(json, "name", testimony->name);
     if (testimony->state)
@@ -12,10 +44,22 @@ static void witness_json(const struct or_testimony *testimony, struct hx_json *j
         hx_json_string(json, "reason", testimony->reason);
     if (testimony->dwarf)
         hx_json_string(json, "dwarf", testimony->dwarf);
+    if (is_whole)
+        whole_witness_json(testimony, json);
     hx_json_close(json, '}');
 }
 
-void hx_finding_json(const struct hx_finding *finding, const char *key, struct hx_json *json) {
+/* Parameters and locals at stops: those that the first can show, those that the second can, and those that
+ * both show alike. */
+static void shown_json(const uint64_t readable[2], uint64_t same, struct hx_json *json) {
+    hx_json_open(json, "shown", '[');
+    hx_json_number(json, NULL, readable[0]);
+    hx_json_number(json, NULL, readable[1]);
+    hx_json_number(json, NULL, same);
+    hx_json_close(json, ']');
+}
+
+void hx_finding_json(const struct hx_finding *finding, bool is_whole, const char *key, struct hx_json *json) {
     const struct or_finding *body = &finding->body;
 
     hx_json_open(json, key, '{');
@@ -29,12 +73,54 @@ void hx_finding_json(const struct hx_finding *finding, const char *key, struct h
     hx_json_string(json, "variable", body->variable);
     if (finding->known)
         hx_json_string(json, "known", finding->known);
+    if (finding->is_new)
+        hx_json_bool(json, "new", true);
     if (body->detail)
         hx_json_string(json, "detail", body->detail);
+    if (is_whole)
+        hx_json_number(json, "stop", body->stop);
     hx_json_open(json, "witnesses", '[');
     for (int i = 0; i < 2; i++)
-        witness_json(&body->witnesses[i], json);
+        witness_json(&body->witnesses[i], is_whole, json);
+    for (size_t i = 0; i < body->other_count; i++)
+        witness_json(&body->others[i], is_whole, json);
     hx_json_close(json, ']');
+    if (body->blame) {
+        hx_json_string(json, "blame", body->blame);
+        hx_json_string(json, "blame_reason", body->blame_reason);
+    }
+    hx_json_close(json, '}');
+}
+
+static void pair_json(const struct hx_pair_result *pair, struct hx_json *json) {
+    hx_json_open(json, NULL, '{');
+    hx_json_open(json, "witnesses", '[');
+    for (int i = 0; i < 2; i++)
+        hx_json_string(json, NULL, pair->names[i]);
+    hx_json_close(json, ']');
+    hx_json_string(json, "verdict", hx_verdict_name(pair->verdict));
+    if (pair->reason)
+        hx_json_string(json, "reason", pair->reason);
+    hx_json_number(json, "findings", pair->findings);
+    hx_json_number(json, "stops", pair->stops);
+    hx_json_number(json, "values", pair->values);
+    hx_json_number(json, "unchanged", pair->unchanged);
+    shown_json(pair->readable, pair->same, json);
+    hx_json_close(json, '}');
+}
+
+static void self_json(const struct hx_self *self, const char *name, struct hx_json *json) {
+    if (!self->is_run)
+        return;
+    hx_json_open(json, NULL, '{');
+    hx_json_string(json, "build", name);
+#define HX_SELF_COUNT(name) hx_json_number(json, #name, self->name);
+#include "harness/self_counts.def"
+#undef HX_SELF_COUNT
+    hx_json_bool(json, "limited", self->is_limited);
+    hx_json_seconds(json, "seconds", self->seconds);
+    if (self->seconds > 0)
+        hx_json_number(json, "instructions_a_second", (uint64_t)((double)self->instructions / self->seconds));
     hx_json_close(json, '}');
 }
 
@@ -64,13 +150,27 @@ void hx_result_json(const struct hx_result *result, struct hx_buffer *out) {
         hx_json_number(&json, "unchanged", result->unchanged);
         hx_json_number(&json, "repeats", result->repeats);
     }
+    if (result->self[0].is_run || result->self[1].is_run) {
+        hx_json_open(&json, "self", '[');
+        self_json(&result->self[0], "native", &json);
+        self_json(&result->self[1], "wasm", &json);
+        hx_json_close(&json, ']');
+    }
     hx_json_open(&json, "seconds", '{');
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         hx_json_seconds(&json, hx_stage_name((enum hx_stage)i), result->seconds[i]);
     hx_json_close(&json, '}');
+    if (result->pair_count > 0) {
+        hx_json_open(&json, "pairs", '[');
+        for (size_t i = 0; i < result->pair_count; i++)
+            pair_json(&result->pairs[i], &json);
+        hx_json_close(&json, ']');
+    } else if (result->readable[0] > 0) {
+        shown_json(result->readable, result->same, &json);
+    }
     hx_json_open(&json, "findings", '[');
     for (size_t i = 0; i < result->finding_count; i++)
-        hx_finding_json(&result->findings[i], NULL, &json);
+        hx_finding_json(&result->findings[i], false, NULL, &json);
     hx_json_close(&json, ']');
     hx_json_close(&json, '}');
 }

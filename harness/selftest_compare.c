@@ -29,21 +29,22 @@ static bool drop_output(void *user, int fd, const void *bytes, size_t size) {
 /* A module beside itself with other debug information. */
 static struct rt_error *compare_twins(const struct hx_setup *setup, const char *reference, const char *wasm,
                                       struct hx_result *result) {
-    const struct hx_pair_options load = {.engine = setup->engine, .write = drop_output};
     /* All stops: the copies of an inlined function are one statement, and each has locations of its own. */
     const struct or_options options = {.max_time = setup->time_limit,
                                        .max_idle = setup->time_limit / 4,
                                        .is_one_compiler = true,
                                        .is_same_code = true};
     const char *const paths[2] = {reference, wasm};
+    struct hx_load loads[2];
     struct or_report *report = NULL;
-    struct hx_pair pairs[2] = {0};
-    struct rt_error *error = NULL;
-    for (int i = 0; !error && i < 2; i++)
-        error = hx_pair_open_wasm(paths[i], &load, &pairs[i]);
+    struct hx_pair pair;
+    for (int i = 0; i < 2; i++)
+        loads[i] = (struct hx_load){
+            .kind = HX_WITNESS_WASM, .path = paths[i], .engine = setup->engine, .write = drop_output};
+    struct rt_error *error = hx_pair_open(loads, &pair);
     if (!error) {
-        const struct or_witness witnesses[2] = {{"module", pairs[0].sessions[1]},
-                                                {"fault", pairs[1].sessions[1]}};
+        const struct or_witness witnesses[2] = {{"module", pair.sides[0].session},
+                                                {"fault", pair.sides[1].session}};
         error = or_compare(witnesses, &options, &report);
     }
     if (!error) {
@@ -57,8 +58,7 @@ static struct rt_error *compare_twins(const struct hx_setup *setup, const char *
                                                                  : HX_TIMEOUT;
     }
     or_report_destroy(report);
-    for (int i = 0; i < 2; i++)
-        hx_pair_close(&pairs[i]);
+    hx_pair_close(&pair);
     return error;
 }
 
@@ -85,11 +85,14 @@ static _Noreturn void compare(const struct hx_setup *setup, enum hx_pairing pair
     struct hx_result result;
     struct hx_buffer bytes = {0};
     int outputs[2];
+    const struct hx_witness native = {.name = "native", .kind = HX_WITNESS_NATIVE},
+                            module = {.name = "wasm", .kind = HX_WITNESS_WASM, .engine = setup->engine};
+    const struct hx_two two = {{&native, &module}, {reference, wasm}};
     settle(outputs, parent);
     hx_result_init(&result);
-    struct rt_error *error =
-        pairing == HX_TWINS ? compare_twins(setup, reference, wasm, &result)
-                            : hx_check_pair(setup, reference, wasm, outputs, &progress, result_fd, &result);
+    struct rt_error *error = pairing == HX_TWINS
+                                 ? compare_twins(setup, reference, wasm, &result)
+                                 : hx_check_pair(setup, &two, outputs, &progress, result_fd, &result);
     if (error) {
         result.verdict = HX_SKIPPED;
         result.reason = error->message;

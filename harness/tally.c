@@ -14,40 +14,61 @@ void hx_tally_init(struct hx_tally *tally) {
 void hx_tally_clear(struct hx_tally *tally) {
     free(tally->signatures.items);
     free(tally->reasons.items);
+    free(tally->gone.items);
     free(tally->stops);
     free(tally->values);
     rt_arena_clear(&tally->arena);
     *tally = (struct hx_tally){0};
 }
 
-/* A known defect's name is one string for all findings that it is given to. */
-static struct hx_sighting *find(struct hx_sightings *sightings, const char *text, const char *known) {
+static bool is_same(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static struct hx_sighting *find(const struct hx_sightings *sightings, const char *text, const char *known) {
     for (size_t i = 0; i < sightings->count; i++)
-        if (sightings->items[i].known == known && strcmp(sightings->items[i].text, text) == 0)
+        if (is_same(sightings->items[i].known, known) && strcmp(sightings->items[i].text, text) == 0)
             return &sightings->items[i];
     return NULL;
 }
 
-static bool see(struct hx_tally *tally, struct hx_sightings *sightings, const char *text, const char *known,
-                uint64_t seed) {
-    struct hx_sighting *sighting = find(sightings, text, known);
-
-    if (sighting) {
-        sighting->count++;
-        return true;
-    }
+static struct hx_sighting *add(struct hx_tally *tally, struct hx_sightings *sightings, const char *text,
+                               const char *known) {
     if (sightings->count == sightings->capacity) {
         size_t capacity = sightings->capacity ? sightings->capacity * 2 : 16;
         struct hx_sighting *items = realloc(sightings->items, capacity * sizeof *items);
         if (!items)
-            return false;
+            return NULL;
         sightings->items = items;
         sightings->capacity = capacity;
     }
     const char *copy = rt_arena_copy(&tally->arena, text, strlen(text));
-    if (!copy)
+    const char *name = known ? rt_arena_copy(&tally->arena, known, strlen(known)) : NULL;
+    if (!copy || (known && !name))
+        return NULL;
+    sightings->items[sightings->count] =
+        (struct hx_sighting){.text = copy, .known = name, .seed = UINT64_MAX, .smallest_size = UINT64_MAX};
+    return &sightings->items[sightings->count++];
+}
+
+/* False when memory is at its end. `size` is that of the seed's program. */
+static bool see(struct hx_tally *tally, struct hx_sightings *sightings, const char *text, const char *known,
+                uint64_t seed, uint64_t size, bool *ret_is_new) {
+    struct hx_sighting *sighting = find(sightings, text, known);
+
+    *ret_is_new = !sighting;
+    if (!sighting)
+        sighting = add(tally, sightings, text, known);
+    if (!sighting)
         return false;
-    sightings->items[sightings->count++] = (struct hx_sighting){copy, known, NULL, 1, seed};
+    sighting->count++;
+    if (seed < sighting->seed)
+        sighting->seed = seed;
+    if (size < sighting->smallest_size ||
+        (size == sighting->smallest_size && seed < sighting->smallest_seed)) {
+        sighting->smallest_size = size;
+        sighting->smallest_seed = seed;
+    }
     return true;
 }
 
@@ -69,29 +90,42 @@ static bool add_compared(struct hx_tally *tally, const struct hx_result *result)
     return true;
 }
 
-struct rt_error *hx_tally_add(struct hx_tally *tally, const struct hx_result *result) {
+struct rt_error *hx_tally_add(struct hx_tally *tally, struct hx_result *result) {
+    uint64_t size = result->source_size ? result->source_size : UINT64_MAX;
+    bool is_new;
+
     tally->programs++;
     tally->verdicts[result->verdict]++;
     tally->steps += result->steps;
     tally->events += result->events;
+    tally->readable += result->readable[0];
+    tally->same += result->same;
     tally->limited += result->is_limited;
     for (int i = 0; i < HX_STAGE_COUNT; i++)
         tally->seconds[i] += result->seconds[i];
     if (result->worker_kib > tally->worker_kib)
         tally->worker_kib = result->worker_kib;
     for (size_t i = 0; i < result->finding_count; i++) {
-        const struct hx_finding *finding = &result->findings[i];
+        struct hx_finding *finding = &result->findings[i];
         tally->findings++;
         tally->unknown += finding->known == NULL;
-        if (!see(tally, &tally->signatures, finding->body.signature, finding->known, result->seed))
+        if (!see(tally, &tally->signatures, finding->body.signature, finding->known, result->seed, size,
+                 &finding->is_new))
             return rt_error_out_of_memory();
     }
     if (result->verdict == HX_SKIPPED && result->reason &&
-        !see(tally, &tally->reasons, result->reason, NULL, result->seed))
+        !see(tally, &tally->reasons, result->reason, NULL, result->seed, size, &is_new))
         return rt_error_out_of_memory();
     if (result->verdict != HX_SKIPPED && !add_compared(tally, result))
         return rt_error_out_of_memory();
     return NULL;
+}
+
+struct rt_error *hx_tally_miss(struct hx_tally *tally, const char *defect, uint64_t seed) {
+    bool is_new;
+
+    return see(tally, &tally->gone, defect, NULL, seed, UINT64_MAX, &is_new) ? NULL
+                                                                             : rt_error_out_of_memory();
 }
 
 struct hx_sighting *hx_tally_sighting(struct hx_tally *tally, const struct hx_finding *finding) {
@@ -131,6 +165,30 @@ static void print_signatures(const struct hx_tally *tally, FILE *file) {
         fprintf(file, "  and %zu signatures more\n", count - SHOWN_SIGNATURES);
 }
 
+/* "2,000". */
+static const char *grouped(uint64_t number, char text[32]) {
+    char digits[24];
+    size_t length = (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)number), at = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
+}
+
+static void print_unexplained(const struct hx_tally *tally, FILE *file) {
+    char signatures[32], programs[32];
+    uint64_t unknown = 0;
+
+    for (size_t i = 0; i < tally->signatures.count; i++)
+        unknown += tally->signatures.items[i].known == NULL;
+    fprintf(file, "unexplained: %s signature%s in %s program%s\n", grouped(unknown, signatures),
+            unknown == 1 ? "" : "s", grouped(tally->programs, programs), tally->programs == 1 ? "" : "s");
+}
+
 void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file) {
     uint64_t stops, values;
 
@@ -145,6 +203,12 @@ void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file) {
     if (tally->steps > 0)
         fprintf(file, "%llu instructions compared; %llu programs were stopped at a limit\n",
                 (unsigned long long)tally->steps, (unsigned long long)tally->limited);
+    if (tally->readable > 0)
+        fprintf(file,
+                "%llu parameters and locals that the first witness shows at stops; %llu (%.4f %%) alike by "
+                "the second\n",
+                (unsigned long long)tally->readable, (unsigned long long)tally->same,
+                100 * (double)tally->same / (double)tally->readable);
     if (tally->events > 0)
         fprintf(file, "%llu events of recordings compared with their replays\n",
                 (unsigned long long)tally->events);
@@ -153,10 +217,19 @@ void hx_tally_print(struct hx_tally *tally, double seconds, FILE *file) {
                 (unsigned long long)tally->findings, tally->signatures.count,
                 (unsigned long long)(tally->findings - tally->unknown));
     print_signatures(tally, file);
+    print_unexplained(tally, file);
+    for (size_t i = 0; i < tally->gone.count; i++)
+        fprintf(file,
+                "  known defect that no longer shows: %s, with %llu seeds, of which %llu is the first\n",
+                tally->gone.items[i].text, (unsigned long long)tally->gone.items[i].count,
+                (unsigned long long)tally->gone.items[i].seed);
     for (size_t i = 0; i < tally->reasons.count && i < SHOWN_REASONS; i++)
         fprintf(file, "  skipped %5llu times, first with seed %llu: %s\n",
                 (unsigned long long)tally->reasons.items[i].count,
                 (unsigned long long)tally->reasons.items[i].seed, tally->reasons.items[i].text);
+    if (tally->recalled > 0)
+        fprintf(file, "%llu of the programs were done before; the others took ",
+                (unsigned long long)tally->recalled);
     fprintf(file, "%.1f s, %.0f programs a minute\n", seconds,
-            seconds > 0 ? (double)tally->programs * 60 / seconds : 0.0);
+            seconds > 0 ? (double)(tally->programs - tally->recalled) * 60 / seconds : 0.0);
 }

@@ -66,9 +66,13 @@ bool hx_temp_is_full(const char *path) {
     return statvfs(path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < ROOM;
 }
 
+void hx_folder_remove(const char *path) {
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void hx_temp_remove(struct hx_temp *temp) {
     if (temp->path[0] == '\0')
         return;
-    nftw(temp->path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    hx_folder_remove(temp->path);
     temp->path[0] = '\0';
 }

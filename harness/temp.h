@@ -18,5 +18,7 @@ RT_MUST_USE struct rt_error *hx_temp_folder(const struct hx_temp *temp, const ch
 bool hx_temp_is_full(const char *path);
 /* Removes it with all that is in it. A second time is fine. */
 void hx_temp_remove(struct hx_temp *temp);
+/* The same of any folder; fine when there is none. */
+void hx_folder_remove(const char *path);
 
 #endif

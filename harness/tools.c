@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CSMITH_INCLUDE "/usr/include/csmith"
-
 struct rt_error *hx_tool_find(const char *name, const char *package, struct rt_arena *arena,
                               const char **ret) {
     const char *path = getenv("PATH");
@@ -211,11 +209,42 @@ static struct rt_error *find_csmith(const struct hx_tools_choice *choice, struct
         error = hx_tool_find("csmith", "csmith", &tools->arena, &tools->csmith);
     if (error)
         return error;
-    if (access(CSMITH_INCLUDE "/csmith.h", R_OK) == 0)
-        tools->csmith_include = "-I" CSMITH_INCLUDE;
+    if (access(HX_CSMITH_INCLUDE "/csmith.h", R_OK) == 0)
+        tools->csmith_include = "-I" HX_CSMITH_INCLUDE;
     else if (choice->generate)
         return rt_error_format(RT_USAGE, "%s is missing: install the package libcsmith-dev",
-                               CSMITH_INCLUDE "/csmith.h");
+                               HX_CSMITH_INCLUDE "/csmith.h");
+    return NULL;
+}
+
+/* The command line that rewrites the linked module, and its version beside the compiler's. */
+static struct rt_error *find_wasm_opt(const struct hx_tools_choice *choice, struct hx_tools *tools) {
+    struct hx_process asked = {0};
+    const char *path;
+    size_t count = 0;
+    struct rt_error *error = hx_tool_find("wasm-opt", "binaryen", &tools->arena, &path);
+
+    if (error)
+        return error;
+    asked.argv = (const char *const[]){path, "--version", NULL};
+    error = hx_process_run(&asked, 1);
+    const char *version = hx_buffer_string(&asked.output);
+    tools->wasm_opt_words = choice->wasm_opt;
+    if (!error)
+        tools->wasm.version = rt_arena_printf(&tools->arena, "%s; %.*s", tools->wasm.version,
+                                              (int)strcspn(version, "\n"), version);
+    hx_process_clear(&asked);
+    const char **given = hx_tools_words(choice->wasm_opt, strlen(choice->wasm_opt), &tools->arena);
+    while (given && given[count])
+        count++;
+    const char **words = rt_arena_array(&tools->arena, count + 6, sizeof *words);
+    if (error || !given || !words || !tools->wasm.version)
+        return error ? error : rt_error_out_of_memory();
+    words[0] = path;
+    words[1] = "-g";
+    memcpy(words + 2, given, count * sizeof *words);
+    memcpy(words + 2 + count, (const char *const[]){HX_WASM, "-o", HX_WASM, NULL}, 4 * sizeof *words);
+    tools->wasm_opt = words;
     return NULL;
 }
 
@@ -240,6 +269,8 @@ struct rt_error *hx_tools_find(const struct hx_tools_choice *choice, const struc
         error = hx_temp_folder(temp, "drivers", &folder);
     if (!error)
         error = ask_drivers(ret, &folder);
+    if (!error && choice->wasm_opt)
+        error = find_wasm_opt(choice, ret);
     hx_temp_remove(&folder);
     if (error)
         hx_tools_clear(ret);

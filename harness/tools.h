@@ -39,16 +39,22 @@ struct hx_tools {
     const char *csmith;         /* NULL when it was not asked for */
     const char *csmith_include; /* "-I..." of its headers, NULL when they are not installed */
     const char *optimisation;   /* "-O0" */
+    /* binaryen's command line, which changes HX_WASM in place; NULL: it is not run. wasm.version names it,
+     * too. */
+    const char *const *wasm_opt;
+    const char *wasm_opt_words; /* as they were asked for */
 };
 
 struct hx_tools_choice {
     const char *cc;        /* both sides; "gcc" is the native side alone, beside the default */
     const char *native_cc; /* the native side, or NULL */
     const char *optimisation;
-    bool generate; /* Csmith is needed */
+    const char *wasm_opt; /* words for binaryen, "-O1", or NULL */
+    bool generate;        /* Csmith is needed */
 };
 
-#define HX_DEFAULT_CC "clang-19"
+#define HX_DEFAULT_CC     "clang-19"
+#define HX_CSMITH_INCLUDE "/usr/include/csmith" /* its headers, as Debian has them */
 
 /* Finds everything. Asks the drivers how they link, in a folder of its own under `temp`. */
 RT_MUST_USE struct rt_error *hx_tools_find(const struct hx_tools_choice *choice, const struct hx_temp *temp,

@@ -101,7 +101,7 @@ static struct rt_error *read_kind(const struct hx_json_value *json, enum hx_wast
             return NULL;
         }
     }
-    return rt_error_format(RT_MALFORMED, "unknown command '%s'", type ? type : "");
+    return rt_error_format(RT_MALFORMED, "unknown command '%s'", rt_printable(type ? type : "").text);
 }
 
 static struct rt_error *read_command(const struct reader *reader, const struct hx_json_value *json,

@@ -70,7 +70,7 @@ static struct rt_error *read_lane(const struct hx_json_value *json, size_t lane,
     else if (ret->is_float && strcmp(text, "nan:arithmetic") == 0)
         ret->nans[lane] = HX_WAST_ARITHMETIC;
     else if (!read_bits(text, ret->lane_size, &bits))
-        return rt_error_format(RT_MALFORMED, "'%s' is no value of this type", text);
+        return rt_error_format(RT_MALFORMED, "'%s' is no value of this type", rt_printable(text).text);
     memcpy(ret->value.v128 + lane * ret->lane_size, &bits, ret->lane_size);
     return NULL;
 }
@@ -126,7 +126,7 @@ struct rt_error *hx_wast_value_read(const struct hx_json_value *json, bool is_pa
     if (type && strcmp(type, "v128") == 0) {
         error = read_vector(json, ret);
     } else if (!form || form->type == RT_V128) {
-        error = rt_error_format(RT_MALFORMED, "unknown type '%s'", type ? type : "");
+        error = rt_error_format(RT_MALFORMED, "unknown type '%s'", rt_printable(type ? type : "").text);
     } else {
         ret->type = form->type;
         ret->lane_size = form->size;

@@ -26,7 +26,8 @@ static void settle(const struct hx_job *job, int result_fd, pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(HX_STAGE_COUNT);
-    setpgid(0, 0);
+    if (!job->is_part)
+        setpgid(0, 0);
     hx_interrupt_release();
     setrlimit(RLIMIT_CORE, &no_core);
     null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -60,8 +61,16 @@ static struct rt_error *check_engines(const struct hx_job *job, bool has_setup, 
     return error;
 }
 
-static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *result) {
+static struct rt_error *check_two(const struct hx_job *job, struct hx_result *result) {
     static const int outputs[2] = {STDOUT_FILENO, STDERR_FILENO};
+    struct hx_two two;
+    struct rt_error *error = hx_first_two(job->setup, &job->source, job->folder.path, &result->arena, &two);
+
+    return error ? error
+                 : hx_check_pair(job->setup, &two, outputs, &job->shared->progress, RESULT_FD, result);
+}
+
+static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *result) {
     const struct hx_source *source = &job->source;
     const struct hx_tools *tools = job->setup->tools;
     struct hx_shared *shared = job->shared;
@@ -94,14 +103,18 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
     if (!error) {
         begin_stage(shared, HX_STEP);
         const struct hx_setup *setup = job->setup;
-        if (setup->engines)
+        bool is_built = source->native || source->wasm;
+        if (setup->is_self)
+            error = hx_check_self(setup, is_built ? source->native : HX_NATIVE,
+                                  is_built ? source->wasm : HX_WASM, &shared->progress, RESULT_FD, result);
+        else if (setup->engines)
             error = check_engines(job, is_wasm_only, result);
         else if (is_wasm_only)
             error = hx_check_runs(setup, source->seed, job->folder.path, result);
+        else if (!source->pair[0] && hx_has_more_witnesses(setup))
+            error = hx_check_witnesses(job, result);
         else
-            error = hx_check_pair(setup, source->native ? source->native : HX_NATIVE,
-                                  source->wasm ? source->wasm : HX_WASM, outputs, &shared->progress,
-                                  RESULT_FD, result);
+            error = check_two(job, result);
         shared->seconds[HX_STEP] = hx_seconds() - started;
     }
     return error;

@@ -60,6 +60,8 @@ static struct rt_error *differ_in_location(struct or_comparison *comparison) {
         finding->detail = rt_arena_printf(&comparison->report->arena,
                                           "the next common stop comes after %u more of %s and %u more of %s",
                                           skipped[0], sides[0].name, skipped[1], sides[1].name);
+        for (int i = 0; i < 2; i++)
+            finding->witnesses[i].skipped = skipped[i];
     }
     report->skipped[0] += skipped[0];
     report->skipped[1] += skipped[1];
@@ -122,6 +124,23 @@ static struct rt_error *run(struct or_comparison *comparison) {
     return error;
 }
 
+/* The anchors' keys for whoever asks later where this comparison has been. */
+static struct rt_error *list_places(struct or_comparison *comparison) {
+    struct or_report *report = &comparison->report->public;
+    const struct or_match *match = &comparison->match;
+    struct or_place *places = rt_arena_array(&comparison->report->arena, match->key_count, sizeof(*places));
+    if (!places)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < match->key_count; i++) {
+        const struct or_key *key = &match->keys[i];
+        if (key->line)
+            places[report->place_count++] =
+                (struct or_place){key->function, key->file, key->line, {key->in[0], key->in[1]}, key->visits};
+    }
+    report->places = places;
+    return NULL;
+}
+
 static void conclude(struct or_comparison *comparison) {
     struct or_report *report = &comparison->report->public;
     or_report_deferred(comparison);
@@ -153,11 +172,12 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
     for (int i = 0; i < 2; i++) {
         debug[i] = st_session_debug(witnesses[i].session);
         comparison->match.sessions[i] = witnesses[i].session;
-        comparison->sides[i] =
-            (struct or_side){.name = witnesses[i].name,
-                             .session = witnesses[i].session,
-                             .debug = debug[i],
-                             .fill_locals = options->is_unoptimised && !options->leave_locals};
+        comparison->sides[i] = (struct or_side){.name = witnesses[i].name,
+                                                .session = witnesses[i].session,
+                                                .debug = debug[i],
+                                                .address_size = st_session_address_size(witnesses[i].session),
+                                                .pointer_base = st_session_pointer_base(witnesses[i].session),
+                                                .fill_locals = or_fills_locals(options)};
     }
     if ((error = or_match_build(&comparison->match, debug, options, &report->arena)))
         goto out;
@@ -174,7 +194,7 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
     }
     if (!error)
         error = run(comparison);
-    if (!error)
+    if (!error && !(error = list_places(comparison)))
         conclude(comparison);
 out:
     if (comparison) {

@@ -2,7 +2,7 @@
  *
  * match.c and pair.c find the anchors; witness.c drives one side to its next stop; align.c brings two sides
  * together again; scope.c, watch.c, layout.c and value.c compare what is visible there; report.c collects the
- * findings; compare.c is the loop. */
+ * findings, trail.c the stops around them; compare.c is the loop. */
 #ifndef LOCKSTEP_ORACLE_COMPARE_H
 #define LOCKSTEP_ORACLE_COMPARE_H
 
@@ -32,6 +32,7 @@ struct or_point {
     const struct st_function *function; /* that holds the pc */
     const struct st_scope *scope;       /* innermost at the pc */
     uint8_t inline_depth;               /* inlined calls between `function` and the scope's own function */
+    uint64_t hits;                      /* while there is a probe */
 };
 #define OR_NO_KEY UINT32_MAX
 
@@ -70,6 +71,24 @@ bool or_is_same_variable(const struct st_variable *a, const struct st_variable *
 /* A path without its folders. */
 const char *or_base_name(const char *path);
 
+/* ---- trail.c: each side's stops around a finding ---- */
+
+struct or_trail {
+    struct or_recent {
+        const struct or_point *point;
+        uint32_t depth;
+    } recent[OR_TRAIL_BEFORE + 1];
+    uint64_t count; /* of all stops; the last ones are in `recent`, round and round */
+};
+
+struct or_comparison;
+struct or_side;
+
+/* Notes the present stop of a side, also in the findings that still want stops that come after them. */
+void or_trail_note(struct or_comparison *comparison, struct or_side *side);
+/* Gives a new finding's testimony the side's last stops, and its call stack. */
+void or_trail_begin(struct or_comparison *comparison, int side, struct or_testimony *testimony);
+
 /* ---- witness.c: one side ---- */
 
 struct or_live_frame { /* an activation that has been entered and not left */
@@ -91,7 +110,7 @@ struct or_side {
     const char *name;
     struct st_session *session;
     const struct st_debug *debug;
-    const struct or_point *points;
+    struct or_point *points;
     struct st_probe *probes;
     size_t probe_count;
     uint64_t idle_hits;           /* of exhausted anchors since the probes were set */
@@ -101,15 +120,16 @@ struct or_side {
     uint64_t serial;
     bool fill_locals;
     struct or_filling *fillings; /* by function's index; made when the first is filled */
+    uint64_t pointer_base;       /* what pointers smaller than addresses are counted from */
+    unsigned address_size;
     /* the present stop */
     const struct or_point *point;
     const struct st_frame *frame;
     bool has_ended, is_late; /* late: the deadline passed while it ran */
     int status;
     const char *error;
+    struct or_trail trail;
 };
-
-struct or_comparison;
 
 /* ---- fill.c: a known content for locals before their first assignment ---- */
 
@@ -185,6 +205,7 @@ struct or_variable { /* one variable as both sides have it */
 
 struct or_copy {         /* what a variable was when it was last compared */
     uint64_t address[2]; /* OR_NO_ADDRESS when it was not in memory */
+    uint64_t size[2];    /* of its storage there: less than the type's for a pointer made of a smaller one */
     uint8_t *bytes[2];
     uint32_t opaque; /* leaves that could not be compared then */
     bool is_known;   /* address and bytes are set */
@@ -200,14 +221,17 @@ void or_compare_object(struct or_comparison *comparison, const struct or_variabl
 #define OR_NO_ADDRESS (UINT64_MAX - UINT32_MAX)
 
 /* Two variables that are there at the same time: reports when one side shows both in the same storage and the
- * other does not. Addresses are those of memory, or OR_NO_ADDRESS. */
+ * other does not. */
 void or_compare_storage(struct or_comparison *comparison, const struct or_variable *const variables[2],
-                        const uint64_t first[2], const uint64_t second[2]);
+                        const struct or_copy *const copies[2]);
 
 /* Where a variable is on both sides, with its bytes in place; reports what one side cannot show. False: no
  * values. */
 bool or_place_variable(struct or_comparison *comparison, const struct or_variable *variable,
                        struct st_place place[2], const uint8_t *object[2]);
+/* The memory that an object of `size` bytes, found there, takes: its own, or that of the smaller pointer
+ * which it is made of. 0: it is in none. */
+uint64_t or_place_storage(const struct st_place *place, uint64_t size, uint64_t *ret_address);
 
 struct or_function_plan { /* all variable pairs met so far in one pair of functions */
     const struct st_function *function[2];
@@ -270,6 +294,9 @@ struct rt_error *or_watch_build(struct or_comparison *comparison);
 struct rt_error *or_compare_watched(struct or_comparison *comparison);
 
 struct rt_error *or_compare_stacks(struct or_comparison *comparison);
+/* A side's call stack at its present stop, innermost frame first; at most OR_STACK_FRAMES. In the report's
+ * arena; empty when memory is at its end or the stack cannot be unwound. */
+size_t or_stack_places(struct or_comparison *comparison, int side, struct or_spot **ret);
 
 /* ---- align.c ---- */
 
@@ -304,6 +331,7 @@ struct or_full_report { /* `public` first: a report is destroyed through it */
         const char *other;
     } deferred[32];
     size_t deferred_count;
+    size_t first_open; /* findings before this one have all of their stops */
 };
 
 /* Adds a finding at the present stop unless one of the same kind, function, variable and (for places) line is
@@ -317,10 +345,12 @@ struct or_finding *or_report_defer(struct or_comparison *comparison, enum or_kin
 void or_report_deferred(struct or_comparison *comparison);
 /* One finding a shape for the rows that have no partner. */
 void or_report_lone_rows(struct or_comparison *comparison);
-/* "DIE 0x1f2 (variable): DW_OP_fbreg -20" */
-const char *or_dwarf_words(struct or_comparison *comparison, const struct st_variable *variable,
-                           const struct st_expression *expression);
-/* The operations of a place's expression without operands, for signatures. */
+/* Sets a testimony's DWARF: "DIE 0x1f2: DW_OP_fbreg -20". `expression` NULL: the variable's only one. */
+void or_testify_dwarf(struct or_comparison *comparison, struct or_testimony *testimony,
+                      const struct st_variable *variable, const struct st_expression *expression);
+/* The operations of an expression without their operands, for signatures. In the arena. */
+const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena);
+/* The same of a place's expression. */
 const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_variable *variable,
                            const struct st_place *place);
 
@@ -345,6 +375,8 @@ struct or_comparison {
 };
 
 uint64_t or_now(void);
+/* Frames from main, which is 1, to the present stop's: a C library's start-up is around main. */
+uint32_t or_depth_from_main(const struct or_side *side);
 /* The present stop of a side as "main at a.c:12:3, depth 1". In the report's arena. */
 const char *or_stop_words(struct or_comparison *comparison, int side);
 

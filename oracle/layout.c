@@ -140,6 +140,17 @@ static void flatten_members(struct builder *b, const struct st_type *const t[2],
         b->leaves[i].class = OR_OPAQUE;
 }
 
+/* Compiled WebAssembly's debug information has a pointer to a function as what it is there, the index of an
+ * entry of a table. */
+static bool is_function_pointer(const struct st_type *type) {
+    const struct st_type *target = type->kind == ST_TYPE_POINTER ? st_type_strip(type->target) : NULL;
+    return target && target->kind == ST_TYPE_FUNCTION;
+}
+
+static bool is_index(const struct st_type *type) {
+    return type->kind == ST_TYPE_BASE && type->size == 4 && class_of(type) == OR_UNSIGNED;
+}
+
 static void flatten(struct builder *b, const struct st_type *x, const struct st_type *y, uint64_t bit_x,
                     uint64_t bit_y, const uint32_t bit_size[2], unsigned depth) {
     const struct st_type *t[2] = {st_type_strip(x), st_type_strip(y)};
@@ -148,6 +159,13 @@ static void flatten(struct builder *b, const struct st_type *x, const struct st_
         return;
     if (depth > MAX_DEPTH || bit_x / 8 > UINT32_MAX || bit_y / 8 > UINT32_MAX) {
         b->is_full = true;
+        return;
+    }
+    if (is_function_pointer(t[0]) + is_function_pointer(t[1]) == 1 && (is_index(t[0]) || is_index(t[1]))) {
+        add_leaf(b, (struct or_leaf){.class = OR_OPAQUE,
+                                     .offset = {(uint32_t)(bit_x / 8), (uint32_t)(bit_y / 8)},
+                                     .size = {(uint8_t)t[0]->size, (uint8_t)t[1]->size},
+                                     .type = {t[0], t[1]}});
         return;
     }
     if (t[0]->kind != t[1]->kind) {

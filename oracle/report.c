@@ -17,8 +17,16 @@ const char *or_kind_name(enum or_kind kind) {
         [OR_VALUE] = "value",
         [OR_OPTIMIZED_OUT] = "optimized_out",
         [OR_IRRETRIEVABLE] = "irretrievable",
+        [OR_OUTPUT] = "output",
     };
     return (unsigned)kind < OR_KIND_COUNT ? names[kind] : "unknown";
+}
+
+uint32_t or_depth_from_main(const struct or_side *side) {
+    size_t outer = 0;
+    while (outer < side->depth && strcmp(side->frames[outer].function->name, "main"))
+        outer++;
+    return (uint32_t)(outer < side->depth ? side->depth - outer : side->depth);
 }
 
 const char *or_stop_words(struct or_comparison *comparison, int i) {
@@ -27,8 +35,8 @@ const char *or_stop_words(struct or_comparison *comparison, int i) {
     if (!side->point)
         return "(ended)";
     const struct or_key *key = &comparison->match.keys[side->point->key];
-    return rt_arena_printf(arena, "%s at %s:%u:%u, depth %zu", key->function, key->file, key->line,
-                           side->point->row->column, side->depth);
+    return rt_arena_printf(arena, "%s at %s:%u:%u, depth %u", key->function, key->file, key->line,
+                           side->point->row->column, or_depth_from_main(side));
 }
 
 static void fill_testimony(struct or_comparison *comparison, int i, struct or_testimony *ret) {
@@ -41,8 +49,9 @@ static void fill_testimony(struct or_comparison *comparison, int i, struct or_te
     ret->file = st_debug_file(side->debug, side->point->row->file);
     ret->line = key->line;
     ret->column = side->point->row->column;
-    ret->depth = (uint32_t)side->depth;
+    ret->depth = or_depth_from_main(side);
     ret->pc = side->point->pc;
+    ret->hits = side->point->hits;
 }
 
 static bool same_text(const char *a, const char *b) {
@@ -112,8 +121,10 @@ struct or_finding *or_report_add(struct or_comparison *comparison, enum or_kind 
         fill_testimony(comparison, i, &witnesses[i]);
     struct or_finding *finding =
         add_at(comparison, kind, &witnesses[comparison->sides[0].point ? 0 : 1], variable, shape, detail);
-    if (finding)
-        memcpy(finding->witnesses, witnesses, sizeof(witnesses));
+    for (int i = 0; finding && i < 2; i++) {
+        finding->witnesses[i] = witnesses[i];
+        or_trail_begin(comparison, i, &finding->witnesses[i]);
+    }
     return finding;
 }
 
@@ -197,8 +208,8 @@ void or_report_lone_rows(struct or_comparison *comparison) {
     }
 }
 
-const char *or_dwarf_words(struct or_comparison *comparison, const struct st_variable *variable,
-                           const struct st_expression *expression) {
+void or_testify_dwarf(struct or_comparison *comparison, struct or_testimony *testimony,
+                      const struct st_variable *variable, const struct st_expression *expression) {
     struct rt_arena *arena = &comparison->report->arena;
     if (!expression && variable->location.count == 1)
         expression = &variable->location.expressions[0];
@@ -207,19 +218,12 @@ const char *or_dwarf_words(struct or_comparison *comparison, const struct st_var
                        : variable->location.kind == ST_LOCATION_BROKEN   ? variable->location.reason
                        : variable->location.count ? "no entry of its location list at this pc"
                                                   : "no location";
-    return rt_arena_printf(arena, "DIE 0x%llx: %s", (unsigned long long)variable->die, what);
+    testimony->die = variable->die;
+    testimony->words = expression ? st_expression_words(expression, arena) : NULL;
+    testimony->dwarf = rt_arena_printf(arena, "DIE 0x%llx: %s", (unsigned long long)variable->die, what);
 }
 
-const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_variable *variable,
-                           const struct st_place *place) {
-    struct rt_arena *arena = &comparison->report->arena;
-    if (!variable)
-        return "absent";
-    const struct st_expression *expression = place && place->expression      ? place->expression
-                                             : variable->location.count == 1 ? variable->location.expressions
-                                                                             : NULL;
-    if (!expression)
-        return variable->location.kind == ST_LOCATION_NONE ? "none" : "other";
+const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena) {
     const char *words = st_expression_print(expression, arena);
     char *shape = words ? rt_arena_copy(arena, words, strlen(words)) : NULL;
     if (!shape)
@@ -239,6 +243,19 @@ const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_var
     }
     *out = 0;
     return shape;
+}
+
+const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_variable *variable,
+                           const struct st_place *place) {
+    struct rt_arena *arena = &comparison->report->arena;
+    if (!variable)
+        return "absent";
+    const struct st_expression *expression = place && place->expression      ? place->expression
+                                             : variable->location.count == 1 ? variable->location.expressions
+                                                                             : NULL;
+    if (!expression)
+        return variable->location.kind == ST_LOCATION_NONE ? "none" : "other";
+    return or_expression_shape(expression, arena);
 }
 
 void or_report_destroy(struct or_report *report) {

@@ -36,14 +36,15 @@ static const char *shape_of(struct or_comparison *comparison, const struct or_va
 }
 
 void or_compare_storage(struct or_comparison *comparison, const struct or_variable *const variables[2],
-                        const uint64_t first[2], const uint64_t second[2]) {
+                        const struct or_copy *const copies[2]) {
     struct rt_arena *arena = &comparison->report->arena;
     bool is_shared[2];
     for (int side = 0; side < 2; side++) {
-        const uint64_t sizes[2] = {variables[0]->layout->size[side], variables[1]->layout->size[side]};
-        if (first[side] == OR_NO_ADDRESS || second[side] == OR_NO_ADDRESS || !sizes[0] || !sizes[1])
+        const uint64_t first = copies[0]->address[side], first_size = copies[0]->size[side];
+        const uint64_t second = copies[1]->address[side], second_size = copies[1]->size[side];
+        if (first == OR_NO_ADDRESS || second == OR_NO_ADDRESS || !first_size || !second_size)
             return;
-        is_shared[side] = first[side] < second[side] + sizes[1] && second[side] < first[side] + sizes[0];
+        is_shared[side] = first < second + second_size && second < first + first_size;
     }
     if (is_shared[0] == is_shared[1])
         return;
@@ -56,9 +57,9 @@ void or_compare_storage(struct or_comparison *comparison, const struct or_variab
                             rt_arena_printf(arena, "one side shows it in the storage of '%s'", other));
         for (int side = 0; finding && side < 2; side++) {
             finding->witnesses[side].value =
-                rt_arena_printf(arena, "at 0x%llx%s%s", (unsigned long long)(which ? second : first)[side],
+                rt_arena_printf(arena, "at 0x%llx%s%s", (unsigned long long)copies[which]->address[side],
                                 is_shared[side] ? ", shared with " : "", is_shared[side] ? other : "");
-            finding->witnesses[side].dwarf = or_dwarf_words(comparison, variable->side[side], NULL);
+            or_testify_dwarf(comparison, &finding->witnesses[side], variable->side[side], NULL);
         }
     }
 }
@@ -78,7 +79,7 @@ static void report_state(struct or_comparison *comparison, const struct or_varia
         return;
     for (int side = 0; side < 2; side++) {
         struct or_testimony *testimony = &finding->witnesses[side];
-        testimony->dwarf = or_dwarf_words(comparison, variable->side[side], place[side].expression);
+        or_testify_dwarf(comparison, testimony, variable->side[side], place[side].expression);
         testimony->state = state_word(&place[side]);
         testimony->reason =
             place[side].reason ? rt_arena_printf(&comparison->report->arena, "%s", place[side].reason) : NULL;
@@ -88,7 +89,7 @@ static void report_state(struct or_comparison *comparison, const struct or_varia
 }
 
 /* In unoptimised code a variable is in memory, where its address can be taken: one that a side computes
- * instead is suspicious, and of a pointer the value may not tell. */
+ * instead, out of no smaller one that is there, is suspicious, and of a pointer the value may not tell. */
 static void note_computed(struct or_comparison *comparison, const struct or_variable *variable,
                           const struct st_place place[2]) {
     const int computed = place[0].kind == ST_PLACE_VALUE ? 0 : 1;
@@ -96,16 +97,15 @@ static void note_computed(struct or_comparison *comparison, const struct or_vari
     const struct st_type *type = st_type_strip(variable->side[0]->type);
     if (!comparison->options.is_unoptimised || place[0].kind == place[1].kind || !type ||
         type->kind != ST_TYPE_POINTER || place[computed].kind != ST_PLACE_VALUE ||
-        place[!computed].kind != ST_PLACE_MEMORY || !expression || expression->size < 2 ||
-        expression->bytes[expression->size - 1] != DW_OP_stack_value)
+        place[computed].storage_size || place[!computed].kind != ST_PLACE_MEMORY || !expression ||
+        expression->size < 2 || expression->bytes[expression->size - 1] != DW_OP_stack_value)
         return;
     struct or_finding *finding = or_report_defer(
         comparison, OR_VALUE, variable->side[0]->name, variable->side[0]->name,
         shape_of(comparison, variable, place), "one side computes it, and has no address for it");
     for (int side = 0; finding && side < 2; side++) {
         finding->witnesses[side].value = side == computed ? "(computed)" : "(in memory)";
-        finding->witnesses[side].dwarf =
-            or_dwarf_words(comparison, variable->side[side], place[side].expression);
+        or_testify_dwarf(comparison, &finding->witnesses[side], variable->side[side], place[side].expression);
     }
 }
 
@@ -122,6 +122,11 @@ static bool has_same_parts(const struct st_place place[2]) {
     for (unsigned i = 0; same && i < sizeof(place[0].bytes); i++)
         same = !(place[0].valid >> i & 1) || place[0].bytes[i] == place[1].bytes[i];
     return same;
+}
+
+uint64_t or_place_storage(const struct st_place *place, uint64_t size, uint64_t *ret_address) {
+    *ret_address = place->kind == ST_PLACE_MEMORY ? place->address : place->storage;
+    return place->kind == ST_PLACE_MEMORY ? size : place->kind == ST_PLACE_VALUE ? place->storage_size : 0;
 }
 
 bool or_place_variable(struct or_comparison *comparison, const struct or_variable *variable,
@@ -154,6 +159,8 @@ bool or_place_variable(struct or_comparison *comparison, const struct or_variabl
         note_computed(comparison, variable, place);
         return true;
     }
+    if (comparison->options.is_one_module && !object[0] && !object[1])
+        return false;
     /* Of one code, what neither debug information can show is no difference. */
     if (comparison->options.is_same_code && place[0].kind == place[1].kind) {
         if (place[0].kind == ST_PLACE_OPTIMIZED_OUT && !has_same_parts(place))
@@ -183,8 +190,7 @@ static void report_wrong(struct or_comparison *comparison, const struct or_varia
         return;
     for (int side = 0; side < 2; side++) {
         finding->witnesses[side].value = or_leaf_print(comparison, &layout->leaves[leaf], side, bits[side]);
-        finding->witnesses[side].dwarf =
-            or_dwarf_words(comparison, variable->side[side], place[side].expression);
+        or_testify_dwarf(comparison, &finding->witnesses[side], variable->side[side], place[side].expression);
     }
 }
 
@@ -238,7 +244,9 @@ void or_compare_object(struct or_comparison *comparison, const struct or_variabl
     copy->has_agreed = wrong == 0;
     copy->is_known = true;
     for (int side = 0; side < 2; side++) {
+        uint64_t start;
         copy->address[side] = address[side];
+        copy->size[side] = or_place_storage(&place[side], layout->size[side], &start);
         memcpy(copy->bytes[side], object[side], layout->size[side]);
     }
     if (wrong)
@@ -322,7 +330,7 @@ static void report_absent(struct or_comparison *comparison, const struct st_vari
                       "one side has this variable in scope and the other does not");
     if (!finding)
         return;
-    finding->witnesses[side].dwarf = or_dwarf_words(comparison, variable, NULL);
+    or_testify_dwarf(comparison, &finding->witnesses[side], variable, NULL);
     finding->witnesses[side].value = "(in scope)";
     finding->witnesses[!side].state = "absent";
 }
@@ -336,7 +344,7 @@ static void report_type(struct or_comparison *comparison, const struct or_variab
         finding->witnesses[side].value = rt_arena_printf(&comparison->report->arena, "type '%s', %llu bytes",
                                                          type && type->name ? type->name : "(unnamed)",
                                                          (unsigned long long)variable->layout->size[side]);
-        finding->witnesses[side].dwarf = or_dwarf_words(comparison, variable->side[side], NULL);
+        or_testify_dwarf(comparison, &finding->witnesses[side], variable->side[side], NULL);
     }
 }
 
@@ -456,6 +464,16 @@ static struct rt_error *present_pair(struct or_comparison *comparison, struct or
     return NULL;
 }
 
+/* Whether a location holds where a function's locals are filled. */
+static bool is_filled_early(const struct st_location *location, const struct st_function *function) {
+    bool holds = location->count == 0;
+    for (size_t i = 0; i < location->count && !holds; i++) {
+        const struct st_range *range = &location->expressions[i].range;
+        holds = range->low <= function->body && function->body < range->high;
+    }
+    return holds;
+}
+
 /* A local that one side could not fill at its function's first stop, as its location does not hold from there
  * on, and that the other side shows full of filling: nothing has been assigned to it yet, and the former
  * shows garbage. */
@@ -464,9 +482,8 @@ static bool is_unassigned(const struct or_comparison *comparison, const struct o
     if (!comparison->sides[0].fill_locals || variable->side[0]->is_parameter)
         return false;
     for (int side = 0; side < 2; side++) {
-        const struct st_location *location = &variable->side[!side]->location;
-        bool may_be_unfilled =
-            location->count > 1 || (location->count == 1 && (location->expressions[0].range.low != 0));
+        const struct or_side *other = &comparison->sides[!side];
+        bool may_be_unfilled = !is_filled_early(&variable->side[!side]->location, other->point->function);
         uint64_t size = variable->layout->size[side], filled = 0;
         while (may_be_unfilled && filled < size && object[side][filled] == OR_FILL_BYTE)
             filled++;
@@ -484,8 +501,9 @@ static void compare_storage(struct or_comparison *comparison, struct or_scope_pl
             const uint32_t a = plan->variables[i], b = plan->variables[k];
             const struct or_variable *const both[2] = {&plan->function->variables[a],
                                                        &plan->function->variables[b]};
-            if (pair->copies[a].is_known && pair->copies[b].is_known)
-                or_compare_storage(comparison, both, pair->copies[a].address, pair->copies[b].address);
+            const struct or_copy *const copies[2] = {&pair->copies[a], &pair->copies[b]};
+            if (copies[0]->is_known && copies[1]->is_known)
+                or_compare_storage(comparison, both, copies);
         }
     plan->is_storage_checked = true;
 }
@@ -500,16 +518,23 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
         const struct or_variable *variable = &plan->function->variables[plan->variables[i]];
         struct st_place place[2];
         const uint8_t *object[2];
-        if (!or_place_variable(comparison, variable, place, object))
+        bool is_shown = or_place_variable(comparison, variable, place, object);
+        for (int side = 0; side < 2; side++)
+            comparison->report->public.readable[side] += object[side] != NULL;
+        if (!is_shown)
             continue;
         if (is_unassigned(comparison, variable, object)) {
             comparison->report->public.opaque += variable->layout->leaf_count;
+            comparison->report->public.same++;
             continue;
         }
         uint64_t address[2];
         for (int side = 0; side < 2; side++)
-            address[side] = place[side].kind == ST_PLACE_MEMORY ? place[side].address : OR_NO_ADDRESS;
-        or_compare_object(comparison, variable, &pair->copies[plan->variables[i]], object, address, place);
+            if (!or_place_storage(&place[side], variable->layout->size[side], &address[side]))
+                address[side] = OR_NO_ADDRESS;
+        struct or_copy *copy = &pair->copies[plan->variables[i]];
+        or_compare_object(comparison, variable, copy, object, address, place);
+        comparison->report->public.same += copy->has_agreed;
     }
     if (comparison->options.is_unoptimised && !plan->is_storage_checked)
         compare_storage(comparison, plan, pair);

@@ -37,6 +37,28 @@ static bool is_filling(uint64_t bits, unsigned size) {
     return true;
 }
 
+/* A pointer's bits as an address that variables have. */
+static uint64_t address_of(const struct or_comparison *comparison, const struct or_leaf *leaf, int side,
+                           uint64_t bits) {
+    const struct or_side *s = &comparison->sides[side];
+    return bits && leaf->size[side] < s->address_size ? s->pointer_base + bits : bits;
+}
+
+/* The offset in a module's memory that a pointer of any size holds. */
+static uint64_t offset_of(const struct or_comparison *comparison, int side, uint64_t bits) {
+    const uint64_t base = comparison->sides[side].pointer_base;
+    return base && bits >= base ? bits - base : bits;
+}
+
+/* A pointer whose storage is full of filling; one that is made of a smaller one shows that counted from
+ * somewhere. */
+static bool is_filled_pointer(const struct or_comparison *comparison, const struct or_leaf *leaf, int side,
+                              uint64_t bits) {
+    const uint64_t filling = OR_FILL_BYTE * UINT64_C(0x01010101);
+    const uint64_t base = comparison->sides[side].pointer_base;
+    return is_filling(bits, leaf->size[side]) || (base && bits == base + filling);
+}
+
 /* A variable that a pointer points into. Pointers one past a variable's end count as into it. */
 struct target {
     const struct or_variable *variable;
@@ -103,8 +125,12 @@ static enum or_outcome compare_pointers(struct or_comparison *comparison, const 
                                         uint64_t native, uint64_t wasm) {
     if (native == 0 && wasm == 0)
         return OR_EQUAL;
-    if (is_filling(native, leaf->size[0]) && is_filling(wasm, leaf->size[1]))
+    if (is_filled_pointer(comparison, leaf, 0, native) && is_filled_pointer(comparison, leaf, 1, wasm))
         return OR_EQUAL;
+    if (comparison->options.is_one_module)
+        return offset_of(comparison, 0, native) == offset_of(comparison, 1, wasm) ? OR_EQUAL : OR_WRONG;
+    native = address_of(comparison, leaf, 0, native);
+    wasm = address_of(comparison, leaf, 1, wasm);
     if (native == 0 || wasm == 0)
         return OR_WRONG;
     struct target targets[2];
@@ -188,7 +214,7 @@ const char *or_leaf_print(struct or_comparison *comparison, const struct or_leaf
             memcpy(&value, &bits, sizeof(value));
             return rt_arena_printf(arena, "%.17g", value);
         }
-    case OR_POINTER: return print_pointer(comparison, side, bits);
+    case OR_POINTER: return print_pointer(comparison, side, address_of(comparison, leaf, side, bits));
     case OR_OPAQUE: break;
     }
     return rt_arena_printf(arena, "0x%llx", (unsigned long long)bits);

@@ -98,7 +98,7 @@ static void report_lone(struct or_comparison *comparison, const struct named *lo
                                                "one side has this variable and the other does not");
     if (!finding)
         return;
-    finding->witnesses[side].dwarf = or_dwarf_words(comparison, lone->variable, NULL);
+    or_testify_dwarf(comparison, &finding->witnesses[side], lone->variable, NULL);
     finding->witnesses[side].value = "(declared)";
     finding->witnesses[!side].state = "absent";
 }
@@ -129,11 +129,16 @@ static struct rt_error *add_item(struct or_comparison *comparison, const struct 
     const uint8_t *object[2];
     if (!or_place_variable(comparison, &item->variable, place, object))
         return NULL;
-    const bool is_loose = place[0].kind != ST_PLACE_MEMORY || place[1].kind != ST_PLACE_MEMORY;
+    bool is_loose = false;
+    for (int side = 0; side < 2; side++) {
+        item->copy.size[side] = or_place_storage(&place[side], layout->size[side], &item->copy.address[side]);
+        is_loose |= !item->copy.size[side];
+    }
     if (is_loose && !comparison->options.is_unoptimised)
         return NULL;
     for (int side = 0; side < 2; side++) {
-        item->copy.address[side] = is_loose ? OR_NO_ADDRESS : place[side].address;
+        if (is_loose)
+            item->copy.address[side] = OR_NO_ADDRESS;
         item->copy.bytes[side] = rt_arena_alloc(arena, layout->size[side]);
         if (!item->copy.bytes[side])
             return rt_error_out_of_memory();
@@ -191,7 +196,7 @@ static struct rt_error *lay_out(struct or_comparison *comparison, int side) {
     size_t count = 0;
     for (size_t i = 0; i < watch->item_count; i++) {
         const struct or_watched *item = &watch->items[order[i]];
-        uint64_t low = item->copy.address[side], high = low + item->variable.layout->size[side];
+        uint64_t low = item->copy.address[side], high = low + item->copy.size[side];
         struct or_extent *last = count ? &extents[count - 1] : NULL;
         if (last && low <= last->address + last->size + GAP) {
             if (high > last->address + last->size)
@@ -214,7 +219,8 @@ static void compare_neighbours(struct or_comparison *comparison, int side) {
         const struct or_watched *a = &watch->items[watch->by_address[side][i - 1]];
         const struct or_watched *b = &watch->items[watch->by_address[side][i]];
         const struct or_variable *const both[2] = {&a->variable, &b->variable};
-        or_compare_storage(comparison, both, a->copy.address, b->copy.address);
+        const struct or_copy *const copies[2] = {&a->copy, &b->copy};
+        or_compare_storage(comparison, both, copies);
     }
 }
 
@@ -259,7 +265,7 @@ static void mark_range(struct or_watch *watch, int side, uint64_t low, uint64_t 
     while (from < to) { /* first item that ends above low; items of one side do not overlap but for aliases */
         size_t middle = from + (to - from) / 2;
         const struct or_watched *item = &watch->items[watch->by_address[side][middle]];
-        if (item->copy.address[side] + item->variable.layout->size[side] <= low)
+        if (item->copy.address[side] + item->copy.size[side] <= low)
             from = middle + 1;
         else
             to = middle;
@@ -323,11 +329,16 @@ struct rt_error *or_compare_watched(struct or_comparison *comparison) {
         const uint8_t *object[2];
         struct st_place place[2] = {{.kind = ST_PLACE_MEMORY}, {.kind = ST_PLACE_MEMORY}};
         for (int side = 0; side < 2; side++) {
+            const struct or_side *s = &comparison->sides[side];
             const struct st_variable *variable = item->variable.side[side];
-            object[side] = st_session_memory(comparison->sides[side].session, item->copy.address[side],
-                                             layout->size[side]);
             place[side].address = item->copy.address[side];
             place[side].expression = variable->location.count ? &variable->location.expressions[0] : NULL;
+            if (item->copy.size[side] == layout->size[side]) {
+                object[side] = st_session_memory(s->session, item->copy.address[side], layout->size[side]);
+            } else {
+                st_locate(s->session, s->frame, variable, &place[side]);
+                object[side] = place[side].kind == ST_PLACE_VALUE ? place[side].bytes : NULL;
+            }
         }
         if (object[0] && object[1]) {
             uint64_t address[2] = {item->copy.address[0], item->copy.address[1]};

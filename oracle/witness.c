@@ -142,6 +142,8 @@ struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_sid
     int index = (int)(side - comparison->sides);
     if (progress)
         progress->running = (uint32_t)index;
+    if (comparison->options.at_turn)
+        comparison->options.at_turn(comparison->options.user, index);
     struct rt_error *error = NULL;
     bool is_stop = false;
     side->started = or_now();
@@ -154,8 +156,10 @@ struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_sid
         else if (event.kind == ST_TRAP && !side->error)
             side->error =
                 rt_arena_printf(&comparison->report->arena, "%s", event.name ? event.name : "a trap");
-        else if (event.kind == ST_STEP)
+        else if (event.kind == ST_STEP) {
+            side->points[event.cookie].hits++;
             error = take_hit(comparison, side, side->point = &side->points[event.cookie], &is_stop);
+        }
         if (!is_stop && (event.kind == ST_INTERRUPT || events % CLOCK_INTERVAL == 0))
             side->is_late = !side->has_ended && is_over_time(comparison, side);
         if (!error && side->idle_hits > TIRING && !comparison->is_child)
@@ -165,7 +169,9 @@ struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_sid
         progress->pc[index] = is_stop ? side->point->pc : progress->pc[index];
         progress->running = 2;
     }
-    if (!is_stop)
+    if (is_stop)
+        or_trail_note(comparison, side);
+    else
         side->point = NULL;
     return error;
 }

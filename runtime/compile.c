@@ -555,8 +555,8 @@ static void compile_with_notes(struct rt_compiler *c, const struct rt_machine_co
     if (c->error)
         return;
     const struct rt_notes *notes = c->notes;
-    notes->functions[code->function_count] =
-        (struct rt_noted_function){notes->entry_count, notes->operand_count, notes->return_count};
+    notes->functions[code->function_count] = (struct rt_noted_function){
+        notes->entry_count, notes->operand_count, notes->return_count, notes->call_count};
     if (memcmp(c->code->functions, code->functions, code->function_count * sizeof(*code->functions)) != 0)
         rt_compile_fail(c, rt_error_format(RT_INVALID, "the module compiled once more is other code"));
 }

@@ -15,14 +15,15 @@ void rt_notes_clear(struct rt_notes *notes) {
     free(notes->entries);
     free(notes->operands);
     free(notes->returns);
+    free(notes->calls);
     free(notes->open);
     *notes = (struct rt_notes){0};
 }
 
 void rt_note_function(struct rt_compiler *c, uint32_t defined) {
     struct rt_notes *notes = c->notes;
-    notes->functions[defined] =
-        (struct rt_noted_function){notes->entry_count, notes->operand_count, notes->return_count};
+    notes->functions[defined] = (struct rt_noted_function){notes->entry_count, notes->operand_count,
+                                                           notes->return_count, notes->call_count};
     notes->open_count = 0;
     notes->at = rt_here(c);
     c->noted_the_same = 0;
@@ -90,6 +91,14 @@ void rt_note_return(struct rt_compiler *c, uint32_t low) {
                          sizeof(*notes->returns)))
         notes->returns[notes->return_count++] =
             (struct rt_noted_return){low, rt_here(c), c->type.result_count > 1};
+}
+
+void rt_note_call(struct rt_compiler *c, uint32_t low) {
+    struct rt_notes *notes = c->notes;
+    const uint32_t past = c->body->code + (uint32_t)(c->cursor.next - c->cursor.start);
+    if (rt_compile_array(c, &notes->calls, &notes->call_capacity, notes->call_count + (size_t)1,
+                         sizeof(*notes->calls)))
+        notes->calls[notes->call_count++] = (struct rt_noted_call){low, rt_here(c), c->pc, past};
 }
 
 void rt_note_end(struct rt_compiler *c) {

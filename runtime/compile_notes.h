@@ -30,9 +30,15 @@ struct rt_noted_return {
     bool overwrites; /* the parameters, from `low` on */
 };
 
+/* The machine code [low, high) of a call instruction, and the Wasm pcs [pc, past) of the call that it is. */
+struct rt_noted_call {
+    uint32_t low, high;
+    uint32_t pc, past;
+};
+
 /* Where a function's notes begin; those of the next function follow. */
 struct rt_noted_function {
-    uint32_t entry, operand, returns;
+    uint32_t entry, operand, returns, call;
 };
 
 struct rt_notes {
@@ -40,8 +46,9 @@ struct rt_notes {
     struct rt_noted_entry *entries;      /* ascending by both */
     struct rt_noted_operand *operands;   /* of a function: ascending by `high`, but for equal places' ends */
     struct rt_noted_return *returns;     /* ascending */
-    uint32_t entry_count, operand_count, return_count;
-    uint32_t entry_capacity, operand_capacity, return_capacity;
+    struct rt_noted_call *calls;         /* of functions, not of builtins; ascending by both */
+    uint32_t entry_count, operand_count, return_count, call_count;
+    uint32_t entry_capacity, operand_capacity, return_capacity, call_capacity;
 
     /* While it is compiled: the operands at the last look, which was at the machine offset `at`. */
     struct rt_noted_operand *open;
@@ -59,6 +66,8 @@ void rt_note_entry(struct rt_compiler *c, uint32_t machine, uint32_t pc);
 /* The operands below `height` (popped ones included) are where c->operands says, at the current offset. */
 void rt_note_operands(struct rt_compiler *c, uint32_t height);
 void rt_note_return(struct rt_compiler *c, uint32_t low);
+/* The call instruction at `low` ends here. */
+void rt_note_call(struct rt_compiler *c, uint32_t low);
 /* No operand is known from here on. */
 void rt_note_end(struct rt_compiler *c);
 

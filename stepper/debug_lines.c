@@ -339,7 +339,7 @@ static struct rt_error *emit(struct program *program, struct state *state, bool 
 
 /* A sequence has ended: keep it if its code was kept. */
 static struct rt_error *end_sequence(struct st_reader *reader, size_t first) {
-    const struct st_row *rows = reader->rows.items;
+    struct st_row *rows = reader->rows.items;
     if (!st_debug_is_code(reader->debug, rows[first].pc)) {
         reader->rows.count = first;
         return NULL;
@@ -348,6 +348,8 @@ static struct rt_error *end_sequence(struct st_reader *reader, size_t first) {
     if (!sequence)
         return rt_error_out_of_memory();
     *sequence = (struct st_sequence){rows[first].pc, first, reader->rows.count - first};
+    for (size_t i = first; i < reader->rows.count; i++)
+        rows[i].sequence = (uint32_t)reader->sequences.count;
     return NULL;
 }
 

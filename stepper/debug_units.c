@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "stepper/debug.h"
+#include "stepper/expression.h"
 
 /* DIEs nested deeper than this are no compiler's. */
 #define MAX_DEPTH 256
@@ -144,13 +145,47 @@ static bool is_fixed(const struct st_location *location, uint64_t *ret) {
     } else {
         fixed = false;
     }
-    if (fixed && !error && rt_cursor_left(&cursor) && *cursor.next == DW_OP_plus_uconst) {
-        cursor.next++;
-        error = rt_cursor_uleb(&cursor, 64, "offset", &number);
+    /* What of an address makes another that is as fixed. */
+    while (fixed && !error && rt_cursor_left(&cursor)) {
+        if (*cursor.next == DW_OP_plus_uconst) {
+            cursor.next++;
+            error = rt_cursor_uleb(&cursor, 64, "offset", &number);
+        } else if (rt_cursor_left(&cursor) >= 2 && cursor.next[0] == DW_OP_lit0 &&
+                   cursor.next[1] == DW_OP_or) {
+            cursor.next += 2;
+        } else {
+            break;
+        }
     }
     fixed = fixed && !error && rt_cursor_left(&cursor) == 0;
     rt_error_destroy(error);
     return fixed;
+}
+
+/* Whether a location makes a pointer of a smaller one at an address that never changes: constants, that are
+ * added, lead to it, and what is read there is counted from a constant unless it is null. */
+static bool is_fixed_pointer(const struct st_location *location) {
+    static const uint8_t made[] = {DW_OP_deref_size, DW_OP_dup, DW_OP_lit0, DW_OP_ne,
+                                   DW_OP_constu,     DW_OP_mul, DW_OP_plus, DW_OP_stack_value};
+    if (location->kind != ST_LOCATION_EXPRESSIONS || location->count != 1 ||
+        location->expressions->range.high != UINT64_MAX)
+        return false;
+    const struct st_expression *expression = location->expressions;
+    struct rt_cursor cursor = rt_cursor_make(expression->bytes, expression->size, 0);
+    size_t matched = 0;
+    bool is_fixed = true;
+    while (is_fixed && matched < sizeof made && rt_cursor_left(&cursor)) {
+        struct st_operation operation;
+        struct rt_error *error = st_operation_read(expression->unit, &cursor, &operation);
+        const uint8_t code = error ? DW_OP_lo_user : operation.code;
+        rt_error_destroy(error);
+        if (matched || code == DW_OP_deref_size)
+            is_fixed = code == made[matched++];
+        else
+            is_fixed = code == DW_OP_addr || code == DW_OP_constu || code == DW_OP_plus ||
+                       (code >= DW_OP_lit0 && code <= DW_OP_lit31);
+    }
+    return is_fixed && matched == sizeof made && !rt_cursor_left(&cursor);
 }
 
 static struct rt_error *read_variable(struct walk *walk, Dwarf_Die *die, int tag, struct st_list *to) {
@@ -200,6 +235,7 @@ static struct rt_error *read_variable(struct walk *walk, Dwarf_Die *die, int tag
         if (error)
             return error;
     }
+    variable.is_static |= is_fixed_pointer(&variable.location);
     struct st_variable *place = st_list_push(to, sizeof *place);
     if (!place)
         return rt_error_out_of_memory();
@@ -294,6 +330,10 @@ static struct rt_error *read_block(struct walk *walk, Dwarf_Die *die, int tag, c
     struct st_attributes *attributes = &walk->attributes;
     struct st_scope scope = {.kind = ST_SCOPE_BLOCK, .die = dwarf_dieoffset(die)};
     struct rt_error *error = st_attributes_read(reader, die, attributes);
+    /* Debuggers take a block without any pcs for no block at all: what is in it is around it. */
+    if (!error && tag == DW_TAG_lexical_block && !st_has(attributes, ST_AT_RANGES) &&
+        !st_has(attributes, ST_AT_LOW_PC))
+        return for_children(walk, die, visit_in_scope, after);
     if (!error)
         error = read_ranges(walk, die, &scope);
     if (error || scope.range_count == 0)

@@ -109,6 +109,8 @@ static bool read_memory(struct st_evaluation *e, uint64_t address, size_t size, 
     if (!bytes)
         return st_evaluation_fail(e, "memory at 0x%" PRIx64 " (%zu bytes) is not readable", address, size);
     memcpy(ret, bytes, size);
+    e->read_address = address;
+    e->read_size = (unsigned)size;
     return true;
 }
 
@@ -391,9 +393,12 @@ static bool run_rare(struct st_evaluation *e, const struct st_operation *operati
     case ST_DW_OP_GNU_uninit: return true;
     case ST_DW_OP_entry_value:
     case ST_DW_OP_GNU_entry_value:
-        return fail_at(e, operation, "a value from the function's entry is not known here");
+        return fail_at(e, operation, "not supported: a value from the function's entry");
     case ST_DW_OP_form_tls_address:
-    case ST_DW_OP_GNU_push_tls_address: return fail_at(e, operation, "not supported: thread-local storage");
+    case ST_DW_OP_GNU_push_tls_address:
+        /* A module without shared memories has one thread, whose storage the linker has placed. */
+        return e->machine->wasm ? pop(e, operation, &value) && push(e, value)
+                                : fail_at(e, operation, "not supported: thread-local storage");
     case ST_DW_OP_push_object_address: return fail_at(e, operation, "there is no object");
     case ST_DW_OP_xderef:
     case ST_DW_OP_xderef_size:
@@ -488,6 +493,8 @@ void st_evaluate(const struct st_machine *machine, const struct st_location *loc
     ret->size = size;
     ret->reason = NULL;
     ret->expression = NULL;
+    ret->storage = 0;
+    ret->storage_size = 0;
     switch (location->kind) {
     case ST_LOCATION_NONE: ret->kind = ST_PLACE_OPTIMIZED_OUT; return;
     case ST_LOCATION_BROKEN: irretrievable(ret, location->reason); return;
@@ -510,6 +517,8 @@ void st_evaluate(const struct st_machine *machine, const struct st_location *loc
     e.pieces = ret;
     if (!run(&e, expression->bytes, expression->size) || !st_evaluation_finish(&e, size, ret))
         irretrievable(ret, e.reason);
+    ret->storage = e.read_address;
+    ret->storage_size = e.has_pieces ? 0 : e.read_size;
     ret->expression = expression;
 }
 

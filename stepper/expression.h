@@ -103,7 +103,9 @@ struct st_evaluation {
     uint64_t register_number;
     const uint8_t *block;
     size_t block_size;
-    uint8_t vector[16]; /* of a WebAssembly local, global or operand */
+    uint8_t vector[16];    /* of a WebAssembly local, global or operand */
+    uint64_t read_address; /* of the last read of memory */
+    unsigned read_size;    /* 0: none yet */
     unsigned depth;
     struct st_value stack[ST_MAX_STACK];
     /* an object in pieces */

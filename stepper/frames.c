@@ -306,8 +306,17 @@ static void load_innermost(const struct st_session *session, struct st_frame *fr
     frame->known = (UINT32_C(1) << (DWARF_PC + 1)) - 1;
 }
 
-static bool is_outermost(const struct st_frame *frame) {
-    return frame->function != NULL && strcmp(frame->function->name, "main") == 0;
+/* A guest may be entered anywhere, and may be entered again from the host. */
+static bool is_outermost(const struct st_session *session, const struct st_frame *frame) {
+    return !session->is_registered && frame->function != NULL && strcmp(frame->function->name, "main") == 0;
+}
+
+/* A fiber's outermost frame unwinds to who entered it. */
+static bool leaves_fiber(const struct st_session *session, const struct st_frame *frame,
+                         const struct st_frame *caller) {
+    uint64_t from = frame->registers[DWARF_RSP], to = caller->registers[DWARF_RSP];
+    return session->is_registered && from - session->fiber.low < session->fiber.high - session->fiber.low &&
+           to - session->fiber.low >= session->fiber.high - session->fiber.low;
 }
 
 /* A frame whose caller's stack pointer is not above its own would never end. */
@@ -318,10 +327,11 @@ static bool find_caller(struct view *view, const struct st_unwind_row *row, uint
     state.memory = read_and_note;
     memset(ret, 0, sizeof(*ret));
     enum { NEEDED = 1 << DWARF_PC | 1 << DWARF_RSP };
-    return row != NULL && !is_outermost(view->frame) &&
+    return row != NULL && !is_outermost(view->session, view->frame) &&
            st_unwind_caller(row, &state, view->frame->cfa, ret->registers, &ret->known) &&
            (ret->known & NEEDED) == NEEDED && ret->registers[DWARF_PC] != 0 &&
-           ret->registers[DWARF_RSP] > view->frame->registers[DWARF_RSP];
+           ret->registers[DWARF_RSP] > view->frame->registers[DWARF_RSP] &&
+           !leaves_fiber(view->session, view->frame, ret);
 }
 
 /* Finds callers one by one until the outermost, or one that is as it was at the last walk. */
@@ -420,6 +430,11 @@ struct rt_error *st_session_frames(struct st_session *session, const struct st_f
     const struct st_frame_list *settled = &session->frames.settled;
     *ret = settled->frames + (settled->room - settled->count);
     *ret_count = settled->count;
+    if (session->is_registered) { /* who called the guest is the host's */
+        while (*ret_count > 0 && (*ret)[*ret_count - 1].pc == 0) {
+            --*ret_count;
+        }
+    }
     return NULL;
 }
 
@@ -462,4 +477,8 @@ void st_locate(struct st_session *session, const struct st_frame *frame, const s
     struct st_machine machine = machine_for(&view);
     const struct st_type *type = st_type_strip(variable->type);
     st_evaluate(&machine, &variable->location, type != NULL ? type->size : 0, &session->reasons, ret);
+    bool is_pointer = type != NULL && type->kind == ST_TYPE_POINTER && ret->storage_size < type->size;
+    if (!is_pointer || ret->kind != ST_PLACE_VALUE || !st_jit_is_memory(session, ret->storage)) {
+        ret->storage_size = 0;
+    }
 }

@@ -3,6 +3,7 @@
 #include "stepper/relocate.h"
 #include "stepper/session.h"
 
+/* A guest's variables are in its memory: what registered code keeps in its frame is its own. */
 static bool is_idle_native(struct st_session *session, uint64_t low, uint64_t high) {
     while (low < high) {
         uint64_t address = low + session->image->bias;
@@ -10,7 +11,7 @@ static bool is_idle_native(struct st_session *session, uint64_t low, uint64_t hi
         size_t size = high - low < sizeof instruction.bytes ? (size_t)(high - low) : sizeof instruction.bytes;
         const void *bytes = st_session_memory(session, address, size);
         if (!bytes || !st_instruction_decode(bytes, size, address, &instruction) ||
-            instruction.flow != ST_FLOW_JUMP)
+            (instruction.flow != ST_FLOW_JUMP && !(session->is_registered && instruction.is_move)))
             return false;
         low += instruction.length;
     }
@@ -43,6 +44,16 @@ static bool skip_idle_opcode(struct rt_cursor *cursor) {
     return !error;
 }
 
+/* Code that can never run has no machine code, not even where the session's probes were to be. */
+static bool is_dead(const struct rt_code *code, uint64_t low, uint64_t high) {
+    size_t site_count;
+    rt_code_sites(code, &site_count);
+    bool is_dead = site_count > 0 && low < high && high <= UINT32_MAX;
+    for (uint64_t pc = low; is_dead && pc < high; pc++)
+        is_dead = rt_code_machine(code, (uint32_t)pc) == 0;
+    return is_dead;
+}
+
 bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t high) {
     if (!session->is_wasm)
         return is_idle_native(session, low, high);
@@ -50,6 +61,8 @@ bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t 
     const uint8_t *code = rt_module_code(rt_code_module(session->code), &size);
     if (!code || low > high || high > size)
         return false;
+    if (is_dead(session->code, low, high))
+        return true;
     struct rt_cursor cursor = rt_cursor_make(code + low, (size_t)(high - low), low);
     while (rt_cursor_left(&cursor))
         if (!skip_idle_opcode(&cursor))

@@ -1,4 +1,4 @@
-/* Native images: loading, what is where in memory, unloading. */
+/* Native images: loading, what is where in memory, unloading, and closing those that are registered. */
 #include "stepper/image.h"
 
 #include <dlfcn.h>
@@ -6,6 +6,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct st_image *st_images;
 
@@ -52,8 +53,8 @@ static int note_segments(struct dl_phdr_info *info, size_t size, void *user) {
             search->is_full = true;
             break;
         }
-        image->segments[image->segment_count++] =
-            (struct st_segment){low, high, (header->p_flags & PF_W) != 0, (header->p_flags & PF_X) != 0};
+        image->segments[image->segment_count++] = (struct st_segment){
+            low, high, (header->p_flags & PF_W) != 0, (header->p_flags & PF_X) != 0, PROT_READ | PROT_EXEC};
         if (header->p_flags & PF_X) {
             image->text_low = image->text_low && image->text_low < low ? image->text_low : low;
             image->text_high = image->text_high > high ? image->text_high : high;
@@ -98,8 +99,7 @@ static struct rt_error *load(struct st_image *image) {
     return st_image_redirect(image, map->l_ld);
 }
 
-/* Keeps the code as it was loaded, for decoding and for taking probes away. */
-static struct rt_error *copy_text(struct st_image *image) {
+struct rt_error *st_image_copy_text(struct st_image *image) {
     size_t size = image->text_high - image->text_low;
     size_t functions;
     st_debug_functions(image->debug, &functions);
@@ -139,7 +139,7 @@ struct rt_error *st_image_open(const char *path, struct st_image **ret) {
         error = load(image);
     }
     if (error == NULL) {
-        error = copy_text(image);
+        error = st_image_copy_text(image);
     }
     if (error != NULL) {
         goto fail;
@@ -163,17 +163,20 @@ void st_image_close(struct st_image *image) {
             break;
         }
     }
+    /* Destructors run in dlclose, and must find their code as it was; registered code goes on running. Taking
+     * patches away allocates next to nothing; should even that fail, they find a probe of no session, which
+     * lets them pass. */
+    if (image->enabled_count > 0) {
+        rt_error_destroy(st_image_set_probes(image, NULL, 0, true));
+    }
     if (image->handle != NULL) {
-        /* Destructors run in here, and must find their code as it was. Taking patches away allocates next to
-         * nothing; should even that fail, they find a probe of no session, which lets them pass. */
-        if (image->enabled_count > 0) {
-            rt_error_destroy(st_image_set_probes(image, NULL, 0, true));
-        }
         dlclose(image->handle);
     }
     st_trampolines_destroy(image);
-    st_unwinder_destroy(image->unwinder);
-    st_debug_close(image->debug);
+    if (!image->is_registered) {
+        st_unwinder_destroy(image->unwinder);
+        st_debug_close(image->debug);
+    }
     rt_arena_clear(&image->arena);
     free(image->sites);
     free(image->enabled);

@@ -1,4 +1,5 @@
-/* A loaded native image and the places in its code where probes are (private to stepper/). */
+/* A native image, loaded or registered by an engine, and the places in its code where probes are (private to
+ * stepper/). */
 #ifndef LOCKSTEP_STEPPER_IMAGE_H
 #define LOCKSTEP_STEPPER_IMAGE_H
 
@@ -8,6 +9,7 @@
 struct st_segment {
     uintptr_t low, high;
     bool is_writable, is_executable;
+    int protection; /* of code, where it is not being patched: PROT_* */
 };
 
 /* How many bytes of code a probe may need for itself. */
@@ -42,6 +44,7 @@ struct st_site {
     uint8_t kind;     /* enum st_event_kind */
     uint8_t tried;    /* bit for each reach: whether such a jump can be was found out */
     bool is_host;     /* during a change: another site's island is behind its jump */
+    bool is_lifted;   /* the original code is there for a while: st_image_lift */
     uintptr_t single; /* the first instruction alone out of line; 0 while not made */
     struct st_displaced *runs[ST_REACH_COUNT]; /* by reach; NULL when not tried, or there is none */
     /* What is patched now, and what shall be after the change being made. */
@@ -55,12 +58,13 @@ struct st_site {
 struct st_trampolines; /* a block of memory near the image's code; see probe_trampoline.c */
 
 struct st_image {
-    char *path;
-    void *handle; /* of dlopen */
+    char *path;         /* what messages call it */
+    void *handle;       /* of dlopen; NULL when it is registered */
+    bool is_registered; /* `debug` and `unwinder` belong to a st_jit_images */
     struct st_debug *debug;
     struct st_unwinder *unwinder;
     uintptr_t bias;
-    int (*main)(int argc, char **argv, char **environment);
+    int (*main)(int argc, char **argv, char **environment); /* loaded */
     struct st_segment segments[ST_SEGMENTS_MAX];
     size_t segment_count;
     uintptr_t relro_low, relro_high; /* made read-only after relocation */
@@ -77,6 +81,7 @@ struct st_image {
     size_t site_slots, site_count;
     struct st_site **enabled; /* ascending */
     size_t enabled_count;
+    bool is_lifted; /* some of them */
     struct st_trampolines *trampolines;
 };
 
@@ -91,6 +96,13 @@ enum {
 extern struct st_image *st_images; /* all open ones, for signal handlers */
 bool st_image_is_text(const struct st_image *image, uintptr_t address);
 const struct st_segment *st_image_segment(const struct st_image *image, uintptr_t address);
+/* Keeps the code as it is, for decoding and for taking probes away. */
+RT_MUST_USE struct rt_error *st_image_copy_text(struct st_image *image);
+
+/* image_jit.c: the image of code that an engine has registered; closed by st_image_close, before either of
+ * them goes. */
+RT_MUST_USE struct rt_error *st_image_borrow(const struct st_jit_images *images,
+                                             const struct st_jit_image *registered, struct st_image **ret);
 
 /* image_imports.c: calls to exit, abort and their kin go to the stepper. */
 RT_MUST_USE struct rt_error *st_image_redirect(struct st_image *image, const void *dynamic);
@@ -129,5 +141,9 @@ RT_MUST_USE struct rt_error *st_image_set_probes(struct st_image *image, struct 
 uintptr_t st_image_resume(const struct st_image *image, uintptr_t address);
 /* The same past the site's own probe, in whatever form it has now. */
 uintptr_t st_site_resume(const struct st_site *site);
+/* Takes away what covers the instruction at an address, until st_image_lower: its engine wants to read it.
+ * Either may be called in a signal handler. */
+void st_image_lift(struct st_image *image, uintptr_t address);
+void st_image_lower(struct st_image *image);
 
 #endif

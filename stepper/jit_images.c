@@ -294,3 +294,7 @@ struct st_unwinder *st_jit_image_unwinder(const struct st_jit_images *images,
                                           const struct st_jit_image *image) {
     return images->images[image - images->views].unwinder;
 }
+
+struct st_debug *st_jit_image_debug(const struct st_jit_images *images, const struct st_jit_image *image) {
+    return images->images[image - images->views].debug;
+}

@@ -25,6 +25,8 @@ struct rt_error *st_unit_read_offset(const struct st_unit *unit, struct rt_curso
 /* The bytes of a section from an offset on. */
 static struct rt_error *section_at(const struct st_unit *unit, enum st_section_kind kind, uint64_t offset,
                                    struct rt_cursor *ret) {
+    if (!unit->sections) /* DWARF 5, section 6.4.2: no operation that refers to one may be there */
+        return rt_error_format(RT_MALFORMED, "call-frame information refers to %s", st_section_names[kind]);
     const struct st_section *section = &unit->sections[kind];
     if (offset >= section->size)
         return rt_error_format(RT_MALFORMED, "offset 0x%llx is past the end of %s (%zu bytes)",

@@ -37,15 +37,19 @@ RT_MUST_USE struct rt_error *st_unwinder_create_memory(const char *label, uint8_
                                                        struct st_unwinder **ret);
 void st_unwinder_destroy(struct st_unwinder *unwinder);
 
-/* jit_images.c: the call-frame information of an image of the list; NULL when it has none. */
+/* jit_images.c: the call-frame information of an image of the list, and its DWARF; NULL when it has none. */
 struct st_unwinder *st_jit_image_unwinder(const struct st_jit_images *images,
                                           const struct st_jit_image *image);
+struct st_debug *st_jit_image_debug(const struct st_jit_images *images, const struct st_jit_image *image);
 
 /* memory.c: whether all of these bytes of this process can be read. */
 bool st_memory_can_read(uint64_t address, size_t size);
+/* The same for writing. No other thread may use them meanwhile: some are written, and put back. */
+bool st_memory_can_write(uint64_t address, size_t size);
 
 struct st_unwind_row; /* the rule row for one pc; owned and cached by the unwinder */
-/* The row for a pc (link-time); NULL when no FDE covers it. Cheap on a second call with the same pc. */
+/* The row for a pc (link-time); NULL when no FDE covers it, or its program is malformed. Cheap on a second
+ * call with the same pc. */
 const struct st_unwind_row *st_unwinder_row(struct st_unwinder *unwinder, uint64_t pc);
 /* The CFA of a frame with these registers (DWARF numbers, `known` bits). False when the rule cannot be
  * evaluated. */

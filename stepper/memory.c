@@ -28,6 +28,24 @@ bool st_memory_can_read(uint64_t address, size_t size) {
     return true;
 }
 
+/* Likewise: it copies the present set out, before it is known to be of use. */
+bool st_memory_can_write(uint64_t address, size_t size) {
+    enum { KERNEL_SET_SIZE = 8 };
+    if (!st_memory_can_read(address, size)) {
+        return false;
+    }
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t last = (address + (size ? size - 1 : 0)) & ~(page - 1);
+    for (uint64_t at = address & ~(page - 1); at <= last; at += page) {
+        uint64_t *word = (uint64_t *)(uintptr_t)at, before = *word;
+        if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, word, KERNEL_SET_SIZE) != 0) {
+            return false;
+        }
+        *word = before;
+    }
+    return true;
+}
+
 static uint8_t *linear_memory(const struct st_session *session, uint64_t address, size_t size) {
     struct rt_memory *memory = rt_instance_memory(session->instance, 0);
     if (memory == NULL || !is_within(0, rt_memory_size(memory), address, size)) {
@@ -58,6 +76,9 @@ void *st_session_writable(struct st_session *session, uint64_t address, size_t s
     }
     const struct st_image *image = session->image;
     const struct st_segment *segment = st_image_segment(image, address);
+    if (session->is_registered && st_jit_is_memory(session, address)) {
+        return st_memory_can_write(address, size) ? (void *)(uintptr_t)address : NULL;
+    }
     if (segment != NULL) {
         uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
         uint64_t relro_low = image->relro_low & ~page, relro_high = image->relro_high & ~page;

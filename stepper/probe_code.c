@@ -2,6 +2,8 @@
  * decides whether a probe can be a jump. Functions are decoded once, when first asked about. */
 #include "stepper/image.h"
 
+#include <string.h>
+
 static const uint8_t *text_at(const struct st_image *image, uintptr_t address) {
     return image->text + (address - image->text_low);
 }
@@ -21,6 +23,47 @@ static bool range_at(const struct st_image *image, const struct st_function *fun
 
 static bool ends_run(const struct st_instruction *instruction) {
     return instruction->flow != ST_FLOW_NEXT && instruction->flow != ST_FLOW_BRANCH;
+}
+
+/* Engines keep data in their code: behind UD2 what their handler of the fault is to know, behind an indirect
+ * jump its table. */
+static bool is_before_data(const struct st_instruction *instruction) {
+    static const uint8_t ud2[] = {0x0f, 0x0b};
+    return instruction->flow == ST_FLOW_INDIRECT_JUMP ||
+           (instruction->length == sizeof(ud2) && memcmp(instruction->bytes, ud2, sizeof(ud2)) == 0);
+}
+
+/* The next address from `address` on where code is known to be: the line table has a row there, or something
+ * jumps there; else `high`. */
+static uintptr_t next_known(const struct st_image *image, uintptr_t address, uintptr_t high) {
+    size_t count;
+    const struct st_row *rows = st_debug_rows(image->debug, &count);
+    size_t from = 0, to = count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (rows[middle].pc + image->bias < address) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    uintptr_t row = from < count ? rows[from].pc + image->bias : high;
+    while (address < high && address < row &&
+           !(image->code_map[address - image->text_low] & ST_CODE_TARGET)) {
+        address++;
+    }
+    return address;
+}
+
+/* Whether each address that something jumps to is the start of a decoded instruction. */
+static bool has_no_lost_target(const struct st_image *image, uintptr_t low, uintptr_t high) {
+    const uint8_t *map = image->code_map;
+    for (uintptr_t at = low - image->text_low; at < high - image->text_low; at++) {
+        if ((map[at] & (ST_CODE_START | ST_CODE_TARGET)) == ST_CODE_TARGET) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Decodes [low, high) one after the other; true when that came out even. */
@@ -47,8 +90,11 @@ static bool analyse_range(struct st_image *image, uintptr_t low, uintptr_t high,
         case ST_FLOW_RETURN: break;
         }
         address += instruction.length;
+        if (image->is_registered && is_before_data(&instruction)) {
+            address = next_known(image, address, high);
+        }
     }
-    return address == high;
+    return address == high && has_no_lost_target(image, low, high);
 }
 
 /* All ranges of a function: a cold part that was moved away jumps back into the hot one. */

@@ -207,14 +207,30 @@ static bool is_settled(const struct st_site *site) {
            site->now.island == site->wanted.island;
 }
 
-static struct rt_error *protect(const struct st_image *image, uintptr_t low, uintptr_t high, int protection) {
+/* Makes the code in [low, high) writable, or what it was. 0, or errno. */
+static int protect(const struct st_image *image, uintptr_t low, uintptr_t high, bool is_writable) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
-    low &= ~page;
-    high = (high + page) & ~page;
-    if (mprotect((void *)low, high - low, protection) != 0) {
-        return rt_error_os(errno, "changing the protection of the code of %s", image->path);
+    for (size_t i = 0; i < image->segment_count; i++) {
+        const struct st_segment *segment = &image->segments[i];
+        uintptr_t from = segment->low > low ? segment->low : low;
+        uintptr_t to = segment->high < high ? segment->high : high;
+        if (!segment->is_executable || from >= to) {
+            continue;
+        }
+        from &= ~page;
+        to = (to + page) & ~page;
+        if (mprotect((void *)from, to - from, is_writable ? PROT_READ | PROT_WRITE : segment->protection) !=
+            0) {
+            return errno;
+        }
     }
-    return NULL;
+    return 0;
+}
+
+static struct rt_error *protect_or_say(const struct st_image *image, uintptr_t low, uintptr_t high,
+                                       bool is_writable) {
+    int errnum = protect(image, low, high, is_writable);
+    return errnum == 0 ? NULL : rt_error_os(errnum, "changing the protection of the code of %s", image->path);
 }
 
 /* An island goes with its host, whose patch changes when it stops being one. */
@@ -230,16 +246,16 @@ static void write_jump(uintptr_t at, uintptr_t target) {
     memcpy((uint8_t *)at + 1, &displacement, sizeof(displacement));
 }
 
-static void patch(const struct st_site *site) {
+static void patch(const struct st_site *site, const struct st_patch *what) {
     uint8_t *code = (uint8_t *)site->address;
-    if (site->wanted.form == ST_PROBE_TRAP) {
+    if (what->form == ST_PROBE_TRAP) {
         code[0] = TRAP_OPCODE;
-    } else if (site->wanted.island != 0) {
+    } else if (what->island != 0) {
         code[0] = SHORT_JUMP_OPCODE;
-        code[1] = (uint8_t)(site->wanted.island - (site->address + ST_SHORT_JUMP_SIZE));
-        write_jump(site->wanted.island, site->wanted.run->entry);
-    } else if (site->wanted.form == ST_PROBE_JUMP) {
-        write_jump(site->address, site->wanted.run->entry);
+        code[1] = (uint8_t)(what->island - (site->address + ST_SHORT_JUMP_SIZE));
+        write_jump(what->island, what->run->entry);
+    } else if (what->form == ST_PROBE_JUMP) {
+        write_jump(site->address, what->run->entry);
     }
 }
 
@@ -290,7 +306,7 @@ static struct rt_error *apply(struct st_image *image, const struct site_set *set
             widen(set->sites[i], &span);
         }
     }
-    struct rt_error *error = protect(image, span.low, span.high, PROT_READ | PROT_WRITE);
+    struct rt_error *error = protect_or_say(image, span.low, span.high, true);
     if (error != NULL) {
         return error;
     }
@@ -308,13 +324,80 @@ static struct rt_error *apply(struct st_image *image, const struct site_set *set
             struct st_site *site = set->sites[i];
             bool has_island = site->wanted.island != 0;
             if (has_island == islands && (has_island || !is_settled(site))) {
-                patch(site);
+                patch(site, &site->wanted);
                 site->now = site->wanted;
             }
         }
     }
     serialize();
-    return protect(image, span.low, span.high, PROT_READ | PROT_EXEC);
+    return protect_or_say(image, span.low, span.high, false);
+}
+
+/* ---- Lifting ---- */
+
+static bool covers(const struct st_site *site, uintptr_t address) {
+    size_t size = site->now.form == ST_PROBE_JUMP ? site->now.run->length : site->now.form == ST_PROBE_TRAP;
+    return address - site->address < size;
+}
+
+/* Of the enabled site, and of those whose islands go with it. */
+static void lift_site(const struct st_image *image, struct st_site *site, struct code_span *span) {
+    site->is_lifted = true;
+    widen(site, span);
+    for (size_t i = 0; i < image->enabled_count; i++) {
+        struct st_site *other = image->enabled[i];
+        if (other->now.island != 0 && other != site && covers(site, other->now.island)) {
+            other->is_lifted = true;
+            widen(other, span);
+        }
+    }
+}
+
+void st_image_lift(struct st_image *image, uintptr_t address) {
+    struct code_span span = {UINTPTR_MAX, 0};
+    for (size_t i = 0; i < image->enabled_count; i++) {
+        if (covers(image->enabled[i], address)) {
+            lift_site(image, image->enabled[i], &span);
+        }
+    }
+    if (span.low >= span.high || protect(image, span.low, span.high, true) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < image->enabled_count; i++) {
+        if (image->enabled[i]->is_lifted) {
+            restore(image->enabled[i]);
+        }
+    }
+    serialize();
+    (void)protect(image, span.low, span.high, false);
+    image->is_lifted = true;
+}
+
+void st_image_lower(struct st_image *image) {
+    struct code_span span = {UINTPTR_MAX, 0};
+    if (!image->is_lifted) {
+        return;
+    }
+    for (size_t i = 0; i < image->enabled_count; i++) {
+        if (image->enabled[i]->is_lifted) {
+            widen(image->enabled[i], &span);
+        }
+    }
+    if (protect(image, span.low, span.high, true) != 0) {
+        return;
+    }
+    for (int islands = 0; islands < 2; islands++) { /* hosts before the islands on them */
+        for (size_t i = 0; i < image->enabled_count; i++) {
+            struct st_site *site = image->enabled[i];
+            if (site->is_lifted && (site->now.island != 0) == islands) {
+                patch(site, &site->now);
+                site->is_lifted = false;
+            }
+        }
+    }
+    serialize();
+    (void)protect(image, span.low, span.high, false);
+    image->is_lifted = false;
 }
 
 static void want_what_is(struct st_site *const *sites, size_t count) {

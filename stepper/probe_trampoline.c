@@ -9,6 +9,7 @@
 #include "stepper/x86_64/inject.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,8 @@
 
 enum {
     BLOCK_SIZE = 1 << 20,
+    BLOCK_SIZE_LEAST = 1 << 14,
+    LOWEST_ADDRESS = 1 << 20, /* below, the system maps nothing, or little */
     TRAMPOLINE_ALIGNMENT = 16,
     LEA_SIZE = 5, /* lea -128(%rsp), %rsp */
     CALL_SIZE = 6 /* call *disp32(%rip) */
@@ -24,35 +27,64 @@ enum {
 struct st_trampolines {
     struct st_trampolines *next;
     uint8_t *run, *write; /* the two views; the first eight bytes hold the stub's address */
-    size_t used;
+    size_t size, used;
     uint32_t *starts; /* offsets of the [site] words, ascending */
     size_t start_count, start_room;
 };
 
 /* ---- Blocks ---- */
 
-/* Maps `file` to run, as near below or above the image's code as there is room. The reach of a jump is 2 GiB;
- * RIP-relative operands of the displaced code may name any of the image's segments, so some is left over. */
-static uint8_t *map_near(const struct st_image *image, int file) {
+/* Where a block of `size` bytes may lie in the unmapped [low, high): as near to the image's code as there is
+ * room. The reach of a jump is 2 GiB; RIP-relative operands of the displaced code may name any of the image's
+ * segments, so some is left over. 0: nowhere. */
+static uintptr_t place_in(const struct st_image *image, uintptr_t low, uintptr_t high, size_t size) {
     const uintptr_t reach = (uintptr_t)1900 << 20;
-    for (uintptr_t distance = BLOCK_SIZE; distance < reach; distance += BLOCK_SIZE) {
-        uintptr_t page = (uintptr_t)BLOCK_SIZE - 1;
-        uintptr_t above = ((image->text_high + page) & ~page) + distance;
-        uintptr_t below = (image->text_low & ~page) - distance;
-        uintptr_t places[] = {below, above};
-        for (size_t i = 0; i < 2; i++) {
-            if (i == 0 && below > image->text_low) {
-                continue;
-            }
-            void *place = (void *)places[i];
-            void *run =
-                mmap(place, BLOCK_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0);
-            if (run == place) {
-                return run;
-            }
-            if (run != MAP_FAILED) { /* a kernel before 4.17 takes the address for a hint */
-                munmap(run, BLOCK_SIZE);
-            }
+    uintptr_t lowest = image->text_high > reach ? image->text_high - reach : LOWEST_ADDRESS;
+    low = low > lowest ? low : lowest;
+    if (low >= high || high - low < size) {
+        return 0;
+    }
+    uintptr_t place = high <= image->text_low ? high - size : low;
+    return place < image->text_low + reach - size ? place : 0;
+}
+
+/* The nearest such place of all; 0 when there is none. Reservations may leave little room around the code. */
+static uintptr_t find_place(const struct st_image *image, size_t size) {
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[4096 + 128];
+    unsigned long low, high, end = 0;
+    uintptr_t best = 0, best_distance = UINTPTR_MAX;
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+        if (sscanf(line, "%lx-%lx", &low, &high) != 2) {
+            continue;
+        }
+        uintptr_t place = place_in(image, end, low, size);
+        uintptr_t distance = place < image->text_low ? image->text_low - place : place - image->text_low;
+        if (place != 0 && distance < best_distance) {
+            best = place;
+            best_distance = distance;
+        }
+        end = high;
+    }
+    if (maps != NULL) {
+        fclose(maps);
+    }
+    return best;
+}
+
+/* Maps `file` to run, as much of it as there is room for near the image's code. */
+static uint8_t *map_near(const struct st_image *image, int file, size_t *ret_size) {
+    for (size_t size = BLOCK_SIZE; size >= BLOCK_SIZE_LEAST; size /= 4) {
+        void *place = (void *)find_place(image, size);
+        void *run = place != NULL
+                        ? mmap(place, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0)
+                        : MAP_FAILED;
+        if (run == place && place != NULL) {
+            *ret_size = size;
+            return run;
+        }
+        if (run != MAP_FAILED) { /* a kernel before 4.17 takes the address for a hint */
+            munmap(run, size);
         }
     }
     return NULL;
@@ -74,7 +106,7 @@ static struct rt_error *add_block(struct st_image *image) {
         error = rt_error_os(errno, "mapping trampolines to write");
         goto out;
     }
-    block->run = map_near(image, file);
+    block->run = map_near(image, file, &block->size);
     if (block->run == NULL) {
         munmap(block->write, BLOCK_SIZE);
         error = rt_error_format(RT_OS, "no free memory within 2 GiB of the code of %s for trampolines",
@@ -99,7 +131,7 @@ void st_trampolines_destroy(struct st_image *image) {
     while (image->trampolines != NULL) {
         struct st_trampolines *block = image->trampolines;
         image->trampolines = block->next;
-        munmap(block->run, BLOCK_SIZE);
+        munmap(block->run, block->size);
         munmap(block->write, BLOCK_SIZE);
         free(block->starts);
         free(block);
@@ -113,7 +145,7 @@ void st_trampolines_destroy(struct st_image *image) {
 static struct rt_error *begin(struct st_site *site, size_t size, struct st_emitter *ret) {
     struct st_image *image = site->image;
     size_t whole = sizeof(uint64_t) + size;
-    if (image->trampolines == NULL || BLOCK_SIZE - image->trampolines->used < whole) {
+    if (image->trampolines == NULL || image->trampolines->size - image->trampolines->used < whole) {
         struct rt_error *error = add_block(image);
         if (error != NULL) {
             return error;
@@ -217,7 +249,7 @@ struct st_site *st_trampoline_site(uintptr_t back) {
 
 static const struct st_trampolines *block_at(const struct st_image *image, uintptr_t pc) {
     const struct st_trampolines *block = image->trampolines;
-    while (block != NULL && pc - (uintptr_t)block->run >= BLOCK_SIZE) {
+    while (block != NULL && pc - (uintptr_t)block->run >= block->size) {
         block = block->next;
     }
     return block;

@@ -56,10 +56,44 @@ static void classify(const ZydisDecodedInstruction *decoded, struct st_instructi
     }
 }
 
-bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, struct st_instruction *ret) {
+/* Whether all of its operands are registers, constants, or memory at a fixed distance from %rbp or %rsp. */
+static bool is_in_frame(const ZydisDecodedInstruction *decoded) {
+    enum { RSP = 4, RBP = 5, DIRECT = 3 };
+    if (!(decoded->attributes & ZYDIS_ATTRIB_HAS_MODRM) || decoded->raw.modrm.mod == DIRECT) {
+        return true;
+    }
+    if (decoded->raw.rex.B || decoded->raw.rex.X) {
+        return false;
+    }
+    if (decoded->raw.modrm.rm == RSP) { /* a SIB byte follows; RSP is no index */
+        return decoded->raw.sib.base == RSP && decoded->raw.sib.index == RSP;
+    }
+    return decoded->raw.modrm.rm == RBP && decoded->raw.modrm.mod != 0;
+}
+
+static bool is_move(const ZydisDecodedInstruction *decoded) {
+    switch (decoded->mnemonic) {
+    case ZYDIS_MNEMONIC_MOV:
+        return decoded->opcode >= 0x88 && decoded->opcode != 0x8c && decoded->opcode != 0x8e &&
+               (decoded->opcode <= 0x8b || decoded->opcode >= 0xb0) && is_in_frame(decoded);
+    case ZYDIS_MNEMONIC_NOP: return true;
+    case ZYDIS_MNEMONIC_MOVD:
+    case ZYDIS_MNEMONIC_MOVQ:
+    case ZYDIS_MNEMONIC_MOVSS:
+    case ZYDIS_MNEMONIC_MOVSD:
+    case ZYDIS_MNEMONIC_MOVAPS:
+    case ZYDIS_MNEMONIC_MOVUPS: return is_in_frame(decoded);
+    default: return false;
+    }
+}
+
+static void prepare_decoder(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_decoder);
+}
 
+bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, struct st_instruction *ret) {
+    prepare_decoder();
     ZydisDecodedInstruction decoded;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, bytes, size, &decoded))) {
         return false;
@@ -69,6 +103,7 @@ bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, str
     ret->length = decoded.length;
     memcpy(ret->bytes, bytes, decoded.length);
     classify(&decoded, ret);
+    ret->is_move = is_move(&decoded);
     if (decoded.attributes & ZYDIS_ATTRIB_HAS_MODRM) {
         ret->modrm = decoded.raw.modrm.offset;
         if (decoded.raw.modrm.mod == 0 && decoded.raw.modrm.rm == 5) {
@@ -77,6 +112,39 @@ bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, str
         }
     }
     return true;
+}
+
+/* The DWARF number of a general register of 64 bits; -1 for any other. */
+static int8_t register_number(ZydisRegister name) {
+    static const int8_t numbers[16] = {0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15};
+    return name >= ZYDIS_REGISTER_RAX && name <= ZYDIS_REGISTER_R15 ? numbers[name - ZYDIS_REGISTER_RAX] : -1;
+}
+
+bool st_instruction_written(const struct st_instruction *instruction, struct st_memory_operand *ret) {
+    ZydisDecodedInstruction decoded;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    prepare_decoder();
+    if (!ZYAN_SUCCESS(
+            ZydisDecoderDecodeFull(&decoder, instruction->bytes, instruction->length, &decoded, operands))) {
+        return false;
+    }
+    for (unsigned i = 0; i < decoded.operand_count_visible; i++) {
+        const ZydisDecodedOperand *operand = &operands[i];
+        if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
+            operand->visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT ||
+            !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ||
+            operand->mem.segment == ZYDIS_REGISTER_FS || operand->mem.segment == ZYDIS_REGISTER_GS) {
+            continue;
+        }
+        *ret = (struct st_memory_operand){.base = register_number(operand->mem.base),
+                                          .index = register_number(operand->mem.index),
+                                          .scale = operand->mem.scale,
+                                          .size = operand->size / 8u,
+                                          .displacement = operand->mem.disp.value};
+        bool has_index = operand->mem.index != ZYDIS_REGISTER_NONE;
+        return ret->base >= 0 && (ret->index >= 0) == has_index;
+    }
+    return false;
 }
 
 /* ---- Emitting ---- */

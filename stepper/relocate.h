@@ -3,7 +3,7 @@
 #ifndef LOCKSTEP_STEPPER_RELOCATE_H
 #define LOCKSTEP_STEPPER_RELOCATE_H
 
-#include "runtime/base.h"
+#include "stepper/stepper.h"
 
 /* Where control goes after an instruction. */
 enum st_flow {
@@ -26,12 +26,17 @@ struct st_instruction {
     uint8_t displacement; /* offset of a RIP-relative operand's displacement, else 0 */
     uint8_t condition;    /* of a Jcc: its condition code */
     bool is_loop;         /* LOOP, LOOPE, LOOPNE, JECXZ, JRCXZ: there is no form with a long displacement */
+    bool is_move;         /* it copies between registers, constants and what lies at %rbp or %rsp, or is no
+                             operation */
     bool is_fixed;        /* it cannot run elsewhere (a far call, XBEGIN, EIP-relative operands, ...) */
 };
 
 /* Decodes the instruction at `bytes`, of which `size` are there, standing at `address`. False: not an
  * instruction. */
 bool st_instruction_decode(const void *bytes, size_t size, uint64_t address, struct st_instruction *ret);
+
+/* The memory that it writes by an operand of its own, with a general register for its base. False: none. */
+bool st_instruction_written(const struct st_instruction *instruction, struct st_memory_operand *ret);
 
 /* Where displaced code is written: `next` is where to write, `address` where those bytes will run (another
  * mapping of the same memory). */

@@ -1,5 +1,5 @@
-/* Sessions: events, going on, ending. What differs between native and Wasm debuggees is in session_native.c
- * and session_wasm.c. */
+/* Sessions: events, going on, ending. What differs between native, registered and Wasm debuggees is in
+ * session_native.c, session_jit.c and session_wasm.c. */
 #include "stepper/session.h"
 
 #include <errno.h>
@@ -76,6 +76,10 @@ struct rt_error *st_session_next(struct st_session *session, struct st_event *re
     session->state = session->event.kind == ST_EXIT ? ST_STATE_ENDED : ST_STATE_STOPPED;
     st_current = outer;
 
+    if (session->is_registered && !session->is_in_front) {
+        session->is_in_front = true;
+        error = st_signals_install();
+    }
     if (session->state == ST_STATE_ENDED) {
         st_timer_stop(session);
         if (session->flushes) {
@@ -86,7 +90,7 @@ struct rt_error *st_session_next(struct st_session *session, struct st_event *re
         }
     }
     *ret = session->event;
-    return NULL;
+    return error;
 }
 
 struct rt_error *st_session_set_machine_pc(struct st_session *session, uintptr_t machine) {
@@ -165,6 +169,8 @@ void st_session_destroy(struct st_session *session) {
     st_timer_stop(session);
     if (session->is_wasm) {
         st_wasm_clear(session);
+    } else if (session->is_registered) {
+        st_jit_clear(session);
     } else {
         st_native_clear(session);
     }
@@ -197,4 +203,8 @@ const struct st_debug *st_session_debug(const struct st_session *session) {
 
 unsigned st_session_address_size(const struct st_session *session) {
     return session->is_wasm ? 4 : 8;
+}
+
+uint64_t st_session_pointer_base(const struct st_session *session) {
+    return session->is_registered ? session->options.memory : 0;
 }

@@ -1,7 +1,8 @@
 /* A session, as the parts of the stepper that make it go see it (private to stepper/).
  *
  * Reading order: fiber.c (stacks), x86_64/inject.S (the injected call), signals.c (how a fault gets there),
- * session.c (events), session_native.c and session_wasm.c (the two kinds of debuggee), frames.c. */
+ * session.c (events), session_native.c, session_jit.c and session_wasm.c (the kinds of debuggee), frames.c.
+ */
 #ifndef LOCKSTEP_STEPPER_SESSION_H
 #define LOCKSTEP_STEPPER_SESSION_H
 
@@ -80,7 +81,7 @@ enum st_session_state { ST_STATE_READY, ST_STATE_RUNNING, ST_STATE_STOPPED, ST_S
 typedef bool st_pass_fn(void *user, const struct st_event *event, struct rt_registers *registers);
 
 struct st_session {
-    bool is_wasm;
+    bool is_wasm, is_registered; /* neither: a native image that was loaded */
     enum st_session_state state;
     volatile sig_atomic_t in_debuggee; /* its own code runs, not the stepper's */
     struct st_fiber fiber;
@@ -108,7 +109,7 @@ struct st_session {
     uint64_t ticked_resumptions;   /* at the last tick */
     unsigned idle_ticks;           /* since it last stopped */
 
-    /* Native. */
+    /* Native, loaded or registered. */
     struct st_image *image;
     bool prefer_traps;
     uint8_t *emergency; /* a stack for the stepper when the debuggee's has no room */
@@ -119,6 +120,12 @@ struct st_session {
     uint64_t jit_resumptions;
     char **arguments;
     int argument_count;
+
+    /* Registered. */
+    int (*enter)(void *user);
+    void *enter_user;
+    uintptr_t told;   /* a fault there has been an ST_TRAP: when it comes again, it is the engine's; else 0 */
+    bool is_in_front; /* our signal handlers are before those that the engine set when it was entered */
 
     /* Wasm. */
     st_pass_fn *pass; /* see st_session_filter */
@@ -161,8 +168,16 @@ void st_native_quick_exit(int status); /* _exit, _Exit, quick_exit: nothing is f
 /* At a stop of a native session: delivers it and returns where to go on. */
 void st_native_injected(struct st_session *session, struct st_saved *saved);
 void st_native_clear(struct st_session *session);
+/* The session's stack, with `reserve` beside what its options ask for, and the emergency stack. */
+RT_MUST_USE struct rt_error *st_native_make_stacks(struct st_session *session, size_t reserve,
+                                                   void (*entry)(void *user));
 /* Entered by a handler, on the emergency stack, with the registers in session->fault. */
 _Noreturn void st_native_fault(struct st_session *session);
+
+/* session_jit.c */
+void st_jit_clear(struct st_session *session);
+/* Whether an address is in the guest's memory, as far as options.memory tells. */
+bool st_jit_is_memory(const struct st_session *session, uint64_t address);
 
 /* session_wasm.c */
 void st_wasm_injected(struct st_session *session, struct st_saved *saved);

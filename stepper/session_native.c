@@ -1,4 +1,4 @@
-/* Native debuggees: an image's `main` on a stack of its own. */
+/* Native debuggees: an image's `main` on a stack of its own; and the stops of all native code. */
 #include "stepper/session.h"
 
 #include <dlfcn.h>
@@ -22,7 +22,8 @@ static void run_main(void *user) {
 /* The session whose image called a function that would end the process; NULL when no session of it runs
  * (a constructor called it). */
 static struct st_session *caller(void) {
-    return st_current != NULL && !st_current->is_wasm && st_current->in_debuggee ? st_current : NULL;
+    bool is_loaded = st_current != NULL && !st_current->is_wasm && !st_current->is_registered;
+    return is_loaded && st_current->in_debuggee ? st_current : NULL;
 }
 
 void st_native_exit(int status) {
@@ -63,14 +64,20 @@ static void fill_trap(struct st_session *session, int signal, uintptr_t machine,
                                        .name = name};
 }
 
-/* The stop that session->event describes; returns only when there is a place to go on. */
-static uintptr_t stop_at_trap(struct st_session *session, struct st_saved *saved) {
+/* The stop that session->event describes; returns only when there is a place to go on: one that was set, or
+ * `resume` when that is not 0. */
+static uintptr_t stop_at_trap(struct st_session *session, struct st_saved *saved, uintptr_t resume) {
     int signal = session->event.trap;
+    session->told = resume;
     st_session_stop(session, saved);
+    if (session->next_pc == 0 && resume != 0) {
+        return resume;
+    }
+    session->told = 0;
     if (session->next_pc == 0) {
         st_session_end(session, 128 + signal, NULL);
     }
-    uintptr_t resume = st_image_resume(session->image, session->next_pc);
+    resume = st_image_resume(session->image, session->next_pc);
     session->next_pc = 0;
     return resume;
 }
@@ -78,10 +85,11 @@ static uintptr_t stop_at_trap(struct st_session *session, struct st_saved *saved
 /* A probe was reached. Where the stack is all but used up, that is what the driver must hear of. */
 static uintptr_t stop_at_site(struct st_session *session, struct st_saved *saved, struct st_site *site) {
     saved->registers.pc = site->address;
+    session->told = 0;
     uintptr_t stack = (uintptr_t)saved->registers.general[4];
     if (stack - session->fiber.low < ST_STACK_RESERVE) {
         fill_trap(session, SIGSEGV, site->address, stack, "stack overflow");
-        return stop_at_trap(session, saved);
+        return stop_at_trap(session, saved, 0);
     }
     session->event = (struct st_event){.kind = (enum st_event_kind)site->kind,
                                        .pc = site->address - site->image->bias,
@@ -107,8 +115,9 @@ static uintptr_t stop_at_signal(struct st_session *session, struct st_saved *sav
     saved->registers.pc = pending.pc;
     if (pending.kind == ST_TRAP) {
         fill_trap(session, pending.trap, pending.pc, pending.address, pending.name);
-        return stop_at_trap(session, saved);
+        return stop_at_trap(session, saved, pending.resume);
     }
+    session->told = 0;
     session->event = (struct st_event){
         .kind = pending.kind, .pc = st_session_pc(session, pending.pc), .machine = pending.pc};
     st_session_stop(session, saved);
@@ -118,6 +127,7 @@ static uintptr_t stop_at_signal(struct st_session *session, struct st_saved *sav
 }
 
 void st_native_injected(struct st_session *session, struct st_saved *saved) {
+    st_image_lower(session->image); /* a handler that did not come back left some of it lifted */
     switch (saved->origin) {
     case ST_ORIGIN_JUMP: {
         struct st_site *site = st_trampoline_site(saved->resume);
@@ -137,7 +147,7 @@ void st_native_injected(struct st_session *session, struct st_saved *saved) {
         fill_trap(session, SIGABRT, saved->registers.pc, 0,
                   saved->origin == ST_ORIGIN_ABORT ? "abort" : "assertion failed");
         session->is_after_call = true;
-        saved->resume = stop_at_trap(session, saved);
+        saved->resume = stop_at_trap(session, saved, 0);
         session->is_after_call = false;
         return;
     default: return;
@@ -148,7 +158,7 @@ void st_native_fault(struct st_session *session) {
     __asm__ volatile("fninit"); /* the x87 stack may hold values, which C code does not expect */
     fill_trap(session, session->pending.trap, session->pending.pc, session->pending.address,
               session->pending.name);
-    (void)stop_at_trap(session, &session->fault);
+    (void)stop_at_trap(session, &session->fault, 0);
     abort(); /* st_session_set_machine_pc refuses a stop of this origin, so the session has ended */
 }
 
@@ -178,6 +188,22 @@ static struct rt_error *copy_arguments(struct st_session *session) {
     return NULL;
 }
 
+struct rt_error *st_native_make_stacks(struct st_session *session, size_t reserve,
+                                       void (*entry)(void *user)) {
+    struct rt_error *error =
+        st_fiber_init(&session->fiber, session->options.stack_size + reserve, ST_STACK_GUARD, entry, session);
+    if (error != NULL) {
+        return error;
+    }
+    session->emergency =
+        mmap(NULL, ST_EMERGENCY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (session->emergency == MAP_FAILED) {
+        session->emergency = NULL;
+        return rt_error_os(errno, "making an emergency stack");
+    }
+    return NULL;
+}
+
 struct rt_error *st_session_create_native(struct st_image *image, const struct st_session_options *options,
                                           struct st_session **ret) {
     if (image->session != NULL) {
@@ -192,16 +218,7 @@ struct rt_error *st_session_create_native(struct st_image *image, const struct s
     session->debug = image->debug;
     error = copy_arguments(session);
     if (error == NULL) {
-        error = st_fiber_init(&session->fiber, session->options.stack_size + ST_STACK_RESERVE, ST_STACK_GUARD,
-                              run_main, session);
-    }
-    if (error == NULL) {
-        session->emergency =
-            mmap(NULL, ST_EMERGENCY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (session->emergency == MAP_FAILED) {
-            session->emergency = NULL;
-            error = rt_error_os(errno, "making an emergency stack");
-        }
+        error = st_native_make_stacks(session, ST_STACK_RESERVE, run_main);
     }
     if (error != NULL) {
         st_session_destroy(session);

@@ -55,13 +55,20 @@ static struct sigaction *former_of(int signal) {
     return forward_depth > 0 ? &found->first : &found->latest;
 }
 
+static bool is_handler(const struct sigaction *action) {
+    return (action->sa_flags & SA_SIGINFO) ||
+           (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+static bool has_former(int signal) {
+    return is_handler(former_of(signal));
+}
+
 /* Does what would have happened without us. */
 static void forward(int signal, siginfo_t *info, void *context) {
     struct sigaction *action = former_of(signal);
     bool is_fault = info->si_code > 0 && signal != SIGTRAP && signal != SIGABRT;
-    bool has_handler =
-        (action->sa_flags & SA_SIGINFO) || (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
-    if (!has_handler) {
+    if (!is_handler(action)) {
         if (action->sa_handler == SIG_IGN && !is_fault) {
             return;
         }
@@ -148,8 +155,9 @@ static const char *fault_name(const struct st_session *session, int signal, uint
 }
 
 /* A fault of the native debuggee, wherever its pc is: in its image, in a library, or in a displaced
- * instruction, whose original place is what counts. */
-static void inject_fault(struct st_session *session, int signal, siginfo_t *info, ucontext_t *context) {
+ * instruction, whose original place is what counts. `resume`: where it may go on, or 0. */
+static void inject_fault(struct st_session *session, int signal, siginfo_t *info, ucontext_t *context,
+                         uintptr_t resume) {
     greg_t *general = context->uc_mcontext.gregs;
     uintptr_t pc = (uintptr_t)general[REG_RIP];
     uint64_t stack;
@@ -162,7 +170,7 @@ static void inject_fault(struct st_session *session, int signal, siginfo_t *info
         signal == SIGSEGV || signal == SIGBUS ? (uint64_t)(uintptr_t)info->si_addr : (uint64_t)0;
     session->pending = (struct st_pending){.kind = ST_TRAP,
                                            .pc = pc,
-                                           .resume = pc,
+                                           .resume = resume,
                                            .trap = signal,
                                            .address = address,
                                            .name = fault_name(session, signal, address)};
@@ -170,6 +178,34 @@ static void inject_fault(struct st_session *session, int signal, siginfo_t *info
         general[REG_RIP] = (greg_t)(uintptr_t)st_inject_signal;
     } else {
         go_to_emergency(session, context);
+    }
+}
+
+/* A fault in registered code is its engine's, whose handler was there before ours. The driver hears of it
+ * first: then it happens again. */
+static void take_registered(struct st_session *session, int signal, siginfo_t *info, ucontext_t *context) {
+    greg_t *program_counter = &context->uc_mcontext.gregs[REG_RIP];
+    uintptr_t pc = (uintptr_t)*program_counter;
+    uint64_t stack;
+    uintptr_t original = st_trampoline_original(session->image, pc, &stack);
+    original = original != 0 ? original : pc;
+    bool is_fault = info->si_code > 0 && signal != SIGTRAP && signal != SIGABRT;
+    if (!is_fault || !st_image_is_text(session->image, original)) {
+        forward(signal, info, context);
+        return;
+    }
+    if (session->told != pc) {
+        inject_fault(session, signal, info, context, has_former(signal) ? pc : 0);
+        return;
+    }
+    session->told = 0;
+    /* The engine knows its code as it made it. */
+    st_image_lift(session->image, original);
+    *program_counter = (greg_t)original;
+    forward(signal, info, context);
+    st_image_lower(session->image);
+    if (*program_counter == (greg_t)original) {
+        *program_counter = (greg_t)pc;
     }
 }
 
@@ -211,8 +247,10 @@ static void handle(int signal, siginfo_t *info, void *context) {
         return;
     }
     /* si_code is not positive when a process, not the processor, sent it. */
-    if (session != NULL && (info->si_code > 0 || is_own_abort)) {
-        inject_fault(session, signal, info, context);
+    if (session != NULL && session->is_registered) {
+        take_registered(session, signal, info, context);
+    } else if (session != NULL && (info->si_code > 0 || is_own_abort)) {
+        inject_fault(session, signal, info, context, 0);
     } else {
         forward(signal, info, context);
     }

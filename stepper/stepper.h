@@ -5,8 +5,8 @@
  * looks around: frames, scopes, variables, memory. `st_session_next` switches to the debuggee again.
  *
  * Addresses: a *pc* is an address as the debuggee's DWARF has it (native: link-time virtual address; Wasm:
- * Wasm pc). A *debuggee address* names data: native, a real address of this process; Wasm, an offset into
- * linear memory. */
+ * Wasm pc; registered code: machine pc). A *debuggee address* names data: native, a real address of this
+ * process; Wasm, an offset into linear memory. */
 #ifndef LOCKSTEP_STEPPER_H
 #define LOCKSTEP_STEPPER_H
 
@@ -132,6 +132,7 @@ struct st_row {
     uint64_t pc;
     uint32_t file, line, column;
     bool is_stmt, prologue_end, epilogue_begin, end_sequence;
+    uint32_t sequence; /* rows of one sequence have the same number */
 };
 
 /* Reads an ELF image's DWARF. RT_USAGE "... has no debug information: compile it with -g" when there is none.
@@ -161,9 +162,12 @@ const char *st_debug_file(const struct st_debug *debug, uint32_t file);
 /* The innermost scope of `function` at pc (an inlined one counts); never NULL: the function's own scope at
  * least. */
 const struct st_scope *st_scope_at(const struct st_function *function, uint64_t pc);
-/* An expression in words, as "DW_OP_fbreg -20" or "DW_OP_WASM_location local 2, DW_OP_stack_value". In the
- * arena. */
+/* An expression's operations, as "DW_OP_fbreg -20" or "DW_OP_WASM_location local 2, DW_OP_stack_value". In
+ * the arena. */
 const char *st_expression_print(const struct st_expression *expression, struct rt_arena *arena);
+/* What it says, in English: "in memory 20 bytes below the frame base", "the value of Wasm local 2"; where no
+ * words are known, "computed by" its operations. In the arena. */
+const char *st_expression_words(const struct st_expression *expression, struct rt_arena *arena);
 
 /* ---- Sessions ---- */
 
@@ -211,6 +215,9 @@ struct st_session_options {
      * a session that is abandoned goes away under it, so it must own nothing. */
     struct rt_error *(*run)(void *user, struct rt_instance *instance, int *ret_status);
     void *run_user;
+    /* Registered code: where the guest's memory begins in this process. Pointers that its DWARF has as
+     * smaller than the process's are counted from there. 0: from the process's own beginning. */
+    uintptr_t memory;
 };
 
 /* Calls the image's `main` on a stack of its own. Calls to exit, _exit, _Exit, abort and quick_exit end the
@@ -251,9 +258,34 @@ RT_MUST_USE struct rt_error *st_session_set_probes(struct st_session *session, s
 void st_session_prefer_traps(struct st_session *session, bool prefer);
 
 /* True when the code from `low` up to `high` (pcs) does nothing that a debugger's user could see: it jumps,
- * or moves what is in Wasm locals. False for all other code and for what cannot be decoded. To be asked
- * before probes are set: it reads the code as it stands. */
+ * moves what is in Wasm locals, or can never run. False for all other code and for what cannot be decoded. To
+ * be asked before probes are set: it reads the code as it stands. */
 bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t high);
+
+/* One instruction of the debuggee's own code. */
+struct st_instruction_info {
+    uint32_t size;       /* bytes */
+    bool is_call;        /* direct or not */
+    bool is_straight;    /* native: no jump, call or return */
+    bool is_return;      /* leaves the function (Wasm: a `return`; the body's last `end` is none) */
+    uint32_t store_size; /* bytes of memory that it writes by an operand of its own; 0: none, or it is not
+                          * known beforehand (a push, a repeated move, memory.fill) */
+    /* private to the stepper: where it writes */
+    struct st_memory_operand {
+        int8_t base, index; /* native: DWARF register numbers, -1 for none; Wasm: base counts operands from
+                             * the top, 1 being the topmost */
+        uint8_t scale;
+        uint32_t size; /* bytes */
+        int64_t displacement;
+    } store;
+};
+/* The instruction that starts at a pc, as it stands without probes. In a module the pc must be the first byte
+ * of one. False: no function with debug information has one that starts there. */
+bool st_session_instruction(struct st_session *session, uint64_t pc, struct st_instruction_info *ret);
+/* At a stop before an instruction with a store: the debuggee address of the first byte that it will write.
+ * False when registers or operands do not tell. */
+bool st_session_store(struct st_session *session, const struct st_instruction_info *instruction,
+                      uint64_t *ret);
 
 /* Runs the debuggee to its next event. Sessions nest: a host function of one debuggee may drive another
  * session. */
@@ -294,16 +326,36 @@ const struct st_jit_image *st_jit_images_list(const struct st_jit_images *images
 const struct st_jit_image *st_jit_image_at(const struct st_jit_images *images, uint64_t machine);
 const struct st_jit_function *st_jit_function_at(const struct st_jit_image *image, uint64_t machine);
 
+/* Runs `enter` on a stack of its own, and steps the code of one registered image that it comes to as native
+ * code, through the image's own DWARF and call-frame information: nothing of the engine is asked. pcs are
+ * machine pcs, data addresses those of the process. ST_EXIT's status is what `enter` returns; it owns nothing
+ * that an abandoned session would leak. The code has to run on the session's stack: tell the engine of
+ * st_session_stack_limit before the first `next`.
+ *
+ * A fault in the image's code is an ST_TRAP with the signal's number; `next` then hands it to the handler
+ * that was there before the stepper's, which is the engine's: that unwinds the guest, or resolves the fault.
+ * All other code is the host's, and its faults are not the session's. There are no host calls to deliver.
+ *
+ * `images` and the registered code must outlive the session; an image has one at a time. RT_USAGE for an
+ * image that cannot be read, or has no DWARF or no call-frame information. */
+RT_MUST_USE struct rt_error *st_session_create_jit(const struct st_jit_images *images,
+                                                   const struct st_jit_image *image, int (*enter)(void *user),
+                                                   void *user, const struct st_session_options *options,
+                                                   struct st_session **ret);
+/* The lowest address of the session's stack that a guest's frames may take: below is room for the host's
+ * functions and the stepper. Not for the sessions of native images. */
+uintptr_t st_session_stack_limit(const struct st_session *session);
+
 /* ---- Looking around, at a stop ---- */
 
 struct st_frame {
     uint64_t pc;  /* of the stop; of a caller: inside its call instruction */
     uint64_t cfa; /* names the frame while it lives: native, the DWARF CFA; Wasm, the machine frame */
     const struct st_function *function; /* NULL: code without debug information */
+    uint64_t registers[17]; /* native, DWARF numbers; 16 is the return address (the stop's: its pc) */
+    uint32_t known;         /* bit i: registers[i] is known */
     /* private to the stepper */
     struct rt_activation activation;
-    uint64_t registers[17]; /* DWARF numbers; 16 is the return address */
-    uint32_t known;         /* bit i: registers[i] is known */
 };
 
 /* The call stack, innermost first. Native: by call-frame information, out to `main`. Wasm: the engine's
@@ -317,7 +369,11 @@ RT_MUST_USE struct rt_error *st_session_frame(struct st_session *session, const 
 /* Where a variable is. Bytes that a piece leaves out are not `valid`. */
 struct st_place {
     enum { ST_PLACE_MEMORY, ST_PLACE_VALUE, ST_PLACE_OPTIMIZED_OUT, ST_PLACE_IRRETRIEVABLE } kind;
-    uint64_t address;  /* ST_PLACE_MEMORY: debuggee address */
+    uint64_t address; /* ST_PLACE_MEMORY: debuggee address */
+    /* ST_PLACE_VALUE of registered code: a pointer that is made of a smaller one, which lies there; size 0:
+     * it is something else. */
+    uint64_t storage;
+    unsigned storage_size;
     uint8_t bytes[64]; /* ST_PLACE_VALUE: the object's bytes (a register, an implicit value, pieces) */
     uint64_t valid;    /* bit i: bytes[i] is known */
     size_t size;
@@ -336,8 +392,11 @@ void st_locate(struct st_session *session, const struct st_frame *frame, const s
 const void *st_session_memory(struct st_session *session, uint64_t address, size_t size);
 /* The same for writing: linear memory; the image's writable segments and the stack. */
 void *st_session_writable(struct st_session *session, uint64_t address, size_t size);
-/* Sizes of pointers, in bytes. */
+/* Sizes of pointers, in bytes: of the DWARF's addresses. Registered code may have smaller ones in memory. */
 unsigned st_session_address_size(const struct st_session *session);
+/* What pointers that are smaller than addresses are counted from: options.memory of registered code, else 0.
+ * A null pointer is 0 in any size. */
+uint64_t st_session_pointer_base(const struct st_session *session);
 /* True when a native address lies on the session's own stack (for a Wasm session: false). */
 bool st_session_on_stack(const struct st_session *session, uint64_t address);
 /* A debuggee address as its DWARF's DW_OP_addr would have it (native: without the image's bias). */

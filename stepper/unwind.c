@@ -1,51 +1,23 @@
 /* Call-frame information of a native image (DWARF 5, section 6.4): .eh_frame first, .debug_frame for what it
- * leaves out.
- *
- * libdw finds the FDE and runs its program; its answer, a list of operations for each register, becomes a row
- * of plain rules that is kept by pc. A second walk through the same pc costs a hash lookup. */
-#include <dwarf.h>
+ * leaves out. The row of a pc is kept: a second walk through the same pc costs a hash lookup. */
 #include <errno.h>
 #include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "stepper/call_frames.h"
 #include "stepper/expression.h"
 
-#define REGISTERS      17 /* rax ... r15 and the return address, in DWARF's order */
-#define RAX            0
-#define RBX            3
-#define STACK_POINTER  7
-#define RETURN_ADDRESS 16
-
-enum rule_kind {
-    RULE_UNDEFINED,     /* the caller's value is lost */
-    RULE_SAME,          /* this frame did not touch it */
-    RULE_AT_CFA,        /* saved in memory at CFA + offset */
-    RULE_CFA_PLUS,      /* is CFA + offset */
-    RULE_REGISTER,      /* is in another register, plus offset */
-    RULE_AT_EXPRESSION, /* saved where an expression says; the CFA is on its stack */
-    RULE_EXPRESSION,    /* is what an expression computes */
-};
-
-struct rule {
-    uint8_t kind, register_number;
-    uint16_t size; /* of `bytes` */
-    int32_t offset;
-    const uint8_t *bytes; /* an expression */
-};
-
-struct st_unwind_row {
-    struct rule cfa; /* RULE_REGISTER or RULE_EXPRESSION; RULE_UNDEFINED when it cannot be told */
-    struct rule registers[REGISTERS];
-};
+enum { SECTIONS = 2 };
 
 struct st_unwinder {
     struct rt_arena arena;
-    struct st_map rows; /* by pc; `missing` where no FDE covers it */
+    struct st_map rows; /* by pc; `missing` where no FDE covers it, or an FDE's program is malformed */
     Elf *elf;
-    Dwarf *dwarf;
-    Dwarf_CFI *eh_frame, *debug_frame;
+    struct st_call_frames sections[SECTIONS];
     int fd;
 };
 
@@ -54,15 +26,47 @@ static const struct st_unwind_row missing;
 /* What the expressions of call-frame information are read with. */
 static const struct st_unit cfi_unit = {.version = 5, .address_size = 8, .offset_size = 4};
 
+/* The section of a name; without bytes when there is none. */
+static struct rt_error *find_section(struct st_unwinder *unwinder, struct st_call_frames *ret) {
+    size_t names;
+    if (elf_getshdrstrndx(unwinder->elf, &names) != 0)
+        return rt_error_format(RT_MALFORMED, "section names: %s", elf_errmsg(-1));
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(unwinder->elf, section));) {
+        GElf_Shdr header;
+        const char *name;
+        if (!gelf_getshdr(section, &header) || !(name = elf_strptr(unwinder->elf, names, header.sh_name)))
+            return rt_error_format(RT_MALFORMED, "section %zu: %s", elf_ndxscn(section), elf_errmsg(-1));
+        if (header.sh_type == SHT_NOBITS || strcmp(name, ret->name) != 0)
+            continue;
+        if ((header.sh_flags & SHF_COMPRESSED) && elf_compress(section, 0, 0) < 0)
+            return rt_error_format(RT_MALFORMED, "section %s: %s", name, elf_errmsg(-1));
+        const Elf_Data *data = elf_rawdata(section, NULL);
+        if (!data)
+            return rt_error_format(RT_MALFORMED, "section %s: %s", name, elf_errmsg(-1));
+        ret->bytes = data->d_buf;
+        ret->size = data->d_buf ? data->d_size : 0;
+        ret->address = header.sh_addr;
+        return NULL;
+    }
+    return NULL;
+}
+
 /* Finds the information in unwinder->elf. */
 static struct rt_error *open_information(struct st_unwinder *unwinder, const char *label) {
+    bool is_there = false;
     if (!unwinder->elf || elf_kind(unwinder->elf) != ELF_K_ELF)
         return rt_error_format(RT_MALFORMED, "%s is not an ELF file", label);
-    unwinder->eh_frame = dwarf_getcfi_elf(unwinder->elf);
-    unwinder->dwarf = dwarf_begin_elf(unwinder->elf, DWARF_C_READ, NULL);
-    if (unwinder->dwarf)
-        unwinder->debug_frame = dwarf_getcfi(unwinder->dwarf);
-    if (!unwinder->eh_frame && !unwinder->debug_frame)
+    unwinder->sections[0] = (struct st_call_frames){.name = ".eh_frame", .is_eh = true};
+    unwinder->sections[1] = (struct st_call_frames){.name = ".debug_frame"};
+    for (size_t i = 0; i < SECTIONS; i++) {
+        struct rt_error *error = find_section(unwinder, &unwinder->sections[i]);
+        if (!error)
+            error = st_call_frames_read(&unwinder->arena, &unwinder->sections[i]);
+        if (error)
+            return rt_error_context(error, "%s", label);
+        is_there = is_there || unwinder->sections[i].count > 0;
+    }
+    if (!is_there)
         return rt_error_format(RT_USAGE, "%s has no call-frame information", label);
     return NULL;
 }
@@ -109,10 +113,6 @@ struct rt_error *st_unwinder_create_memory(const char *label, uint8_t *bytes, si
 void st_unwinder_destroy(struct st_unwinder *unwinder) {
     if (!unwinder)
         return;
-    if (unwinder->eh_frame)
-        dwarf_cfi_end(unwinder->eh_frame);
-    if (unwinder->dwarf)
-        dwarf_end(unwinder->dwarf);
     if (unwinder->elf)
         elf_end(unwinder->elf);
     if (unwinder->fd >= 0)
@@ -122,157 +122,21 @@ void st_unwinder_destroy(struct st_unwinder *unwinder) {
     free(unwinder);
 }
 
-/* ---- From libdw's operations to rules ---- */
-
-struct buffer {
-    uint8_t bytes[256];
-    size_t size;
-    bool overflow;
-};
-
-static void put(struct buffer *buffer, uint64_t number, unsigned size) {
-    for (; size > 0; size--, number >>= 8) {
-        if (buffer->size == sizeof buffer->bytes)
-            buffer->overflow = true;
-        else
-            buffer->bytes[buffer->size++] = (uint8_t)number;
-    }
-}
-
-static void put_leb(struct buffer *buffer, uint64_t number, bool is_signed) {
-    for (;;) {
-        uint8_t low = number & 0x7f;
-        number = is_signed ? (uint64_t)((int64_t)number >> 7) : number >> 7;
-        bool last = is_signed ? (number == 0 && !(low & 0x40)) || (number == UINT64_MAX && (low & 0x40))
-                              : number == 0;
-        put(buffer, last ? low : low | 0x80u, 1);
-        if (last)
-            return;
-    }
-}
-
-/* Writes an operation as bytes again; false for one with a block, which libdw does not hand out here. */
-static bool put_operation(struct buffer *buffer, const Dwarf_Op *operation) {
-    const struct st_operation_info *info = &st_operations[operation->atom];
-    if (!info->name)
-        return false;
-    put(buffer, operation->atom, 1);
-    for (unsigned i = 0; i < 2; i++) {
-        uint64_t number = i ? operation->number2 : operation->number;
-        switch ((enum st_operand)info->operands[i]) {
-        case ST_OPERAND_NONE: break;
-        case ST_OPERAND_U8:
-        case ST_OPERAND_S8: put(buffer, number, 1); break;
-        case ST_OPERAND_U16:
-        case ST_OPERAND_S16: put(buffer, number, 2); break;
-        case ST_OPERAND_U32:
-        case ST_OPERAND_S32: put(buffer, number, 4); break;
-        case ST_OPERAND_ADDRESS:
-        case ST_OPERAND_U64:
-        case ST_OPERAND_S64: put(buffer, number, 8); break;
-        case ST_OPERAND_ULEB: put_leb(buffer, number, false); break;
-        case ST_OPERAND_SLEB: put_leb(buffer, number, true); break;
-        default: return false;
-        }
-    }
-    return !buffer->overflow;
-}
-
-static struct rule unknown(void) {
-    return (struct rule){.kind = RULE_UNDEFINED};
-}
-
-static struct rule expression_rule(struct st_unwinder *unwinder, enum rule_kind kind,
-                                   const Dwarf_Op *operations, size_t count) {
-    struct buffer buffer = {.size = 0};
-    for (size_t i = 0; i < count; i++) {
-        /* Jumps count bytes: an operation that moves would change where they lead. */
-        if (operations[i].offset - operations->offset != buffer.size ||
-            !put_operation(&buffer, &operations[i]))
-            return unknown();
-    }
-    struct rule rule = {.kind = (uint8_t)kind, .size = (uint16_t)buffer.size};
-    rule.bytes = (const uint8_t *)rt_arena_copy(&unwinder->arena, buffer.bytes, buffer.size);
-    return rule.bytes ? rule : unknown();
-}
-
-static bool fits(uint64_t offset) {
-    return (int64_t)offset == (int32_t)(int64_t)offset;
-}
-
-/* A register and an offset, when that is all that an expression says. */
-static bool register_plus(const Dwarf_Op *operation, struct rule *ret) {
-    uint64_t number, offset;
-    if (operation->atom >= DW_OP_breg0 && operation->atom <= DW_OP_breg31) {
-        number = (uint64_t)operation->atom - DW_OP_breg0;
-        offset = operation->number;
-    } else if (operation->atom == DW_OP_bregx) {
-        number = operation->number;
-        offset = operation->number2;
-    } else {
-        return false;
-    }
-    if (number > UINT8_MAX || !fits(offset))
-        return false;
-    *ret = (struct rule){
-        .kind = RULE_REGISTER, .register_number = (uint8_t)number, .offset = (int32_t)(int64_t)offset};
-    return true;
-}
-
-static struct rule cfa_rule(struct st_unwinder *unwinder, const Dwarf_Op *operations, size_t count) {
-    struct rule rule;
-    if (count == 0)
-        return unknown();
-    if (count == 1 && register_plus(operations, &rule))
-        return rule;
-    return expression_rule(unwinder, RULE_EXPRESSION, operations, count);
-}
-
-static struct rule register_rule(struct st_unwinder *unwinder, const Dwarf_Op *operations, size_t count,
-                                 const Dwarf_Op *memory) {
-    if (count == 0)
-        return (struct rule){.kind = operations == memory ? RULE_UNDEFINED : RULE_SAME};
-    if (count == 1 && operations->atom >= DW_OP_reg0 && operations->atom <= DW_OP_reg31)
-        return (struct rule){.kind = RULE_REGISTER, .register_number = operations->atom - DW_OP_reg0};
-    if (count == 1 && operations->atom == DW_OP_regx && operations->number <= UINT8_MAX)
-        return (struct rule){.kind = RULE_REGISTER, .register_number = (uint8_t)operations->number};
-    bool is_value = operations[count - 1].atom == DW_OP_stack_value;
-    count -= is_value;
-    if (count >= 1 && count <= 2 && operations->atom == DW_OP_call_frame_cfa) {
-        uint64_t offset = count == 2 ? operations[1].number : 0;
-        if ((count == 1 || operations[1].atom == DW_OP_plus_uconst) && fits(offset))
-            return (struct rule){.kind = is_value ? RULE_CFA_PLUS : RULE_AT_CFA,
-                                 .offset = (int32_t)(int64_t)offset};
-    }
-    /* The first operation is libdw's: it stands for the CFA being on the stack at the start. */
-    if (count < 2 || operations->atom != DW_OP_call_frame_cfa)
-        return unknown();
-    return expression_rule(unwinder, is_value ? RULE_EXPRESSION : RULE_AT_EXPRESSION, operations + 1,
-                           count - 1);
-}
+/* ---- Rows ---- */
 
 static const struct st_unwind_row *make_row(struct st_unwinder *unwinder, uint64_t pc) {
-    Dwarf_Frame *frame = NULL;
-    if ((!unwinder->eh_frame || dwarf_cfi_addrframe(unwinder->eh_frame, pc, &frame) != 0) &&
-        (!unwinder->debug_frame || dwarf_cfi_addrframe(unwinder->debug_frame, pc, &frame) != 0))
-        return &missing;
-    struct st_unwind_row *row = rt_arena_alloc(&unwinder->arena, sizeof *row);
-    Dwarf_Op *operations;
-    size_t count;
-    if (row && dwarf_frame_cfa(frame, &operations, &count) == 0)
-        row->cfa = cfa_rule(unwinder, operations, count);
-    for (int i = 0; row && i < REGISTERS; i++) {
-        Dwarf_Op memory[3];
-        if (dwarf_frame_register(frame, i, memory, &operations, &count) == 0)
-            row->registers[i] = register_rule(unwinder, operations, count, memory);
+    struct st_frame_entry entry;
+    for (size_t i = 0; i < SECTIONS; i++) {
+        const struct st_call_frames *section = &unwinder->sections[i];
+        if (!st_call_frames_find(section, pc, &entry))
+            continue;
+        struct st_unwind_row *row = rt_arena_alloc(&unwinder->arena, sizeof *row);
+        struct rt_error *error = row ? st_call_frames_run(section, &entry, pc, row) : NULL;
+        const bool is_malformed = error != NULL;
+        rt_error_destroy(error);
+        return is_malformed ? &missing : row;
     }
-    free(frame);
-    /* The psABI has rbx kept by the callee. libdw's defaults say so of register 0, which is rax. */
-    if (row && row->registers[RAX].kind == RULE_SAME)
-        row->registers[RAX].kind = RULE_UNDEFINED;
-    if (row && row->registers[RBX].kind == RULE_UNDEFINED)
-        row->registers[RBX].kind = RULE_SAME;
-    return row;
+    return &missing;
 }
 
 const struct st_unwind_row *st_unwinder_row(struct st_unwinder *unwinder, uint64_t pc) {
@@ -287,7 +151,7 @@ const struct st_unwind_row *st_unwinder_row(struct st_unwinder *unwinder, uint64
 
 /* ---- Applying a row ---- */
 
-static bool evaluate(const struct rule *rule, const struct st_machine *machine, const uint64_t *cfa,
+static bool evaluate(const struct st_rule *rule, const struct st_machine *machine, const uint64_t *cfa,
                      uint64_t *ret) {
     struct st_expression expression = {{0, UINT64_MAX}, rule->bytes, rule->size, &cfi_unit};
     return st_expression_number(machine, &expression, cfa, ret);
@@ -303,12 +167,12 @@ static bool read_word(const struct st_machine *machine, uint64_t address, uint64
 bool st_unwind_cfa(const struct st_unwind_row *row, const struct st_machine *machine, uint64_t *ret) {
     uint64_t value;
     switch (row->cfa.kind) {
-    case RULE_REGISTER:
+    case ST_RULE_REGISTER:
         if (!machine->read_register(machine->user, row->cfa.register_number, &value))
             return false;
         *ret = value + (uint64_t)(int64_t)row->cfa.offset;
         return true;
-    case RULE_EXPRESSION: return evaluate(&row->cfa, machine, NULL, ret);
+    case ST_RULE_EXPRESSION: return evaluate(&row->cfa, machine, NULL, ret);
     default: return false;
     }
 }
@@ -316,34 +180,34 @@ bool st_unwind_cfa(const struct st_unwind_row *row, const struct st_machine *mac
 bool st_unwind_caller(const struct st_unwind_row *row, const struct st_machine *machine, uint64_t cfa,
                       uint64_t registers[17], uint32_t *known) {
     *known = 0;
-    for (unsigned i = 0; i < REGISTERS; i++) {
-        const struct rule *rule = &row->registers[i];
+    for (unsigned i = 0; i < ST_RULE_REGISTERS; i++) {
+        const struct st_rule *rule = &row->registers[i];
         uint64_t offset = (uint64_t)(int64_t)rule->offset, value = 0;
         bool is_known = false;
-        switch ((enum rule_kind)rule->kind) {
-        case RULE_UNDEFINED: break;
-        case RULE_SAME:
-            is_known = i != RETURN_ADDRESS && machine->read_register(machine->user, i, &value);
+        switch ((enum st_rule_kind)rule->kind) {
+        case ST_RULE_UNDEFINED: break;
+        case ST_RULE_SAME:
+            is_known = i != ST_RULE_RETURN_ADDRESS && machine->read_register(machine->user, i, &value);
             break;
-        case RULE_AT_CFA: is_known = read_word(machine, cfa + offset, &value); break;
-        case RULE_CFA_PLUS:
+        case ST_RULE_AT_CFA: is_known = read_word(machine, cfa + offset, &value); break;
+        case ST_RULE_CFA_PLUS:
             value = cfa + offset;
             is_known = true;
             break;
-        case RULE_REGISTER:
+        case ST_RULE_REGISTER:
             is_known = machine->read_register(machine->user, rule->register_number, &value);
             value += offset;
             break;
-        case RULE_AT_EXPRESSION:
+        case ST_RULE_AT_EXPRESSION:
             is_known = evaluate(rule, machine, &cfa, &value) && read_word(machine, value, &value);
             break;
-        case RULE_EXPRESSION: is_known = evaluate(rule, machine, &cfa, &value); break;
+        case ST_RULE_EXPRESSION: is_known = evaluate(rule, machine, &cfa, &value); break;
         }
         registers[i] = value;
         *known |= (uint32_t)is_known << i;
     }
-    registers[STACK_POINTER] = cfa;
-    *known |= 1u << STACK_POINTER;
+    registers[ST_RULE_STACK_POINTER] = cfa;
+    *known |= 1u << ST_RULE_STACK_POINTER;
     /* A frame whose return address is undefined is the outermost (section 6.4.4). */
-    return *known >> RETURN_ADDRESS & 1;
+    return *known >> ST_RULE_RETURN_ADDRESS & 1;
 }

@@ -1,7 +1,7 @@
 /* Any bytes as a native image give a debug model or an error, and an unwinder or an error; every pc has a row
  * of unwind rules or none, and every row an answer for a made-up frame.
  *
- * Covers: stepper/debug_image.c stepper/unwind.c */
+ * Covers: stepper/debug_image.c stepper/unwind.c stepper/call_frames.c stepper/call_frames_run.c */
 #include "harness/fuzz/machine.h"
 
 #include <stdio.h>

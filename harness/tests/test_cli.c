@@ -102,6 +102,12 @@ static void test_usage(void **state) {
     expect_error("no-such-command", "lockstep: unknown command 'no-such-command'");
     expect_error("fuzz --no-such-option", "lockstep fuzz: unknown option");
     expect_error("fuzz extra", "takes no argument 'extra'");
+    expect_error("fuzz --resume /nowhere", "cannot open the folder /nowhere");
+    expect_error("fuzz --resume here --out there", "--resume names the campaign's folder");
+    expect_error("merge here", "-o must name the folder");
+    expect_error("merge -o there", "which campaigns?");
+    expect_error("merge /nowhere -o there", "there is no campaign: /nowhere");
+    expect_error("merge /nowhere -o /", "exists already");
     expect_error("fuzz --opt -O9", "--opt: '-O9' is no optimisation level");
     expect_error("fuzz --known /nowhere", "cannot read the known defects in /nowhere");
     expect_error("fuzz --source magic", "no source 'magic'; write one of: csmith, wasi");

@@ -36,6 +36,8 @@ static void put_defect(const struct hx_temp *folder, const char *name, const cha
     put(folder, name, text);
 }
 
+static const char *level; /* that the findings come from; NULL: unknown */
+
 /* The name of the defect that a list with these members finds in it; NULL when it is unknown. */
 static const char *mark(const char *members, const struct or_finding *finding, const char *compiler) {
     static char name[64];
@@ -49,7 +51,8 @@ static const char *mark(const char *members, const struct or_finding *finding, c
     assert_null(hx_known_load(folder.path, &known));
     hx_result_init(&result);
     assert_non_null(hx_result_add(&result, "kind", finding));
-    const struct hx_known_context context = {.folder = folder.path, .compiler = compiler};
+    const struct hx_known_context context = {
+        .folder = folder.path, .compiler = compiler, .optimisation = level};
     size_t unknown = hx_known_mark(&known, &context, &result);
     bool is_known = result.findings[0].known != NULL;
     assert_int_equal(unknown, is_known ? 0 : 1);
@@ -105,6 +108,20 @@ static void test_compiler(void **state) {
     assert_null(mark(members, &finding, "Debian clang version 19.1.7"));
 }
 
+static void test_level(void **state) {
+    static const char members[] = "\"signatures\": [\"s/a\"], \"compilers\": [\"c\"], \"opt\": \"-O1\"";
+    const struct or_finding finding = {.signature = "s/a",
+                                       .witnesses = {{.name = "native"}, {.name = "wasm"}}};
+
+    (void)state;
+    assert_string_equal(mark(members, &finding, NULL), "defect");
+    level = "-O1";
+    assert_string_equal(mark(members, &finding, NULL), "defect");
+    level = "-O0";
+    assert_null(mark(members, &finding, NULL));
+    level = NULL;
+}
+
 static void test_lacking(void **state) {
     static const char members[] = "\"signatures\": [\"s/a\"], \"compilers\": [\"c\"], \"lacking\": \"wasm\"";
     struct or_finding finding = {.signature = "s/a", .witnesses = {{.name = "native"}, {.name = "wasm"}}};
@@ -146,6 +163,28 @@ static void test_lines(void **state) {
     assert_null(mark(self, &finding, NULL));
 }
 
+static void test_columns(void **state) {
+    static const char members[] = "\"signatures\": [\"s/a\"], \"compilers\": [\"c\"], "
+                                  "\"before_column\": \"^    y = $\", \"from_column\": \"^x;$\"";
+    struct or_finding finding = {.signature = "s/a",
+                                 .file = "./program.c",
+                                 .line = 4,
+                                 .column = 9,
+                                 .witnesses = {{.name = "native"}, {.name = "wasm"}}};
+
+    (void)state;
+    assert_string_equal(mark(members, &finding, NULL), "defect");
+    finding.column = 8;
+    assert_null(mark(members, &finding, NULL));
+    finding.column = 0; /* the line table has none */
+    assert_null(mark(members, &finding, NULL));
+    finding.column = 4000000000;
+    assert_null(mark(members, &finding, NULL));
+    finding.column = 9;
+    finding.line = 3;
+    assert_null(mark(members, &finding, NULL));
+}
+
 static void test_source(void **state) {
     static const char members[] = "\"signatures\": [\"s/a\"], \"compilers\": [\"c\"], "
                                   "\"source\": \"^ *VARIABLE = (VARIABLE|x);$\"";
@@ -169,6 +208,44 @@ static void test_source(void **state) {
     assert_null(mark(members, &finding, NULL));
 }
 
+static void test_shown_by(void **state) {
+    const struct or_finding finding = {.signature = "s/a",
+                                       .witnesses = {{.name = "native"}, {.name = "wasm"}}};
+    struct hx_temp folder;
+    struct hx_known known;
+    struct hx_result result;
+
+    (void)state;
+    assert_null(hx_temp_create(&folder));
+    put_defect(&folder, "defect.json",
+               "\"signatures\": [\"s/a\"], \"compilers\": [\"c\"], \"shown_by\": ["
+               "{\"compiler\": \"*version 14.*\", \"opt\": \"-O0\", \"seeds\": [3, 4]},"
+               "{\"compiler\": \"*version 19.*\", \"opt\": \"-O1\", \"seeds\": [5]}]");
+    assert_null(hx_known_load(folder.path, &known));
+    const struct hx_known_defect *defect = &known.defects[0];
+    assert_true(hx_known_is_expected(defect, "clang version 14.0.6", "-O0", 3));
+    assert_true(hx_known_is_expected(defect, "clang version 14.0.6", "-O0", 4));
+    assert_true(hx_known_is_expected(defect, "clang version 19.1.7", "-O1", 5));
+    assert_false(hx_known_is_expected(defect, "clang version 19.1.7", "-O0", 5));
+    assert_false(hx_known_is_expected(defect, "clang version 14.0.6", "-O0", 5));
+    assert_false(hx_known_is_expected(defect, "clang version 16.0.6", "-O0", 3));
+
+    hx_result_init(&result);
+    result.verdict = HX_AGREE;
+    assert_true(hx_known_is_missing(defect, &result));
+    result.verdict = HX_TIMEOUT; /* nobody knows what would have come */
+    assert_false(hx_known_is_missing(defect, &result));
+    result.verdict = HX_DIFFER;
+    assert_non_null(hx_result_add(&result, "kind", &finding));
+    assert_true(hx_known_is_missing(defect, &result));
+    const struct hx_known_context context = {.compiler = "c"};
+    assert_int_equal(hx_known_mark(&known, &context, &result), 0);
+    assert_false(hx_known_is_missing(defect, &result));
+    hx_result_clear(&result);
+    hx_known_clear(&known);
+    hx_temp_remove(&folder);
+}
+
 static void test_refusals(void **state) {
 #define REST "\"reason\": \"r\", \"evidence\": \"e\", \"reproducer\": \"p\"}"
     static const char *const texts[] = {
@@ -188,6 +265,12 @@ static void test_refusals(void **state) {
         "{\"signatures\": [\"a\"], \"compilers\": [\"c\"], \"lacking\": 1, " REST,
         "{\"signatures\": [\"a\"], \"compilers\": [\"c\"], \"source\": \"*(\", " REST,
         "{\"signatures\": [\"a\"], \"compilers\": [\"c\"], \"lines\": \"a\", " REST,
+        "{\"signatures\": [\"a\"], \"compilers\": [\"c\"], \"shown_by\": 1, " REST,
+        "{\"signatures\": [\"a\"], \"compilers\": [\"c\"], \"shown_by\": [7], " REST,
+        "{\"signatures\": [\"a\"], \"compilers\": [\"c\"], \"shown_by\": "
+        "[{\"compiler\": \"c\", \"seeds\": [1]}], " REST,
+        "{\"signatures\": [\"a\"], \"compilers\": [\"c\"], \"shown_by\": "
+        "[{\"compiler\": \"c\", \"opt\": \"-O0\", \"seeds\": [-1]}], " REST,
     };
 #undef REST
     struct hx_temp folder;
@@ -214,7 +297,8 @@ int main(void) {
         cmocka_unit_test(test_match),    cmocka_unit_test(test_load_and_mark),
         cmocka_unit_test(test_compiler), cmocka_unit_test(test_lacking),
         cmocka_unit_test(test_lines),    cmocka_unit_test(test_source),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_level),    cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_shown_by), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

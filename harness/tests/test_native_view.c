@@ -153,6 +153,25 @@ static void test_lldb(void **state) {
            "exited with status = 7");
 }
 
+/* What runtime/jit/README.md says that LLDB can do. */
+static void test_lldb_variables(void **state) {
+    (void)state;
+    if (system("lldb-19 --batch >/dev/null 2>&1") != 0)
+        skip();
+    write_file("list.c", list);
+    write_file("script",
+               "settings set plugin.jit-loader.gdb.enable on\nbreakpoint set -f list.c -l 11\nrun\n"
+               "frame variable\nprint total_of_all\nprint list->value\nnext\nstep\n"
+               "watchpoint set variable total\nbreakpoint delete -f\ncontinue\nframe variable total\n"
+               "watchpoint delete -f\nfinish\nexpression total_of_all + 1\ncontinue\n");
+    EXPECT("clang-19 --target=wasm32-wasi -O0 -g -w -Wl,--global-base=65536 list.c -o list.wasm &&"
+           "lldb-19 --batch -s script -- \"$L\" run -g list.wasm",
+           0, "stop reason = breakpoint", "`sum(list=0x", "at list.c:11", "list = 0x", "total = 0",
+           "part = 1", "(int) 5", "(int) 1", "stop reason = step over", "list.c:12", "stop reason = step in",
+           "list.c:9", "Watchpoint created", "old value: 1", "new value: 3", "total = 3",
+           "stop reason = step out", "`main at list.c:19", "(int) $", " = 6", "exited with status = 0");
+}
+
 /* A trap stops the debugger where it happens, with no settings, and goes its way then: to the stepper, whose
  * injected call has the guest's frames below it. */
 static void test_trap(void **state) {
@@ -285,9 +304,11 @@ static void test_bad_usage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backtrace), cmocka_unit_test(test_variables), cmocka_unit_test(test_stripped),
-        cmocka_unit_test(test_lldb),      cmocka_unit_test(test_trap),      cmocka_unit_test(test_perf_map),
-        cmocka_unit_test(test_jitdump),   cmocka_unit_test(test_bad_usage),
+        cmocka_unit_test(test_backtrace),      cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_stripped),       cmocka_unit_test(test_lldb),
+        cmocka_unit_test(test_lldb_variables), cmocka_unit_test(test_trap),
+        cmocka_unit_test(test_perf_map),       cmocka_unit_test(test_jitdump),
+        cmocka_unit_test(test_bad_usage),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -309,6 +309,11 @@ RT_MUST_USE struct rt_error *rt_dwarf_put_expression(struct rt_dwarf_pass *pass,
                                                      const struct rt_dwarf_unit *unit,
                                                      struct rt_dwarf_span expression,
                                                      const char **ret_reason);
+/* Bytes of the expression that is being built, which is where the next operation will be. */
+size_t rt_dwarf_expression_size(const struct rt_dwarf_pass *pass);
+/* The branch that was put where the expression had `at` bytes leads to where the next operation will be.
+ * False when that is too far. */
+bool rt_dwarf_aim_branch(struct rt_dwarf_pass *pass, size_t at);
 /* Ends the expression that is being built: it holds in an output range, or (NULL) in all of the DIE's scope.
  */
 void rt_dwarf_put_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_range *range);

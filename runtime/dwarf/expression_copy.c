@@ -209,6 +209,21 @@ struct rt_error *rt_dwarf_put_expression(struct rt_dwarf_pass *pass, const struc
 
 /* ---- Answers ---- */
 
+size_t rt_dwarf_expression_size(const struct rt_dwarf_pass *pass) {
+    return pass->expression.size - pass->expression_start;
+}
+
+bool rt_dwarf_aim_branch(struct rt_dwarf_pass *pass, size_t at) {
+    enum { BRANCH_SIZE = 3 };
+    const size_t distance = rt_dwarf_expression_size(pass) - at - BRANCH_SIZE;
+    if (pass->budget->failed)
+        return true;
+    if (distance > INT16_MAX)
+        return false;
+    rt_dwarf_store(pass->expression.bytes + pass->expression_start + at + 1, distance, 2);
+    return true;
+}
+
 void rt_dwarf_put_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_range *range) {
     struct rt_dwarf_piece *piece = RT_DWARF_PUSH(&pass->pieces, struct rt_dwarf_piece);
     if (piece)

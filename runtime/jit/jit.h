@@ -52,6 +52,11 @@ RT_MUST_USE struct rt_error *rt_code_map_ranges(const struct rt_code_map *map, u
                                                 uint32_t low, uint32_t high, struct rt_arena *arena,
                                                 const struct rt_machine_range **ret, size_t *ret_count);
 
+/* The call instruction, which ends at the return address, of the call that ends at the Wasm pc `past`. False
+ * when the code has none. */
+bool rt_code_map_call(const struct rt_code_map *map, uint32_t function, uint32_t past,
+                      struct rt_machine_range *ret);
+
 /* Where a value is. */
 struct rt_machine_place {
     enum {
@@ -107,6 +112,22 @@ uintptr_t rt_global_address(const struct rt_global *global);
  * absolute. For __register_frame of an embedder that unwinds in its own process, too. Lives as long as the
  * map. */
 const uint8_t *rt_code_map_frames(const struct rt_code_map *map, size_t *ret_size);
+
+/* ---- Faults, for tests of what judges debug information ---- */
+
+enum rt_native_fault {
+    RT_NATIVE_SOUND,
+#define RT_NATIVE_FAULT(name, what) RT_NATIVE_##name,
+#include "runtime/jit/faults.def"
+#undef RT_NATIVE_FAULT
+    RT_NATIVE_FAULT_COUNT,
+};
+const char *rt_native_fault_name(enum rt_native_fault fault); /* "LIST_COLLAPSED" */
+const char *rt_native_fault_text(enum rt_native_fault fault); /* what is wrong */
+/* From here on the map, and all that is made from it, has this fault. To be called once, before anything is
+ * asked. */
+RT_MUST_USE struct rt_error *rt_code_map_plant(struct rt_code_map *map, enum rt_native_fault fault);
+enum rt_native_fault rt_code_map_fault(const struct rt_code_map *map);
 
 /* ---- Debug information ---- */
 

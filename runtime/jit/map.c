@@ -27,6 +27,22 @@ static struct rt_error *list_functions(struct rt_code_map *map) {
     return NULL;
 }
 
+static int by_operand(const void *a, const void *b) {
+    const struct rt_noted_operand *x = a, *y = b;
+    if (x->index != y->index)
+        return x->index > y->index ? 1 : -1;
+    return (x->low > y->low) - (x->low < y->low);
+}
+
+/* One operand's places beside one another: that is how they are asked for. */
+static void sort_operands(struct rt_code_map *map) {
+    const struct rt_noted_function *notes = map->notes.functions;
+    for (uint32_t i = 0; i < map->code->function_count; i++)
+        if (notes[i + 1].operand - notes[i].operand > 1)
+            qsort(map->notes.operands + notes[i].operand, notes[i + 1].operand - notes[i].operand,
+                  sizeof *map->notes.operands, by_operand);
+}
+
 struct rt_error *rt_code_map_create(const struct rt_code *code, struct rt_code_map **ret) {
     if (rt_code_engine(code) != RT_ENGINE_COMPILED)
         return rt_error_format(RT_USAGE, "making a code map: only compiled code has machine code");
@@ -38,6 +54,8 @@ struct rt_error *rt_code_map_create(const struct rt_code *code, struct rt_code_m
     struct rt_error *error = rt_compile_notes(map->code, &map->notes);
     if (!error)
         error = list_functions(map);
+    if (!error)
+        sort_operands(map);
     if (!error)
         error = rt_code_map_make_frames(map);
     if (error) {
@@ -54,6 +72,7 @@ void rt_code_map_destroy(struct rt_code_map *map) {
     rt_notes_clear(&map->notes);
     free(map->functions);
     free(map->frames.bytes);
+    free(map->planted);
     free(map);
 }
 
@@ -65,6 +84,7 @@ size_t rt_code_map_size(const struct rt_code_map *map) {
     const struct rt_notes *notes = &map->notes;
     return sizeof(*map) + map->frames.size + notes->entry_count * sizeof(*notes->entries) +
            notes->operand_count * sizeof(*notes->operands) + notes->return_count * sizeof(*notes->returns) +
+           notes->call_count * sizeof(*notes->calls) +
            map->code->function_count * (sizeof(*notes->functions) + sizeof(*map->functions));
 }
 
@@ -205,12 +225,18 @@ static void find_asked(struct question *q, uint32_t low, uint32_t high,
 static void find_traps(struct question *q, uint32_t low, uint32_t high,
                        const struct rt_machine_place *place) {
     const struct rt_trap_site *sites = q->map->code->trap_sites;
+    uint32_t first = q->traps, past = q->trap_end;
     low = later(low, q->low);
     high = earlier(high, q->high);
-    for (uint32_t i = q->traps; i < q->trap_end; i++) {
-        if (low <= sites[i].origin && sites[i].origin < high)
-            find(q, sites[i].trap, i + 1 < q->trap_end ? sites[i + 1].trap : q->function->end, place);
+    while (first < past) { /* they are in the order of what jumps to them */
+        const uint32_t middle = first + (past - first) / 2;
+        if (sites[middle].origin < low)
+            first = middle + 1;
+        else
+            past = middle;
     }
+    for (uint32_t i = first; i < q->trap_end && sites[i].origin < high; i++)
+        find(q, sites[i].trap, i + 1 < q->trap_end ? sites[i + 1].trap : q->function->end, place);
 }
 
 static int by_low(const void *a, const void *b) {
@@ -222,6 +248,8 @@ static int by_low(const void *a, const void *b) {
 static struct rt_error *answer(struct question *q, const struct rt_placed_range **ret, size_t *ret_count) {
     if (q->error)
         return q->error;
+    if (q->map->fault)
+        rt_fault_places(q->map, q->found, q->count);
     if (q->count)
         qsort(q->found, q->count, sizeof(*q->found), by_low);
     size_t count = 0;
@@ -290,6 +318,28 @@ struct rt_error *rt_code_map_ranges(const struct rt_code_map *map, uint32_t func
     return NULL;
 }
 
+bool rt_code_map_call(const struct rt_code_map *map, uint32_t function, uint32_t past,
+                      struct rt_machine_range *ret) {
+    const uint32_t defined = function - map->code->base.module->imported_functions;
+    const struct rt_noted_call *calls = map->notes.calls;
+    const uintptr_t base = (uintptr_t)map->code->memory.executable;
+    if (defined >= map->code->function_count)
+        return false;
+    uint32_t low = map->notes.functions[defined].call, high = map->notes.functions[defined + 1].call;
+    const uint32_t end = high;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (calls[middle].past < past)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == end || calls[low].past != past)
+        return false;
+    *ret = (struct rt_machine_range){base + calls[low].low, base + calls[low].high};
+    return true;
+}
+
 /* ---- Places ---- */
 
 static struct rt_machine_place frame_place(const struct question *q, uint32_t function, enum rt_type type,
@@ -336,6 +386,21 @@ struct rt_error *rt_code_map_local(const struct rt_code_map *map, uint32_t funct
     return answer(&q, ret, ret_count);
 }
 
+/* The first place of an operand that ends behind what was asked about begins. */
+static uint32_t first_place(const struct question *q, uint32_t index) {
+    const struct rt_noted_operand *operands = q->map->notes.operands;
+    uint32_t low = q->notes->operand, high = q->notes[1].operand;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (operands[middle].index < index ||
+            (operands[middle].index == index && operands[middle].high <= q->low))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct rt_error *rt_code_map_operand(const struct rt_code_map *map, uint32_t function, uint32_t index,
                                      uint32_t low, uint32_t high, struct rt_arena *arena,
                                      const struct rt_placed_range **ret, size_t *ret_count) {
@@ -343,12 +408,12 @@ struct rt_error *rt_code_map_operand(const struct rt_code_map *map, uint32_t fun
     struct rt_error *error = ask(map, function, low, high, arena, &q);
     if (error)
         return error;
-    for (uint32_t i = q.notes->operand; i < q.notes[1].operand; i++) {
+    for (uint32_t i = first_place(&q, index); i < q.notes[1].operand; i++) {
         const struct rt_noted_operand *noted = &map->notes.operands[i];
+        if (noted->index != index || noted->low >= q.high)
+            break;
         enum rt_type type = (enum rt_type)noted->type;
         struct rt_machine_place place = {.where = RT_MACHINE_CONSTANT, .type = type, .bits = noted->value};
-        if (noted->index != index)
-            continue;
         if (noted->where == RT_WHERE_SLOT)
             place = frame_place(&q, function, type, RT_PLACE_OPERAND, index);
         else if (noted->where == RT_WHERE_LOCAL)
@@ -358,6 +423,8 @@ struct rt_error *rt_code_map_operand(const struct rt_code_map *map, uint32_t fun
         find_asked(&q, noted->low, noted->high, &place);
         find_traps(&q, noted->low, noted->high, &place);
     }
+    if (map->fault)
+        rt_fault_operand(map, q.found, q.count, rt_code_map_function(map, function)->tail);
     return answer(&q, ret, ret_count);
 }
 

@@ -1,9 +1,11 @@
 /* A code map from the inside (private to runtime/jit/). Reading order: map.c (the map and its questions),
- * frames.c (unwinding rules), image.c (the ELF image), registration.c, perf.c. */
+ * frames.c (unwinding rules), faults.c (what tests plant), image.c (the ELF image), registration.c, perf.c.
+ */
 #ifndef LOCKSTEP_RUNTIME_JIT_MAP_H
 #define LOCKSTEP_RUNTIME_JIT_MAP_H
 
 #include "runtime/compile_notes.h"
+#include "runtime/frame_rules.h"
 #include "runtime/jit/jit.h"
 
 struct rt_code_map {
@@ -12,11 +14,19 @@ struct rt_code_map {
     struct rt_notes notes;
     struct rt_code_map_function *functions; /* of the defined functions */
     struct rt_buffer frames;
+    enum rt_native_fault fault;
+    struct rt_frame_rules *planted; /* `rules`, with a fault; or NULL */
 };
 
 /* The name that debuggers and profilers show: the module's own, or "wasm-function[N]". */
 enum { RT_JIT_NAME_SIZE = 256 };
 const char *rt_jit_name(const struct rt_code_map *map, uint32_t function, char ret[RT_JIT_NAME_SIZE]);
+
+/* faults.c: gives the places that were found the map's fault. */
+void rt_fault_places(const struct rt_code_map *map, struct rt_placed_range *found, size_t count);
+/* Gives the places of an operand its fault; `end` is its function's. */
+void rt_fault_operand(const struct rt_code_map *map, struct rt_placed_range *found, size_t count,
+                      uintptr_t end);
 
 /* frames.c: fills in map->frames. */
 struct rt_error *rt_code_map_make_frames(struct rt_code_map *map);

@@ -58,24 +58,48 @@ static struct rt_error *put_ranges(void *user, struct rt_dwarf_pass *pass, const
     return error;
 }
 
+static bool is_call_site(const struct rt_dwarf_die *die) {
+    return die->tag == RT_NATIVE_TAG_call_site || die->tag == RT_NATIVE_TAG_GNU_call_site;
+}
+
+/* The return address of the call that ends at a pc. */
+static bool find_return(const struct rt_native *native, uint64_t past, uint64_t *ret) {
+    struct rt_native_part part;
+    struct rt_machine_range call;
+    if (past == 0 || !rt_native_next_part(native, past - 1, past, &part) ||
+        !rt_code_map_call(native->map, part.function, (uint32_t)past, &call))
+        return false;
+    *ret = call.high;
+    return true;
+}
+
 /* The first machine code of what is at a pc or behind it in its function. */
-static struct rt_error *find_address(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
-                                     unsigned name, uint64_t *address, bool *ret_keep) {
-    struct rt_native *native = user;
+static struct rt_error *find_code(struct rt_native *native, uint64_t *address, bool *ret_found) {
     struct rt_native_part part;
     const struct rt_machine_range *ranges;
     size_t count = 0;
     struct rt_error *error = NULL;
-    (void)die, (void)name;
     if (rt_native_next_part(native, *address, UINT64_MAX, &part) && part.low == *address)
         error = rt_code_map_ranges(native->map, part.function, part.low, part.high, &native->arena, &ranges,
                                    &count);
-    *ret_keep = !error && count > 0;
-    if (*ret_keep)
+    *ret_found = !error && count > 0;
+    if (*ret_found)
         *address = ranges[0].low;
-    else if (!error)
-        rt_dwarf_count(pass, "left out: an address without machine code");
     rt_arena_clear(&native->arena);
+    return error;
+}
+
+/* GNU's call sites have their return address as DW_AT_low_pc. */
+static struct rt_error *find_address(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
+                                     unsigned name, uint64_t *address, bool *ret_keep) {
+    struct rt_native *native = user;
+    struct rt_error *error = NULL;
+    if (name == RT_DWARF_AT_call_return_pc || (is_call_site(die) && name == RT_DWARF_AT_low_pc))
+        *ret_keep = find_return(native, *address, address);
+    else
+        error = find_code(native, address, ret_keep);
+    if (!*ret_keep && !error)
+        rt_dwarf_count(pass, "left out: an address without machine code");
     return error;
 }
 
@@ -101,13 +125,34 @@ static struct rt_error *is_gone(struct rt_native *native, struct rt_dwarf_pass *
     return error;
 }
 
+/* A call that no code is left of is none. */
+static struct rt_error *plan_call(struct rt_native *native, struct rt_dwarf_pass *pass,
+                                  const struct rt_dwarf_die *die, enum rt_dwarf_fate *ret) {
+    struct rt_dwarf_attribute at;
+    uint64_t address;
+    bool found;
+    struct rt_error *error = rt_dwarf_attribute_find(
+        pass, die, die->tag == RT_NATIVE_TAG_call_site ? RT_DWARF_AT_call_return_pc : RT_DWARF_AT_low_pc, &at,
+        &found);
+    if (error || !found || find_return(native, at.number, &address))
+        return error;
+    rt_dwarf_count(pass, rt_dwarf_module_is_dead(NULL, at.number)
+                             ? "left out: a call site of dead code"
+                             : "left out: a call site without machine code");
+    *ret = RT_DWARF_DROP;
+    return NULL;
+}
+
 static struct rt_error *plan(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                              enum rt_dwarf_fate *ret) {
     bool gone;
     switch (die->tag) {
     case RT_NATIVE_TAG_call_site:
-    case RT_NATIVE_TAG_GNU_call_site:
-        rt_dwarf_count(pass, "left out: a call site, whose return address no map has");
+    case RT_NATIVE_TAG_GNU_call_site: return plan_call(user, pass, die, ret);
+    case RT_NATIVE_TAG_call_site_parameter:
+    case RT_NATIVE_TAG_GNU_call_site_parameter:
+        rt_dwarf_count(pass,
+                       "left out: what a call hands over, which is in no register at the function's entry");
         *ret = RT_DWARF_DROP;
         return NULL;
     case RT_DWARF_TAG_lexical_block:
@@ -129,12 +174,7 @@ static struct rt_error *change_attribute(void *user, struct rt_dwarf_pass *pass,
     if (die->tag == RT_DWARF_TAG_subprogram) {
         switch (attribute->name) {
         case RT_DWARF_AT_frame_base:
-        case RT_NATIVE_AT_calling_convention:
-        case RT_DWARF_AT_call_all_calls:
-        case RT_DWARF_AT_call_all_source_calls:
-        case RT_DWARF_AT_call_all_tail_calls:
-        case RT_DWARF_AT_GNU_all_tail_call_sites:
-        case RT_DWARF_AT_GNU_all_call_sites: *ret_keep = false; return NULL;
+        case RT_NATIVE_AT_calling_convention: *ret_keep = false; return NULL;
         default: break;
         }
     }
@@ -175,19 +215,24 @@ struct rt_error *rt_native_dwarf(const struct rt_code_map *map, struct rt_instan
                                  struct rt_dwarf_output **ret) {
     struct rt_dwarf_sections sections;
     struct rt_instance_path path;
-    struct rt_native native = {
-        .map = map, .module = rt_code_module(rt_code_map_code(map)), .instance = instance};
+    struct rt_native_faulty faulty;
+    struct rt_native native = {.map = map,
+                               .module = rt_code_module(rt_code_map_code(map)),
+                               .instance = instance,
+                               .fault = rt_code_map_fault(map)};
     const struct rt_dwarf_options options = {.address_size = 8, .producer = producer};
-    const struct rt_dwarf_visitor visitor = {.user = &native,
-                                             .is_dead = rt_dwarf_module_is_dead,
-                                             .plan = plan,
-                                             .attribute = change_attribute,
-                                             .attributes_end = end_attributes,
-                                             .children_end = end_children,
-                                             .range = put_ranges,
-                                             .address = find_address,
-                                             .location = rt_native_location,
-                                             .sequence = rt_native_sequence};
+    struct rt_dwarf_visitor visitor = {.user = &native,
+                                       .is_dead = rt_dwarf_module_is_dead,
+                                       .plan = plan,
+                                       .attribute = change_attribute,
+                                       .attributes_end = end_attributes,
+                                       .children_end = end_children,
+                                       .range = put_ranges,
+                                       .address = find_address,
+                                       .location = rt_native_location,
+                                       .sequence = rt_native_sequence};
+    if (native.fault)
+        rt_native_plant(&faulty, &native, &visitor);
     rt_arena_init(&native.arena, 0);
     native.has_memory = rt_code_map_memory(map, &path);
     if (instance && native.has_memory)

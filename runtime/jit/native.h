@@ -1,6 +1,7 @@
 /* DWARF of a module rewritten for its compiled code (private to runtime/jit/). Reading order: native.c (the
- * visitor and its ranges), native_types.c (pointers), native_expression.c (one expression for one machine
- * range), native_location.c (for which ranges), native_lines.c. */
+ * visitor and its ranges), native_types.c (pointers), native_expression.c with native_translation.h (one
+ * expression for one machine range), native_location.c (for which ranges), native_lines.c, native_faults.c
+ * (what tests plant). */
 #ifndef LOCKSTEP_RUNTIME_JIT_NATIVE_H
 #define LOCKSTEP_RUNTIME_JIT_NATIVE_H
 
@@ -21,6 +22,7 @@ struct rt_native {
     bool has_memory;
     uint64_t memory_base;  /* of the instance */
     struct rt_arena arena; /* of one hook's call */
+    enum rt_native_fault fault;
 
     struct rt_native_pointer *pointers; /* of this unit, ascending by position */
     size_t pointer_count, pointer_capacity;
@@ -41,8 +43,12 @@ enum { /* what dwarf.h has no names for */
        RT_NATIVE_TAG_rvalue_reference_type = 0x42,
        RT_NATIVE_TAG_atomic_type = 0x47,
        RT_NATIVE_TAG_call_site = 0x48,
+       RT_NATIVE_TAG_call_site_parameter = 0x49,
        RT_NATIVE_TAG_GNU_call_site = 0x4109,
+       RT_NATIVE_TAG_GNU_call_site_parameter = 0x410a,
+       RT_NATIVE_AT_bit_offset = 0x0c,
        RT_NATIVE_AT_calling_convention = 0x36,
+       RT_NATIVE_AT_data_bit_offset = 0x6b,
 };
 
 /* The part of [low, high) that is one function's; `whole`: all of its body. False when there is none from
@@ -114,6 +120,21 @@ struct rt_error *rt_native_expression_put(struct rt_native *native, struct rt_dw
                                           const struct rt_native_expression *expression,
                                           const struct rt_machine_place *const *places,
                                           const char **ret_reason);
+
+/* ---- native_faults.c ---- */
+
+/* A visitor that makes a mistake: its hooks stand before those of the sound one. */
+struct rt_native_faulty {
+    struct rt_native *native;
+    struct rt_dwarf_visitor sound;
+    uint64_t unit;           /* past the position of the last sequence's; 0: none */
+    uint64_t last;           /* position of what was met last */
+    struct rt_dwarf_row row; /* the last one of the function before */
+};
+/* Puts the native's fault into the visitor. */
+void rt_native_plant(struct rt_native_faulty *faulty, struct rt_native *native,
+                     struct rt_dwarf_visitor *visitor);
+
 /* ---- Hooks in other files ---- */
 
 struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,

@@ -1,7 +1,7 @@
 /* Line rows of compiled code: one sequence for each part of a function that the input has rows for. A row is
  * at the first machine code of the instructions that it stands for; a row whose instructions have none is
- * left out. Traps lie behind a function's end, and belong to their instructions' rows: no statement begins
- * there. */
+ * left out, and the next one begins its statement if that is of the same line. Traps lie behind a function's
+ * end, and belong to their instructions' rows: no statement begins there. */
 #include "runtime/jit/native.h"
 
 /* A sequence that is being read, and what was put of it. */
@@ -9,6 +9,7 @@ struct reading {
     const struct rt_dwarf_row *rows; /* the last one ends it */
     size_t count;
     bool prologue_end; /* of a row that was left out */
+    bool is_stmt;      /* of one, whose line is that of the next to be put */
     bool is_open;
     size_t shown; /* the last row that was put */
 };
@@ -17,13 +18,13 @@ static void put(struct rt_dwarf_pass *pass, struct reading *reading, size_t inde
                 bool is_stmt) {
     struct rt_dwarf_row row = reading->rows[index];
     row.address = machine;
-    row.is_stmt = row.is_stmt && is_stmt;
+    row.is_stmt = (row.is_stmt || reading->is_stmt) && is_stmt;
     row.prologue_end = is_stmt && (row.prologue_end || reading->prologue_end);
     row.basic_block = false;
     row.epilogue_begin = row.epilogue_begin && is_stmt;
     rt_dwarf_put_row(pass, &row);
     if (is_stmt)
-        reading->prologue_end = false;
+        reading->prologue_end = reading->is_stmt = false;
     reading->is_open = true;
     reading->shown = index;
 }
@@ -81,8 +82,11 @@ static struct rt_error *put_function(struct rt_native *native, struct rt_dwarf_p
                 put(pass, reading, index, at, false);
         } else if (!reading->is_open || reading->shown != index) {
             for (; next < index; next++) {
+                const bool is_moved =
+                    rows[next].file == rows[index].file && rows[next].line == rows[index].line;
                 reading->prologue_end |= rows[next].prologue_end;
-                if (rows[next].is_stmt && rows[next].address != rows[index].address)
+                reading->is_stmt |= rows[next].is_stmt && is_moved;
+                if (rows[next].is_stmt && rows[next].address != rows[index].address && !is_moved)
                     rt_dwarf_count(pass, "left out: a row whose instructions have no machine code");
             }
             put(pass, reading, index, at, true);

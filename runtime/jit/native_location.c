@@ -10,17 +10,23 @@ struct placing {
     const struct rt_placed_range *found[RT_NATIVE_MOST_NEEDS]; /* for each need, in one function */
     size_t counts[RT_NATIVE_MOST_NEEDS];
     const struct rt_machine_place *places[RT_NATIVE_MOST_NEEDS];
-    bool is_put;
-    const char *reason;
+    bool is_put, is_refused; /* in one of its ranges */
+    const char *reason;      /* for which it is nowhere */
 };
 
+/* What cannot be translated for these places can be for others. */
 static struct rt_error *put(struct placing *placing, const struct rt_machine_range *range) {
+    const char *reason;
     struct rt_error *error = rt_native_expression_put(placing->native, placing->pass, placing->expression,
-                                                      placing->places, &placing->reason);
-    if (error || placing->reason) {
+                                                      placing->places, &reason);
+    if (error || reason)
         rt_dwarf_cancel_expression(placing->pass);
-        return error;
+    if (!error && reason) {
+        rt_dwarf_count(placing->pass, reason);
+        placing->is_refused = true;
     }
+    if (error || reason)
+        return error;
     if (range) {
         const struct rt_dwarf_range output = {range->low, range->high};
         rt_dwarf_put_location(placing->pass, &output);
@@ -94,10 +100,17 @@ static struct rt_error *put_in_range(struct placing *placing, uint64_t low, uint
     return error;
 }
 
+/* An object of a block has its place in all of the function: what it is made of is there as well, and a
+ * debugger may want to see it before or behind. */
 static struct rt_error *put_in_scope(struct placing *placing) {
     const struct rt_dwarf_range *ranges;
+    const struct rt_dwarf_die *scope = placing->expression->die;
     size_t count;
-    struct rt_error *error = rt_dwarf_scope_ranges(placing->pass, placing->expression->die, &ranges, &count);
+    if (scope->parent && scope->parent->tag == RT_DWARF_TAG_lexical_block)
+        scope = scope->parent;
+    while (scope->parent && scope->tag == RT_DWARF_TAG_lexical_block)
+        scope = scope->parent;
+    struct rt_error *error = rt_dwarf_scope_ranges(placing->pass, scope, &ranges, &count);
     struct rt_dwarf_range *kept =
         error ? NULL : rt_arena_array(&placing->native->arena, count + 1, sizeof *kept);
     if (!kept)
@@ -161,6 +174,26 @@ static struct rt_error *forgive(struct rt_error *error, const char **reason) {
     return NULL;
 }
 
+/* An object that the linker left out stays one: it has an address that none has, as in the input. */
+static struct rt_error *put_left_out(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
+                                     struct rt_dwarf_span bytes) {
+    static const struct rt_dwarf_operation place[] = {
+        {.code = RT_DWARF_OP_addr, .operands = {UINT64_MAX}},
+        {.code = RT_DWARF_OP_lit0},
+        {.code = RT_DWARF_OP_or},
+    };
+    struct rt_cursor cursor = rt_cursor_make(bytes.bytes, bytes.size, 0);
+    struct rt_dwarf_operation operation;
+    if (bytes.bytes[0] != RT_DWARF_OP_addr)
+        return NULL;
+    struct rt_error *error = rt_dwarf_operation_read(pass, die->unit, &cursor, &operation);
+    if (error || rt_cursor_left(&cursor) || !rt_dwarf_module_is_dead(NULL, operation.operands[0]))
+        return error;
+    for (size_t i = 0; i < sizeof place / sizeof *place; i++)
+        rt_dwarf_put_operation(pass, &place[i]);
+    return NULL;
+}
+
 struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                     unsigned name, const struct rt_dwarf_range *range,
                                     struct rt_dwarf_span bytes) {
@@ -187,7 +220,7 @@ struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, cons
                 error = put(&placing, NULL);
             else
                 error = put_in_scope(&placing);
-            if (!placing.is_put && !placing.reason)
+            if (!placing.is_put && !placing.is_refused && !placing.reason)
                 placing.reason = "optimised out: no machine code in which all that it needs is there";
         }
         if (!has_code)
@@ -197,8 +230,12 @@ struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, cons
     if (placing.reason)
         rt_dwarf_count(pass, placing.reason);
     /* An empty description (section 2.6.1.1.4): with none at all a global variable would be elsewhere. */
-    if (placing.reason && !placing.is_put && !range && name == RT_DWARF_AT_location && !error)
-        rt_dwarf_put_location(pass, NULL);
+    if ((placing.reason || placing.is_refused) && !placing.is_put && !range && name == RT_DWARF_AT_location &&
+        !error) {
+        error = put_left_out(pass, die, bytes);
+        if (!error)
+            rt_dwarf_put_location(pass, NULL);
+    }
     rt_arena_clear(&native->arena);
     return error;
 }

@@ -449,6 +449,49 @@ static void test_pcs(void **state) {
     stop(&running);
 }
 
+/* Of each call, and of nothing else, the call instruction: a direct one leads to the function. */
+static void test_calls(void **state) {
+    (void)state;
+    struct builder builder = {0};
+    build_import(&builder, "count_up", "i:i");
+    BUILD_FUNCTION(&builder, "run", "i:i", "", GET(0), RT_OP_CALL, 0, RT_OP_CALL, 1, RT_OP_CALL, 2);
+    BUILD_FUNCTION(&builder, NULL, "i:i", "", GET(0), CONST(1), RT_OP_I32_ADD, RT_OP_BR, 0, GET(0),
+                   RT_OP_CALL, 1);
+    struct rt_module *module = build_module(&builder);
+    struct rt_code *code;
+    enum { NEAR_CALL = 0xe8, NEAR_CALL_SIZE = 5, INDIRECT_CALL = 0xff };
+    uint32_t start, body, past, calls = 0;
+    expect_good(rt_code_create(module, &(struct rt_compile_options){.private_code = true}, &code));
+    expect_good(rt_code_map_create(code, &map));
+    assert_true(rt_module_function_range(module, 1, &start, &body, &past));
+    for (uint32_t pc = start; pc <= past; pc++) {
+        struct rt_machine_range range;
+        int32_t distance;
+        if (!rt_code_map_call(map, 1, pc, &range))
+            continue;
+        const uint8_t *machine = (const uint8_t *)range.low;
+        assert_int_equal(pc, body + 4 + 2 * calls); /* behind local.get and the calls before it */
+        if (calls == 0) {
+            assert_int_equal(machine[0], INDIRECT_CALL);
+        } else {
+            assert_int_equal(machine[0], NEAR_CALL);
+            assert_int_equal(range.high - range.low, NEAR_CALL_SIZE);
+            memcpy(&distance, machine + 1, sizeof distance);
+            assert_int_equal(range.high + (uintptr_t)(intptr_t)distance,
+                             rt_code_map_function(map, calls)->range.low);
+        }
+        calls++;
+    }
+    assert_int_equal(calls, 3);
+    assert_true(rt_module_function_range(module, 2, &start, &body, &past));
+    for (uint32_t pc = start; pc <= past; pc++) /* its call cannot be reached */
+        assert_false(rt_code_map_call(map, 2, pc, &(struct rt_machine_range){0}));
+    assert_false(rt_code_map_call(map, 0, 0, &(struct rt_machine_range){0}));
+    rt_code_map_destroy(map);
+    rt_code_destroy(code);
+    rt_module_destroy(module);
+}
+
 static void test_interpreter(void **state) {
     (void)state;
     struct builder builder = {0};
@@ -471,6 +514,7 @@ int main(void) {
         cmocka_unit_test(test_vectors_and_imports),
         cmocka_unit_test(test_writing),
         cmocka_unit_test(test_pcs),
+        cmocka_unit_test(test_calls),
         cmocka_unit_test(test_interpreter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

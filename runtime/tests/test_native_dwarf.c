@@ -200,6 +200,12 @@ static struct result evaluate(const struct found *found) {
             assert_int_equal(rt_cursor_left(&cursor), 0);
             return (struct result){VALUE, TOP};
         case RT_DWARF_OP_neg: TOP = -TOP; break;
+        case RT_DWARF_OP_bra:
+        case RT_DWARF_OP_skip:
+            u = take(&cursor, 2);
+            if (opcode == RT_DWARF_OP_skip || stack[--count])
+                cursor.next += u;
+            continue;
         default: {
             const uint64_t b = TOP, a = BELOW;
             count--;
@@ -266,6 +272,7 @@ static void test_places(void **state) {
     EXPECT(LONG, AT_LOCAL, LONG_LOCAL, LOCAL(2), IS);
     EXPECT(INT, IN_MEMORY, LOW, LOCAL(0));
     EXPECT(INT, IN_MEMORY, 0x1234, RT_DWARF_OP_addr, 0x34, 0x12, 0, 0);
+    EXPECT(INT, IN_MEMORY, 0x1234, RT_DWARF_OP_const2u, 0x34, 0x12, RT_DWARF_OP_form_tls_address);
     /* The frame base is local 1; what passes 4 GiB begins again. */
     EXPECT(INT, IN_MEMORY, 4, RT_DWARF_OP_fbreg, 8);
     EXPECT(INT, IN_MEMORY, UINT32_MAX - 5, RT_DWARF_OP_fbreg, 0x7e);
@@ -290,8 +297,23 @@ static void test_values(void **state) {
     EXPECT(INT, A_VALUE, UINT32_MAX, RT_DWARF_OP_const1s, 0xff, RT_DWARF_OP_nop, IS);
     EXPECT(INT, A_VALUE, LOW - 1, RT_DWARF_OP_const1s, 0xff, LOCAL(0), RT_DWARF_OP_plus, IS);
     EXPECT(INT, A_VALUE, 't', RT_DWARF_OP_addr, TEXT, 0, 0, 0, RT_DWARF_OP_deref_size, 1, IS);
+    EXPECT(INT, A_VALUE, UINT32_MAX - 1, RT_DWARF_OP_const_type, CHAR_TYPE, 1, 0xfe, RT_DWARF_OP_convert,
+           11 + 1, IS);
     EXPECT(INT, A_VALUE, UINT32_MAX - 3, LOCAL(1), RT_DWARF_OP_convert, CHAR_TYPE, RT_DWARF_OP_convert,
            11 + 1, IS);
+}
+
+#define BRANCH(way, size) RT_DWARF_OP_##way, size, 0
+
+/* Both ways of a branch, over what is longer in the output; and one to the end. */
+static void test_branches(void **state) {
+    (void)state;
+    EXPECT(INT, A_VALUE, LOW + 1, LOCAL(0), BRANCH(bra, 4), RT_DWARF_OP_lit0 + 9, BRANCH(skip, 5), LOCAL(0),
+           RT_DWARF_OP_plus_uconst, 1, IS);
+    EXPECT(INT, A_VALUE, LOW + 1, RT_DWARF_OP_lit0, BRANCH(bra, 8), LOCAL(0), RT_DWARF_OP_plus_uconst, 1,
+           BRANCH(skip, 3), LOCAL(1), IS);
+    EXPECT(INT, IN_MEMORY, 5, RT_DWARF_OP_lit0 + 5, LOCAL(0), BRANCH(bra, 2), RT_DWARF_OP_plus_uconst, 3);
+    EXPECT(POINTER, A_VALUE, LOW, LOCAL(0), RT_DWARF_OP_dup, BRANCH(bra, 2), RT_DWARF_OP_plus_uconst, 9, IS);
 }
 
 static void test_pointers(void **state) {
@@ -300,6 +322,79 @@ static void test_pointers(void **state) {
     EXPECT(POINTER, A_VALUE, TEXT, RT_DWARF_OP_addr, 0x10, 0, 0, 0);
     EXPECT(POINTER, A_VALUE, 0, RT_DWARF_OP_addr, 0x14, 0, 0, 0);
     EXPECT(POINTER, A_VALUE, 0, RT_DWARF_OP_implicit_value, 4, 0, 0, 0, 0);
+}
+
+/* A number of 32 bits says nothing of the upper half of an object of 64; a constant does. */
+static void test_narrow(void **state) {
+    (void)state;
+    static const uint8_t end[] = {IS, RT_DWARF_OP_piece, 4, RT_DWARF_OP_piece, 4};
+    const uint8_t sum[] = {LOCAL(0), RT_DWARF_OP_plus_uconst, 1, IS};
+    translate(LONG, sum, sizeof sum, NULL, true);
+    assert_true(found_count > 0);
+    for (size_t i = 0; i < found_count; i++) {
+        assert_true(founds[i].size > sizeof end);
+        assert_memory_equal(founds[i].bytes + founds[i].size - sizeof end, end, sizeof end);
+    }
+    /* Arithmetic is the module's, whose numbers have 32 bits. */
+    const uint8_t product[] = {RT_DWARF_OP_addr,
+                               TEXT,
+                               0,
+                               0,
+                               0,
+                               RT_DWARF_OP_deref_size,
+                               1,
+                               RT_DWARF_OP_const8u,
+                               1,
+                               2,
+                               3,
+                               4,
+                               5,
+                               6,
+                               7,
+                               8,
+                               RT_DWARF_OP_mul,
+                               IS};
+    translate(LONG, product, sizeof product, NULL, true);
+    assert_memory_equal(founds[0].bytes + founds[0].size - sizeof end, end, sizeof end);
+    EXPECT(LONG, A_VALUE, 7, RT_DWARF_OP_lit0 + 7, IS);
+    EXPECT(LONG, A_VALUE, 't', RT_DWARF_OP_addr, TEXT, 0, 0, 0, RT_DWARF_OP_deref_size, 1, IS);
+}
+
+/* A pointer to what is in no memory leads to the same DIE. */
+static void test_implicit(void **state) {
+    (void)state;
+    const uint8_t bytes[] = {RT_DWARF_OP_GNU_implicit_pointer, CHAR_TYPE, 0, 0, 0, 2};
+    translate(POINTER, bytes, sizeof bytes, NULL, true);
+    assert_int_equal(found_count, 1);
+    assert_int_equal(founds[0].bytes[0], RT_DWARF_OP_GNU_implicit_pointer);
+    assert_int_equal(founds[0].bytes[founds[0].size - 1], 2);
+}
+
+/* An object that the linker left out keeps an address that none has. */
+static void test_left_out(void **state) {
+    (void)state;
+    static const uint8_t place[] = {RT_DWARF_OP_addr, 0xff,          0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                    RT_DWARF_OP_lit0, RT_DWARF_OP_or};
+    translate(INT, (const uint8_t[]){RT_DWARF_OP_addr, 0xff, 0xff, 0xff, 0xff}, 5, NULL, true);
+    assert_int_equal(found_count, 1);
+    assert_int_equal(founds[0].size, sizeof place);
+    assert_memory_equal(founds[0].bytes, place, sizeof place);
+    assert_non_null(strstr(reason, "left out"));
+}
+
+/* A pointer that is in a float's place at one instruction is still found at the others. */
+static void test_refused_in_part(void **state) {
+    (void)state;
+    const uint8_t bytes[] = {RT_DWARF_OP_WASM_location, 2, 0, IS};
+    translate(POINTER, bytes, sizeof bytes, NULL, true);
+    assert_non_null(strstr(reason, "no integer"));
+    const struct rt_machine_range *division;
+    struct rt_arena arena;
+    size_t count;
+    rt_arena_init(&arena, 0);
+    expect_good(rt_code_map_ranges(map, 0, past - 2, past - 1, &arena, &division, &count));
+    assert_true(found_count > 0 && founds[found_count - 1].range.high > division->low);
+    rt_arena_clear(&arena);
 }
 
 /* Why it is nowhere. */
@@ -317,8 +412,12 @@ static void test_refused(void **state) {
     REFUSE("entry", INT, RT_DWARF_OP_entry_value, 3, LOCAL(0), IS);
     REFUSE("means nothing", INT, RT_DWARF_OP_reg0);
     REFUSE("means nothing", INT, RT_DWARF_OP_call_frame_cfa);
-    REFUSE("branches", INT, LOCAL(0), RT_DWARF_OP_bra, 0, 0, IS);
-    REFUSE("left out", INT, RT_DWARF_OP_addr, 0xff, 0xff, 0xff, 0xff);
+    REFUSE("loop", INT, LOCAL(0), LOCAL(0), RT_DWARF_OP_bra, 0xf7, 0xff, IS);
+    REFUSE("different stacks", INT, LOCAL(0), BRANCH(bra, 1), RT_DWARF_OP_lit0, IS);
+    REFUSE("different stacks", INT, LOCAL(0), LOCAL(0), BRANCH(bra, 1), IS);
+    REFUSE("no operation starts", INT, LOCAL(0), LOCAL(0), BRANCH(bra, 1), LOCAL(0), IS);
+    REFUSE("no operation starts", INT, LOCAL(0), LOCAL(0), BRANCH(bra, 100), IS);
+    REFUSE("nothing leads to", INT, LOCAL(0), BRANCH(skip, 2), RT_DWARF_OP_lit0, BRANCH(skip, 1), IS);
     REFUSE("no integer", INT, LOCAL(3), RT_DWARF_OP_plus_uconst, 1, IS);
     REFUSE("does not have", INT, LOCAL(60), IS);
     REFUSE("does not have", INT, RT_DWARF_OP_WASM_location, 1, 60, IS);
@@ -326,7 +425,8 @@ static void test_refused(void **state) {
     REFUSE("unknown operation", INT, 0xff);
     REFUSE("empty stack", INT, RT_DWARF_OP_plus);
     REFUSE("behind a value", INT, LOCAL(0), IS, RT_DWARF_OP_plus_uconst, 1);
-    REFUSE("thread-local", INT, LOCAL(0), RT_DWARF_OP_form_tls_address);
+    REFUSE("empty stack", INT, RT_DWARF_OP_form_tls_address);
+    REFUSE("no integer", INT, RT_DWARF_OP_const_type, CHAR_TYPE, 2, 0, 0, IS);
     REFUSE("pieces", POINTER, LOCAL(0), IS, RT_DWARF_OP_piece, 4);
     REFUSE("another size", POINTER, LOCAL(2), IS);
 }
@@ -394,7 +494,8 @@ static int set_up(void **state) {
     struct builder builder = {0};
     struct rt_arena arena;
     BUILD_FUNCTION(&builder, "f", "i:i", "iIF", RT_OP_LOCAL_GET, 0, RT_OP_I32_CONST, 1, RT_OP_I32_ADD,
-                   RT_OP_LOCAL_SET, 1, RT_OP_LOCAL_GET, 1, RT_OP_LOCAL_GET, 0, RT_OP_I32_DIV_S);
+                   RT_OP_LOCAL_SET, 1, RT_OP_LOCAL_GET, 3, RT_OP_F64_ABS, RT_OP_LOCAL_SET, 3, RT_OP_LOCAL_GET,
+                   1, RT_OP_LOCAL_GET, 0, RT_OP_I32_DIV_S);
     build_memory(&builder, 1, 1);
     guest = run_with(&builder, &options, NULL, 0, NULL);
     expect_good(rt_code_map_create(guest.code, &map));
@@ -428,8 +529,12 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),  cmocka_unit_test(test_values), cmocka_unit_test(test_pointers),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_list),   cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_places),   cmocka_unit_test(test_values),
+        cmocka_unit_test(test_pointers), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_list),     cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_implicit), cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_left_out), cmocka_unit_test(test_refused_in_part),
+        cmocka_unit_test(test_scope),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -80,8 +80,11 @@ void rt_x86_end_function(struct rt_compiler *c) {
 
 void rt_x86_call_defined(struct rt_compiler *c, uint32_t function) {
     rt_compile_reserve(c, CALL_ROOM);
+    const uint32_t low = rt_here(c);
     x86_byte(c, 0xe8);
     x86_u32(c, 0);
+    if (c->notes)
+        rt_note_call(c, low);
     uint32_t field = rt_here(c) - 4, defined = function - c->module->imported_functions;
     if (function <= c->function) {
         rt_x86_set_field(c->start, field, c->code->functions[defined].start);
@@ -126,7 +129,10 @@ void rt_x86_call_pointer(struct rt_compiler *c, uint8_t reg) {
     rt_x86_rm(c, X86_W | X86_MOV_LOAD, INSTANCE, x86_at(RAX, offsetof(struct rt_func, instance)), 0);
     rt_x86_rm(c, X86_W | X86_MOV_LOAD, MEMORY, x86_at(INSTANCE, offsetof(struct rt_instance, memory_base)),
               0);
+    const uint32_t low = rt_here(c);
     rt_x86_rm(c, 0xff, 2, x86_at(RAX, offsetof(struct rt_func, code)), 0);
+    if (c->notes)
+        rt_note_call(c, low);
     rt_x86_rm(c, X86_W | X86_MOV_LOAD, INSTANCE, x86_at(RBP, -8), 0);
     rt_x86_rm(c, X86_W | X86_MOV_LOAD, MEMORY, x86_at(INSTANCE, offsetof(struct rt_instance, memory_base)),
               0);

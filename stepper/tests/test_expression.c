@@ -402,6 +402,9 @@ static void test_wasm(void **state) {
                      1, DW_OP_stack_value, DW_OP_piece, 8);
     assert_memory_equal(place.bytes, fake.locals[4].v128, 8);
     assert_memory_equal(place.bytes + 8, &fake.locals[1].i64, 8);
+    MEMORY(8, DW_OP_lit8, DW_OP_form_tls_address); /* there is one thread */
+    MEMORY(8, DW_OP_lit8, DW_OP_GNU_push_tls_address);
+    IRRETRIEVABLE("stack is empty", DW_OP_form_tls_address);
     IRRETRIEVABLE("it holds a vector", DW_OP_WASM_location, 0, 4);
     IRRETRIEVABLE("it holds a vector", DW_OP_WASM_location, 0, 4, DW_OP_plus_uconst, 1, DW_OP_stack_value);
     IRRETRIEVABLE("it follows the end of a location", DW_OP_WASM_location, 0, 4, DW_OP_stack_value,
@@ -412,6 +415,8 @@ static void test_wasm(void **state) {
     IRRETRIEVABLE("unexpected end", DW_OP_WASM_location, 3, 0, 0);
     machine.wasm = NULL;
     IRRETRIEVABLE("no WebAssembly frame", DW_OP_WASM_location, 0, 0);
+    IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_form_tls_address);
+    IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_GNU_push_tls_address);
     machine.wasm = read_wasm;
 }
 
@@ -501,10 +506,13 @@ static void test_refusals(void **state) {
     (void)state;
     IRRETRIEVABLE("unknown operation 0x01 at offset 0", 0x01);
     IRRETRIEVABLE("unknown operation 0xee at offset 1", DW_OP_lit1, 0xee);
-    IRRETRIEVABLE("entry is not known", DW_OP_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
-    IRRETRIEVABLE("entry is not known", DW_OP_GNU_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
+    IRRETRIEVABLE("the function's entry", DW_OP_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
+    IRRETRIEVABLE("the function's entry", DW_OP_GNU_entry_value, 1, DW_OP_reg5, DW_OP_stack_value);
+    MEMORY(8, DW_OP_lit8, DW_OP_form_tls_address); /* a module's */
+    machine.wasm = NULL;
     IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_form_tls_address);
     IRRETRIEVABLE("thread-local", DW_OP_lit8, DW_OP_GNU_push_tls_address);
+    machine.wasm = read_wasm;
     IRRETRIEVABLE("no object", DW_OP_push_object_address);
     IRRETRIEVABLE("address spaces", DW_OP_lit1, DW_OP_lit1, DW_OP_xderef);
     IRRETRIEVABLE("another DIE", DW_OP_call2, 1, 0);
@@ -596,6 +604,47 @@ static void test_print(void **state) {
     check_print(BYTES(DW_OP_lit0, 0x01), "DW_OP_lit0, <unknown operation 0x01 at offset 1>");
 }
 
+static void check_words(const uint8_t *bytes, size_t size, const char *expected) {
+    struct st_expression expression = {{0, UINT64_MAX}, bytes, size, &unit};
+    assert_string_equal(st_expression_words(&expression, &arena), expected);
+}
+
+static void test_words(void **state) {
+    uint8_t doubling[64] = {DW_OP_fbreg, 0};
+    (void)state;
+    check_words(NULL, 0, "optimised out here");
+    check_words(BYTES(DW_OP_fbreg, 0x6c), "in memory 20 bytes below the frame base");
+    check_words(BYTES(DW_OP_fbreg, 1), "in memory 1 byte above the frame base");
+    check_words(BYTES(DW_OP_breg6, 0), "in memory at the address in rbp");
+    check_words(BYTES(DW_OP_reg0), "in register rax");
+    check_words(BYTES(DW_OP_regx, 18), "in register xmm1");
+    check_words(BYTES(DW_OP_call_frame_cfa), "in memory at the canonical frame address");
+    check_words(BYTES(DW_OP_addr, 0x34, 0x12, 0, 0, 0, 0, 0, 0), "in memory at 0x1234");
+    check_words(BYTES(DW_OP_WASM_location, 0, 2, DW_OP_stack_value), "the value of Wasm local 2");
+    check_words(BYTES(DW_OP_WASM_location, 0, 1), "in memory at the address in Wasm local 1");
+    check_words(BYTES(DW_OP_fbreg, 8, DW_OP_deref, DW_OP_plus_uconst, 4),
+                "in memory 4 bytes above the pointer stored 8 bytes above the frame base");
+    check_words(BYTES(DW_OP_lit5, DW_OP_neg, DW_OP_stack_value), "the value of neg(5)");
+    check_words(BYTES(DW_OP_lit5, DW_OP_lit3, DW_OP_minus, DW_OP_stack_value), "the constant 2");
+    check_words(BYTES(DW_OP_breg5, 0, DW_OP_breg4, 4, DW_OP_mul, DW_OP_stack_value),
+                "the value of (rdi mul rsi + 4)");
+    check_words(BYTES(DW_OP_reg0, DW_OP_piece, 4, DW_OP_piece, 4),
+                "in pieces: 4 bytes in register rax, 4 bytes nowhere");
+    check_words(BYTES(DW_OP_entry_value, 1, DW_OP_reg5, DW_OP_stack_value),
+                "the value of what rdi was when the function was entered");
+    check_words(BYTES(DW_OP_implicit_value, 2, 0xab, 1), "the constant bytes ab 01");
+    /* What has no words, and what is broken, says its operations. */
+    check_words(BYTES(DW_OP_lit1, DW_OP_bra, 0, 0), "computed by DW_OP_lit1, DW_OP_bra 0");
+    check_words(BYTES(DW_OP_drop), "computed by DW_OP_drop");
+    check_words(BYTES(DW_OP_lit0, 0x01), "computed by DW_OP_lit0, <unknown operation 0x01 at offset 1>");
+    for (size_t i = 2; i + 1 < sizeof doubling; i += 2) {
+        doubling[i] = DW_OP_dup;
+        doubling[i + 1] = DW_OP_plus;
+    }
+    struct st_expression expression = {{0, UINT64_MAX}, doubling, sizeof doubling, &unit};
+    assert_true(strlen(st_expression_words(&expression, &arena)) < 1000);
+}
+
 static void test_number(void **state) {
     (void)state;
     static const uint8_t bytes[] = {DW_OP_plus_uconst, 8}, broken[] = {DW_OP_drop, DW_OP_drop};
@@ -616,7 +665,7 @@ int main(void) {
         TEST(test_width),    TEST(test_control),   TEST(test_memory),    TEST(test_frame_base),
         TEST(test_wasm),     TEST(test_pieces),    TEST(test_implicit),  TEST(test_typed),
         TEST(test_refusals), TEST(test_any_bytes), TEST(test_locations), TEST(test_print),
-        TEST(test_number),
+        TEST(test_number),   TEST(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,36 @@ static void test_copies(void **state) {
     assert_int_equal(DECODE(0x90).flow, ST_FLOW_NEXT);
 }
 
+static void writes(struct st_instruction instruction, int base, int index, unsigned scale,
+                   int64_t displacement, unsigned size) {
+    struct st_memory_operand operand;
+    assert_true(st_instruction_written(&instruction, &operand));
+    assert_int_equal(operand.base, base);
+    assert_int_equal(operand.index, index);
+    if (index >= 0)
+        assert_int_equal(operand.scale, scale);
+    assert_int_equal(operand.displacement, displacement);
+    assert_int_equal(operand.size, size);
+}
+
+static void test_tells_what_is_written(void **state) {
+    struct st_memory_operand operand;
+    (void)state;
+    writes(DECODE(0xc7, 0x45, 0xfc, 1, 2, 3, 4), 6, -1, 0, -4, 4);   /* movl $..., -4(%rbp) */
+    writes(DECODE(0x48, 0x89, 0x44, 0x24, 8), 7, -1, 0, 8, 8);       /* movq %rax, 8(%rsp) */
+    writes(DECODE(0x66, 0x41, 0x89, 0x4c, 0x97, 2), 15, 1, 4, 2, 2); /* movw %cx, 2(%r15,%rdx,4) */
+    writes(DECODE(0x0f, 0x29, 0x45, 0xe0), 6, -1, 0, -32, 16);       /* movaps %xmm0, -32(%rbp) */
+    struct st_instruction load = DECODE(0x8b, 0x45, 0xfc), push = DECODE(0x55),
+                          compare = DECODE(0x83, 0x7d, 0xfc, 3), address = DECODE(0x48, 0x8d, 0x45, 0xfc),
+                          global = DECODE(0x89, 0x05, 0, 0x10, 0, 0), thread = DECODE(0x64, 0x89, 0x45, 0);
+    assert_false(st_instruction_written(&load, &operand));
+    assert_false(st_instruction_written(&push, &operand));
+    assert_false(st_instruction_written(&compare, &operand));
+    assert_false(st_instruction_written(&address, &operand));
+    assert_false(st_instruction_written(&global, &operand));
+    assert_false(st_instruction_written(&thread, &operand));
+}
+
 /* An operand at +0x1000 from FROM is at 0x1000 - 0x100000 from TO. */
 static void test_corrects_rip_relative_operands(void **state) {
     (void)state;
@@ -128,6 +158,22 @@ static void test_rejects_what_is_no_instruction(void **state) {
     assert_false(st_instruction_decode("", 0, FROM, &instruction));
 }
 
+static void test_moves_in_a_frame(void **state) {
+    (void)state;
+    assert_true(DECODE(0x48, 0x8b, 0x5d, 0xd8).is_move);              /* mov -40(%rbp), %rbx */
+    assert_true(DECODE(0x4c, 0x89, 0x5d, 0xa8).is_move);              /* mov %r11, -88(%rbp) */
+    assert_true(DECODE(0x44, 0x89, 0x1c, 0x24).is_move);              /* mov %r11d, (%rsp) */
+    assert_true(DECODE(0xc7, 0x45, 0xc0, 1, 0, 0, 0).is_move);        /* movl $1, -64(%rbp) */
+    assert_true(DECODE(0x48, 0x89, 0xc3).is_move);                    /* mov %rax, %rbx */
+    assert_true(DECODE(0x0f, 0x1f, 0x44, 0, 0).is_move);              /* nop */
+    assert_false(DECODE(0x49, 0x8b, 0x1c, 0x1f).is_move);             /* mov (%r15,%rbx), %rbx */
+    assert_false(DECODE(0x49, 0x8b, 0x5d, 0).is_move);                /* mov (%r13), %rbx */
+    assert_false(DECODE(0x48, 0x8b, 0x1d, 0, 0, 0, 0).is_move);       /* mov (%rip), %rbx */
+    assert_false(DECODE(0x48, 0xa1, 0, 0, 0, 0, 0, 0, 0, 0).is_move); /* mov 0, %rax */
+    assert_false(DECODE(0x8b, 0x5c, 0x1d, 0).is_move);                /* mov (%rbp,%rbx), %ebx */
+    assert_false(DECODE(0x01, 0xd8).is_move);                         /* add %ebx, %eax */
+}
+
 static void test_jump_reach(void **state) {
     (void)state;
     int32_t displacement;
@@ -140,12 +186,14 @@ static void test_jump_reach(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_tells_what_is_written),
         cmocka_unit_test(test_corrects_rip_relative_operands),
         cmocka_unit_test(test_moves_jumps),
         cmocka_unit_test(test_moves_loops),
         cmocka_unit_test(test_moves_calls),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_rejects_what_is_no_instruction),
+        cmocka_unit_test(test_moves_in_a_frame),
         cmocka_unit_test(test_jump_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

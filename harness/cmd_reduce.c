@@ -1,0 +1,509 @@
+/* `lockstep reduce`: a smaller program that shows the same finding. */
+#include "harness/harness.h"
+
+#include "harness/campaign.h"
+#include "harness/cmd_options.h"
+#include "harness/finding.h"
+#include "harness/interrupt.h"
+#include "harness/process.h"
+#include "harness/reduce.h"
+#include "harness/report.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DOCUMENT "finding.json"
+#define REDUCED  "reduced"
+
+enum { DEFAULT_TIME = 300000, LEAST_TIME_LIMIT = 500, FILE_LIMIT = 64 << 20 };
+
+struct values {
+    const char *signature, *cc, *native_cc, *opt, *engine, *out, *known, *test;
+    uint64_t time, jobs, lines, stops, visits, time_limit;
+    bool json;
+};
+
+static const struct values defaults = {.time = DEFAULT_TIME, .stops = UINT64_MAX, .visits = UINT64_MAX};
+
+static const struct hx_option options[] = {
+    {"--time", "TIME", HX_OPTION_DURATION, offsetof(struct values, time), "take at most this long (5m)"},
+    {"--lines", "N", HX_OPTION_NUMBER, offsetof(struct values, lines),
+     "end when the program has no more than N lines (0: take the time)"},
+    {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs),
+     "programs to try side by side (one a core, 16 at most)"},
+    {"--signature", "SIGNATURE", HX_OPTION_TEXT, offsetof(struct values, signature),
+     "of a C file: the finding that has to stay (its first that is not known)"},
+    {"--out", "DIR", HX_OPTION_TEXT, offsetof(struct values, out),
+     "folder for the result (FINDING itself; of FILE.c: FILE-reduced)"},
+    HX_COMPILER_OPTIONS(struct values),
+    HX_ENGINE_OPTION(struct values),
+    HX_LIMIT_OPTIONS(struct values),
+    {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object"},
+    {"--test", "DIR", HX_OPTION_TEXT, offsetof(struct values, test),
+     "what C-Vise runs: ask the reduction that serves in DIR about ./program.c"},
+};
+
+/* What is asked for, with the finding's own settings where the command line has none. */
+struct task {
+    struct values values;
+    const char *c_file, *out; /* absolute; the folder that gets the result */
+    bool has_states;          /* of the witnesses, by the finding's document */
+    const char *states[2];
+    const char *known;
+};
+
+static const char *word_or(const char *given, const char *other) {
+    return given ? given : other;
+}
+
+static uint64_t number_of(const struct hx_json_value *object, const char *name, uint64_t otherwise) {
+    const struct hx_json_value *member = hx_json_member(object, name);
+    return member && member->kind == HX_JSON_NUMBER && member->number >= 0 && member->number < 1e15
+               ? (uint64_t)member->number
+               : otherwise;
+}
+
+static struct rt_error *read_finding(const struct hx_json_value *object, const char *path,
+                                     struct task *task) {
+    const struct hx_json_value *finding = hx_json_member(object, "finding");
+    const struct hx_json_value *witness;
+    struct values *values = &task->values;
+
+    if (object->kind != HX_JSON_OBJECT || !finding || finding->kind != HX_JSON_OBJECT ||
+        !hx_json_member_string(finding, "signature"))
+        return rt_error_format(RT_MALFORMED, "%s: is not about a finding: it has no signature", path);
+    if (hx_json_member(object, "engines"))
+        return rt_error_format(RT_USAGE,
+                               "%s: is a finding about engines, of a module: wasm-reduce is for those", path);
+    values->signature = word_or(values->signature, hx_json_member_string(finding, "signature"));
+    values->cc = word_or(values->cc, hx_json_member_string(object, "cc"));
+    values->native_cc = word_or(values->native_cc, hx_json_member_string(object, "native_cc"));
+    values->opt = word_or(values->opt, hx_json_member_string(object, "opt"));
+    values->engine = word_or(values->engine, hx_json_member_string(object, "engine"));
+    if (!values->cc)
+        return rt_error_format(RT_USAGE, "%s: does not name its compiler; say --cc and --opt", path);
+    if (values->stops == UINT64_MAX)
+        values->stops = number_of(object, "stops", UINT64_MAX);
+    if (values->visits == UINT64_MAX)
+        values->visits = number_of(object, "visits", UINT64_MAX);
+    if (!values->time_limit)
+        values->time_limit = number_of(object, "time_limit", 0);
+    task->known = hx_json_member_string(finding, "known");
+    const struct hx_json_value *witnesses = hx_json_member(finding, "witnesses");
+    witness = witnesses && witnesses->kind == HX_JSON_ARRAY ? witnesses->first : NULL;
+    for (int i = 0; i < 2 && witness; i++, witness = witness->next) {
+        task->states[i] = hx_json_member_string(witness, "state");
+        task->has_states = i == 1;
+    }
+    return NULL;
+}
+
+static struct rt_error *read_document(const char *folder, struct rt_arena *arena, struct task *task) {
+    const struct hx_json_value *object;
+    struct hx_buffer text = {0};
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/" DOCUMENT, folder);
+    struct rt_error *error = hx_file_read(path, FILE_LIMIT, &text);
+    if (!error) {
+        error = hx_json_parse(hx_buffer_string(&text), text.size, arena, &object);
+        error = error ? rt_error_context(error, "%s", path) : read_finding(object, path, task);
+    }
+    hx_buffer_clear(&text);
+    return error;
+}
+
+static bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* The finding's folder, or a C file with options. */
+static struct rt_error *read_task(const struct hx_arguments *arguments, struct rt_arena *arena,
+                                  struct task *task) {
+    struct rt_error *error = NULL;
+
+    if (arguments->count != 1)
+        return rt_error_format(RT_USAGE, "needs a finding's folder, or one C file");
+    char *real = realpath(arguments->items[0], NULL);
+    if (!real)
+        return rt_error_os(errno, "cannot open %s", arguments->items[0]);
+    const char *path = rt_arena_copy(arena, real, strlen(real));
+    free(real);
+    if (!path)
+        return rt_error_out_of_memory();
+    const size_t length = strlen(path);
+    if (is_folder(path)) {
+        error = read_document(path, arena, task);
+        task->c_file = rt_arena_printf(arena, "%s/" HX_SOURCE, path);
+        task->out = word_or(task->values.out, path);
+    } else if (length > 2 && strcmp(path + length - 2, ".c") == 0) {
+        task->c_file = path;
+        task->out = task->values.out ? task->values.out
+                                     : rt_arena_printf(arena, "%.*s-reduced", (int)length - 2, path);
+    } else {
+        return rt_error_format(RT_USAGE, "%s is neither a finding's folder nor a C file", path);
+    }
+    if (!error && (!task->c_file || !task->out))
+        error = rt_error_out_of_memory();
+    if (!error && access(task->c_file, R_OK) != 0)
+        error = rt_error_os(errno, "cannot open %s", task->c_file);
+    return error;
+}
+
+/* ---- The program as it is ---- */
+
+/* Compares the program as `lockstep check` does, findings marked. */
+static struct rt_error *compare(const struct hx_reduction *reduction, const char *c_file, struct hx_job *job,
+                                struct hx_result *result) {
+    const struct hx_source source = {.c_file = c_file};
+    struct rt_error *error = hx_job_run(&reduction->setup, &source, reduction->temp, job, result);
+
+    if (!error && result->verdict == HX_SKIPPED)
+        error = rt_error_format(RT_USAGE, "%s", result->reason);
+    if (!error) {
+        const struct hx_known_context context = {.folder = job->folder.path,
+                                                 .compiler = reduction->setup.tools->wasm.version,
+                                                 .optimisation = reduction->setup.tools->optimisation};
+        hx_known_mark(reduction->known, &context, result);
+    }
+    return error;
+}
+
+/* The finding that is meant: with the states of the document, and the known defect of the document rather
+ * than another one. */
+static const struct hx_finding *choose(const struct task *task, const struct hx_result *result) {
+    const struct hx_finding *chosen = NULL;
+
+    for (size_t i = 0; i < result->finding_count; i++) {
+        const struct hx_finding *finding = &result->findings[i];
+        const struct hx_target exact = {.signature = word_or(task->values.signature, finding->body.signature),
+                                        .known = task->known,
+                                        .has_states = task->has_states,
+                                        .states = {task->states[0], task->states[1]}};
+        struct hx_target similar = exact;
+        similar.known = finding->known;
+        if (hx_target_is(&exact, finding))
+            return finding;
+        if (!chosen && task->values.signature && hx_target_is(&similar, finding))
+            chosen = finding;
+    }
+    return chosen;
+}
+
+static const char *copy(struct rt_arena *arena, const char *text) {
+    return text ? rt_arena_copy(arena, text, strlen(text)) : NULL;
+}
+
+static struct rt_error *find_target(const struct task *task, struct rt_arena *arena,
+                                    struct hx_reduction *reduction) {
+    struct hx_result result;
+    struct hx_job job;
+
+    hx_job_init(&job);
+    hx_result_init(&result);
+    struct rt_error *error = compare(reduction, task->c_file, &job, &result);
+    const struct hx_finding *finding = error ? NULL : choose(task, &result);
+    if (!error && !finding)
+        error =
+            rt_error_format(RT_USAGE, "%s does not show %s with %s %s; `lockstep check` tells what it shows",
+                            task->c_file, word_or(task->values.signature, "a finding that is not known"),
+                            reduction->setup.tools->cc, reduction->setup.tools->optimisation);
+    if (!error) {
+        struct hx_target *target = &reduction->target;
+        *target = (struct hx_target){.signature = copy(arena, finding->body.signature),
+                                     .known = copy(arena, finding->known),
+                                     .has_states = true};
+        for (int i = 0; i < 2; i++)
+            target->states[i] = copy(arena, finding->body.witnesses[i].state);
+        reduction->is_endless = result.verdict == HX_DIFFER && result.reason;
+        /* What takes much longer than this program is a loop that has lost its end. */
+        const unsigned limit = (unsigned)(result.seconds[HX_STEP] * 4000) + LEAST_TIME_LIMIT;
+        if (limit < reduction->setup.time_limit)
+            reduction->setup.time_limit = limit;
+        if (!target->signature)
+            error = rt_error_out_of_memory();
+    }
+    hx_result_clear(&result);
+    hx_job_clear(&job);
+    return error;
+}
+
+/* ---- The way down ---- */
+
+static struct rt_error *prepare(const struct task *task, struct hx_reduction *reduction) {
+    struct hx_temp folder = {0};
+    enum hx_answer answer = HX_ANSWER_FAILED;
+    struct rt_error *error = hx_file_read(task->c_file, FILE_LIMIT, &reduction->best);
+
+    reduction->first_lines = hx_reduction_lines(&reduction->best);
+    if (!error)
+        error = hx_temp_folder(reduction->temp, "first", &folder);
+    if (!error)
+        error = hx_soundness_measure(reduction, hx_buffer_string(&reduction->best), reduction->best.size,
+                                     &folder);
+    hx_temp_remove(&folder);
+    if (!error)
+        error = hx_temp_folder(reduction->temp, "first", &folder);
+    if (!error)
+        error = hx_trial_run(reduction, hx_buffer_string(&reduction->best), reduction->best.size, &folder,
+                             &answer);
+    hx_temp_remove(&folder);
+    if (!error && answer != HX_ANSWER_SAME)
+        error =
+            rt_error_format(RT_USAGE, "%s cannot be reduced: it %s", task->c_file, hx_answer_words(answer));
+    return error;
+}
+
+static struct rt_error *reduce(struct hx_reduction *reduction, const char *cvise) {
+    struct rt_error *error = hx_reduce_expand(reduction);
+
+    if (!error && !hx_reduction_is_over(reduction))
+        error = hx_reduce_passes(reduction);
+    if (!error && !hx_reduction_is_over(reduction))
+        error = hx_reduce_cvise(reduction, cvise);
+    /* The layout is worth a second more than was given, but not to who has interrupted. */
+    if (!error && !hx_interrupted()) {
+        reduction->deadline = UINT64_MAX;
+        reduction->enough_lines = 0;
+        error = hx_reduce_format(reduction);
+    }
+    if (reduction->has_progress)
+        fputs("\r\033[K", stderr);
+    return error;
+}
+
+/* ---- The result ---- */
+
+static struct rt_error *make_folder(const char *path) {
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return NULL;
+    return rt_error_os(errno, "cannot make the folder %s", path);
+}
+
+static double processor_seconds(void) {
+    double sum = 0;
+
+    for (int i = 0; i < 2; i++) {
+        struct rusage usage;
+        if (getrusage(i ? RUSAGE_CHILDREN : RUSAGE_SELF, &usage) == 0)
+            sum += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                   (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    }
+    return sum;
+}
+
+static void print_json(const struct hx_reduction *reduction, const char *path,
+                       const struct hx_finding *finding, double seconds, struct hx_buffer *out) {
+    static const char *const names[] = {
+#define HX_ANSWER(name, words) #name,
+#include "harness/reduce_answers.def"
+#undef HX_ANSWER
+    };
+    struct hx_json json = {.out = out};
+
+    hx_json_open(&json, NULL, '{');
+    hx_json_string(&json, "file", path);
+    hx_json_number(&json, "lines_before", reduction->first_lines);
+    hx_json_number(&json, "lines", hx_reduction_lines(&reduction->best));
+    hx_json_number(&json, "bytes", reduction->best.size);
+    hx_json_seconds(&json, "seconds", seconds);
+    hx_json_seconds(&json, "processor_seconds", processor_seconds());
+    hx_json_open(&json, "tried", '{');
+    for (int i = 0; i < HX_ANSWER_COUNT; i++)
+        hx_json_number(&json, names[i], reduction->counts->answers[i]);
+    hx_json_close(&json, '}');
+    hx_json_string(&json, "checks_left_out", hx_buffer_string(&reduction->soundness.left_out));
+    hx_finding_json(finding, false, "finding", &json);
+    hx_json_close(&json, '}');
+    hx_buffer_text(out, "\n");
+}
+
+static void print_words(const struct hx_reduction *reduction, const char *path, const char *folder,
+                        const struct hx_finding *finding, double seconds, struct hx_buffer *out) {
+    hx_report_finding(finding, folder, out);
+    hx_buffer_print(out, "\n%s: %zu lines of %zu, in %.0f s (%.0f s of processor time)\nprograms tried:\n",
+                    path, hx_reduction_lines(&reduction->best), reduction->first_lines, seconds,
+                    processor_seconds());
+    for (int i = 0; i < HX_ANSWER_COUNT; i++)
+        if (reduction->counts->answers[i])
+            hx_buffer_print(out, "  %5llu %s\n", (unsigned long long)reduction->counts->answers[i],
+                            hx_answer_words((enum hx_answer)i));
+    if (reduction->soundness.left_out.size > 0)
+        hx_buffer_print(out, "not checked, as the first program does not pass it: %s\n",
+                        hx_buffer_string(&reduction->soundness.left_out));
+}
+
+/* Makes the folder, and its path absolute. */
+static struct rt_error *make_out(const char *out, char path[PATH_MAX]) {
+    struct rt_error *error = make_folder(out);
+
+    if (!error && !realpath(out, path))
+        error = rt_error_os(errno, "cannot use the folder %s", out);
+    return error;
+}
+
+/* Writes OUT/reduced.c, and OUT/reduced/ as a finding of its own, whose program.c is what its debug
+ * information names. */
+static struct rt_error *keep(const struct task *task, struct hx_reduction *reduction) {
+    const double seconds = (double)(hx_now() - reduction->started) / 1000;
+    char place[PATH_MAX], path[PATH_MAX + 16], folder[PATH_MAX + 16], program[PATH_MAX + 32];
+    struct hx_buffer out = {0};
+    struct hx_result result;
+    struct hx_job job;
+
+    hx_job_init(&job);
+    hx_result_init(&result);
+    struct rt_error *error = make_out(task->out, place);
+    if (!error) {
+        snprintf(path, sizeof path, "%s/" REDUCED ".c", place);
+        snprintf(folder, sizeof folder, "%s/" REDUCED, place);
+        snprintf(program, sizeof program, "%s/" HX_SOURCE, folder);
+        error = make_folder(folder);
+    }
+    hx_interrupt_forget();
+    if (!error)
+        error = hx_file_write(path, reduction->best.bytes, reduction->best.size, 0666);
+    if (!error)
+        error = hx_file_write(program, reduction->best.bytes, reduction->best.size, 0666);
+    if (!error)
+        error = compare(reduction, program, &job, &result);
+    const struct hx_finding *finding = NULL;
+    for (size_t i = 0; !error && i < result.finding_count && !finding; i++)
+        if (hx_target_is(&reduction->target, &result.findings[i]))
+            finding = &result.findings[i];
+    if (!error && !finding)
+        error = rt_error_format(RT_USAGE, "%s showed the finding and does not any more", path);
+    if (!error)
+        error = hx_finding_write_to(folder, &job, &result, finding);
+    if (!error && task->values.json)
+        print_json(reduction, path, finding, seconds, &out);
+    else if (!error)
+        print_words(reduction, path, job.folder.path, finding, seconds, &out);
+    if (out.failed)
+        error = rt_error_out_of_memory();
+    if (!error)
+        fputs(hx_buffer_string(&out), stdout);
+    hx_buffer_clear(&out);
+    hx_result_clear(&result);
+    hx_job_clear(&job);
+    return error;
+}
+
+/* ---- The command ---- */
+
+static struct rt_error *set_up(struct task *task, struct rt_arena *arena, struct hx_tools *tools,
+                               struct hx_reduction *reduction) {
+    struct values *values = &task->values;
+    const char *native = values->native_cc && values->cc && strcmp(values->native_cc, values->cc) == 0
+                             ? NULL
+                             : values->native_cc;
+    const struct hx_tools_choice choice = {.cc = word_or(values->cc, HX_DEFAULT_CC),
+                                           .native_cc = native,
+                                           .optimisation = word_or(values->opt, "-O0")};
+    const unsigned cores = hx_core_count();
+    struct rt_error *error = hx_tools_find(&choice, reduction->temp, tools);
+
+    if (error)
+        return error;
+    reduction->setup = (struct hx_setup){
+        .tools = tools,
+        .max_stops = values->stops == UINT64_MAX ? HX_DEFAULT_STOPS : values->stops,
+        .max_visits = values->visits == UINT64_MAX ? HX_DEFAULT_VISITS : values->visits,
+        .time_limit = values->time_limit ? (unsigned)values->time_limit : HX_DEFAULT_TIME_LIMIT,
+        .is_one_compiler = hx_tools_are_alike(tools),
+        .is_unoptimised = strcmp(choice.optimisation, "-O0") == 0};
+    reduction->jobs = values->jobs ? (unsigned)values->jobs : cores;
+    if (reduction->jobs > HX_MAX_TRIALS)
+        reduction->jobs = HX_MAX_TRIALS;
+    reduction->enough_lines = values->lines;
+    reduction->has_progress = isatty(STDERR_FILENO);
+    error = rt_engine_parse(word_or(values->engine, "compiled"), &reduction->setup.engine);
+    if (error)
+        return rt_error_context(error, "--engine");
+    return hx_tool_find(HX_DEFAULT_CC, HX_DEFAULT_CC, arena, &reduction->sanitizing_cc);
+}
+
+static struct rt_error *run_test(const char *folder, int *ret_status) {
+    bool is_same;
+    struct rt_error *error = hx_reduce_ask(folder, &is_same);
+
+    *ret_status = is_same ? HX_STATUS_CLEAN : HX_STATUS_FOUND;
+    return error;
+}
+
+static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
+    struct task task = {.values = *(const struct values *)all};
+    struct hx_reduction reduction = {0};
+    struct hx_known known = {0};
+    struct hx_tools tools = {0};
+    struct hx_temp temp = {0};
+    struct rt_arena arena;
+    const char *cvise = NULL;
+
+    if (task.values.test)
+        return run_test(task.values.test, ret_status);
+    rt_arena_init(&arena, 0);
+    hx_interrupt_catch();
+    struct rt_error *error = read_task(arguments, &arena, &task);
+    if (!error)
+        error = hx_tool_find("cvise", "cvise", &arena, &cvise);
+    if (!error)
+        error = hx_known_load(task.values.known, &known);
+    if (!error)
+        error = hx_temp_create(&temp);
+    /* What tools and programs that are killed leave behind goes with the folder. */
+    if (!error && (setenv("TMPDIR", temp.path, 1) != 0 || setenv("ASAN_OPTIONS", "detect_leaks=0", 1) != 0))
+        error = rt_error_out_of_memory();
+    reduction.known = &known;
+    reduction.temp = &temp;
+    if (!error)
+        error = hx_reduction_init(&reduction);
+    reduction.deadline = reduction.started + task.values.time;
+    if (!error)
+        error = set_up(&task, &arena, &tools, &reduction);
+    if (!error)
+        error = find_target(&task, &arena, &reduction);
+    if (!error)
+        error = prepare(&task, &reduction);
+    if (!error)
+        error = reduce(&reduction, cvise);
+    if (!error)
+        error = keep(&task, &reduction);
+    hx_reduction_clear(&reduction);
+    hx_tools_clear(&tools);
+    hx_known_clear(&known);
+    hx_temp_remove(&temp);
+    rt_arena_clear(&arena);
+    return error;
+}
+
+const struct hx_command hx_command_reduce = {
+    .name = "reduce",
+    .arguments = "FINDING | FILE.c [--signature SIGNATURE] [--time 5m] [OPTIONS]",
+    .summary = "Makes a program smaller that shows a finding, as long as it shows it.",
+    .details =
+        "FINDING is a folder that `lockstep fuzz --out` made; its compilers and settings are taken from\n"
+        "there. The program loses its headers, then what main does not need, statements, blocks,\n"
+        "expressions, and goes to C-Vise for the rest. A smaller program counts when it\n"
+        "  - is accepted without warnings that mean undefined behaviour,\n"
+        "  - shows a finding of the same signature, of which the same side lacks a value, which is the same\n"
+        "    known defect or none,\n"
+        "  - prints and ends the same on both sides,\n"
+        "  - runs under clang-19's MemorySanitizer, UndefinedBehaviorSanitizer and AddressSanitizer.\n"
+        "What the first program itself does not pass is left out, and named.\n\n"
+        "The result is FINDING/reduced.c, and FINDING/reduced a finding of its own; the program that was\n"
+        "found stays. Ctrl-C ends it and keeps the smallest so far.\n\n"
+        "Exit status: 0 it is as small as it gets in the time; 2 it could not be reduced: it does not show\n"
+        "the finding, or a tool is missing. With --test: 0 the program shows the finding, 1 it does not.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .defaults = &defaults,
+    .values_size = sizeof defaults,
+    .run = run,
+};
