@@ -14,7 +14,7 @@ static const struct hx_command *const commands[] = {
     &hx_command_record,   &hx_command_replay,    &hx_command_trace,
 #endif
     &hx_command_show,     &hx_command_report,    &hx_command_merge,  &hx_command_wast,
-    &hx_command_generate, &hx_command_transform, &hx_command_bench,
+    &hx_command_generate, &hx_command_transform, &hx_command_bench,  &hx_command_selftest,
 };
 static const struct hx_command lockstep = {
     .name = "lockstep",

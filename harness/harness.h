@@ -26,6 +26,7 @@ extern const struct hx_command hx_command_transform;
 extern const struct hx_command hx_command_show;
 extern const struct hx_command hx_command_report;
 extern const struct hx_command hx_command_bench;
+extern const struct hx_command hx_command_selftest;
 
 /* Runs `lockstep` with these arguments and returns its exit status. */
 int hx_main(int argc, char **argv);

@@ -27,6 +27,7 @@ struct hx_setup {
     const struct hx_witnesses *witnesses; /* NULL: native and wasm */
     bool is_one_compiler;                 /* it made both sides */
     bool is_unoptimised;                  /* the code is not optimised: see or_options */
+    bool leave_locals;                    /* likewise */
 };
 
 /* Where a program comes from: a seed, a C file, or a pair that was built elsewhere. Paths are absolute. */

@@ -53,6 +53,34 @@ struct rt_error *hx_compile_sites(const struct rt_module *module, const struct s
     return error;
 }
 
+static int compare_sites(const void *a, const void *b) {
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Compiles it with a site for each row of the line table and each function. */
+static struct rt_error *compile_rows(const struct rt_module *module, const struct st_debug *debug,
+                                     enum rt_engine engine, struct rt_code **ret) {
+    struct rt_compile_options options = {.engine = engine};
+    size_t row_count, function_count;
+    const struct st_row *rows = st_debug_rows(debug, &row_count);
+    const struct st_function *functions = st_debug_functions(debug, &function_count);
+    uint32_t *sites = malloc((row_count + function_count + 1) * sizeof *sites);
+
+    if (!sites)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < row_count; i++)
+        if (!rows[i].end_sequence)
+            sites[options.site_count++] = (uint32_t)rows[i].pc;
+    for (size_t i = 0; i < function_count; i++)
+        sites[options.site_count++] = (uint32_t)functions[i].entry;
+    qsort(sites, options.site_count, sizeof *sites, compare_sites);
+    options.sites = sites;
+    struct rt_error *error = rt_code_create(module, &options, ret);
+    free(sites);
+    return error;
+}
+
 /* As an engine would for a debugger: no sites, and code that can be written to. Memory near the code is kept
  * free while two guests' linear memories are reserved, for what the probes displace: no jump reaches past
  * those. */
@@ -130,9 +158,9 @@ static struct rt_error *load_module(const struct hx_load *load, struct hx_debugg
     if (!error)
         error = st_debug_open_wasm(ret->module, &ret->debug);
     if (!error)
-        error = load->kind == HX_WITNESS_JIT
-                    ? compile_for_debugger(ret)
-                    : hx_compile_sites(ret->module, ret->debug, load->engine, &ret->code);
+        error = load->kind == HX_WITNESS_JIT ? compile_for_debugger(ret)
+                                             : (load->all_rows ? compile_rows : hx_compile_sites)(
+                                                   ret->module, ret->debug, load->engine, &ret->code);
     if (!error)
         error = rt_store_create(&ret->store);
     if (!error)

@@ -34,6 +34,9 @@ struct hx_load {
     /* What a guest prints (see rt_wasi_options). */
     bool (*write)(void *user, int fd, const void *bytes, size_t size);
     void *write_user;
+    /* The module's code has sites at all line rows and functions' starts, not only where the oracle may stop.
+     */
+    bool all_rows;
 };
 
 /* Loads one. A shared object runs its constructors here, so this belongs in a process of its own. A native

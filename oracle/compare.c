@@ -143,6 +143,7 @@ static struct rt_error *list_places(struct or_comparison *comparison) {
 
 static void conclude(struct or_comparison *comparison) {
     struct or_report *report = &comparison->report->public;
+    or_report_deferred(comparison);
     for (int i = 0; i < 2; i++) {
         report->ended[i] = comparison->sides[i].has_ended;
         report->status[i] = comparison->sides[i].status;
@@ -171,16 +172,14 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
     for (int i = 0; i < 2; i++) {
         debug[i] = st_session_debug(witnesses[i].session);
         comparison->match.sessions[i] = witnesses[i].session;
-        comparison->sides[i] =
-            (struct or_side){.name = witnesses[i].name,
-                             .session = witnesses[i].session,
-                             .debug = debug[i],
-                             .address_size = st_session_address_size(witnesses[i].session),
-                             .pointer_base = st_session_pointer_base(witnesses[i].session),
-                             .fill_locals = options->is_unoptimised && !options->is_one_module};
+        comparison->sides[i] = (struct or_side){.name = witnesses[i].name,
+                                                .session = witnesses[i].session,
+                                                .debug = debug[i],
+                                                .address_size = st_session_address_size(witnesses[i].session),
+                                                .pointer_base = st_session_pointer_base(witnesses[i].session),
+                                                .fill_locals = or_fills_locals(options)};
     }
-    if ((error = or_match_build(&comparison->match, debug,
-                                options->is_unoptimised && options->is_one_compiler, &report->arena)))
+    if ((error = or_match_build(&comparison->match, debug, options, &report->arena)))
         goto out;
     count_lines(comparison);
     or_report_lone_rows(comparison);

@@ -53,16 +53,21 @@ struct or_lone {
     bool is_idle; /* its code only jumps or moves values about */
 };
 
-/* `pair_rows`: the code is unoptimised, see struct or_options. */
-struct rt_error *or_match_build(struct or_match *match, const struct st_debug *const debug[2], bool pair_rows,
-                                struct rt_arena *arena);
+/* Where the code is unoptimised, or the same, rows are paired: see struct or_options. */
+struct rt_error *or_match_build(struct or_match *match, const struct st_debug *const debug[2],
+                                const struct or_options *options, struct rt_arena *arena);
 /* pair.c: pairs the statement rows of each function in order, and takes their keys from those that are left
  * alone. */
 struct rt_error *or_pair_rows(struct or_match *match, const struct st_debug *const debug[2],
-                              struct rt_arena *arena);
+                              bool is_same_code, struct rt_arena *arena);
 /* The name of the function that a scope belongs to as a debugger says it: an inlined one's, or the function's
  * own. */
 const char *or_logical_function(const struct st_scope *scope);
+/* The function with the same name, file and line in `other`; NULL when there is none. */
+const struct st_function *or_partner(const struct st_debug *debug, const struct st_function *function,
+                                     const struct st_debug *other);
+/* The same name, declaration line, and both or none a parameter. */
+bool or_is_same_variable(const struct st_variable *a, const struct st_variable *b);
 /* A path without its folders. */
 const char *or_base_name(const char *path);
 
@@ -94,6 +99,13 @@ struct or_live_frame { /* an activation that has been entered and not left */
     bool is_filled;
 };
 
+/* The locals of a function that are filled at its first stop: those that both sides call locals. */
+struct or_filling {
+    const struct st_variable **variables; /* NULL: not listed yet */
+    size_t count;
+    bool is_checked; /* those whose storage would be another variable's are left out */
+};
+
 struct or_side {
     const char *name;
     struct st_session *session;
@@ -107,7 +119,8 @@ struct or_side {
     size_t depth, capacity;
     uint64_t serial;
     bool fill_locals;
-    uint64_t pointer_base; /* what pointers smaller than addresses are counted from */
+    struct or_filling *fillings; /* by function's index; made when the first is filled */
+    uint64_t pointer_base;       /* what pointers smaller than addresses are counted from */
     unsigned address_size;
     /* the present stop */
     const struct or_point *point;
@@ -118,6 +131,14 @@ struct or_side {
     struct or_trail trail;
 };
 
+/* ---- fill.c: a known content for locals before their first assignment ---- */
+
+/* Writes the fill byte over the automatic variables of the function that the side has just entered. */
+struct rt_error *or_fill_locals(struct or_comparison *comparison, struct or_side *side,
+                                const struct st_function *function);
+/* The byte that locals hold before their first assignment. */
+enum { OR_FILL_BYTE = 0xa5 };
+
 /* Sets probes at all points that still matter. */
 struct rt_error *or_side_set_probes(struct or_comparison *comparison, struct or_side *side);
 /* Runs a side to its next stop; sets point and frame, or has_ended, or is_late. */
@@ -125,8 +146,6 @@ struct rt_error *or_side_advance(struct or_comparison *comparison, struct or_sid
 /* Takes all probes away and runs to the end. */
 struct rt_error *or_side_finish(struct or_comparison *comparison, struct or_side *side);
 void or_side_clear(struct or_side *side);
-/* The byte that locals hold before their first assignment. */
-enum { OR_FILL_BYTE = 0xa5 };
 
 /* ---- layout.c: two types as one list of scalars ---- */
 
@@ -186,6 +205,7 @@ struct or_variable { /* one variable as both sides have it */
 
 struct or_copy {         /* what a variable was when it was last compared */
     uint64_t address[2]; /* OR_NO_ADDRESS when it was not in memory */
+    uint64_t size[2];    /* of its storage there: less than the type's for a pointer made of a smaller one */
     uint8_t *bytes[2];
     uint32_t opaque; /* leaves that could not be compared then */
     bool is_known;   /* address and bytes are set */
@@ -199,6 +219,11 @@ void or_compare_object(struct or_comparison *comparison, const struct or_variabl
                        const struct st_place place[2]);
 
 #define OR_NO_ADDRESS (UINT64_MAX - UINT32_MAX)
+
+/* Two variables that are there at the same time: reports when one side shows both in the same storage and the
+ * other does not. */
+void or_compare_storage(struct or_comparison *comparison, const struct or_variable *const variables[2],
+                        const struct or_copy *const copies[2]);
 
 /* Where a variable is on both sides, with its bytes in place; reports what one side cannot show. False: no
  * values. */
@@ -221,6 +246,7 @@ struct or_scope_plan { /* what is visible in one pair of scopes: indices into th
     struct or_function_plan *function;
     uint32_t *variables;
     size_t variable_count;
+    bool is_storage_checked;
     struct or_scope_plan *next;
 };
 
@@ -238,7 +264,6 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison);
 struct or_watched { /* a variable at a fixed address on both sides */
     struct or_variable variable;
     struct or_copy copy;
-    uint64_t size[2]; /* of its storage: less than the type's for a pointer made of a smaller one */
     bool is_dirty;
 };
 
@@ -251,6 +276,9 @@ struct or_extent { /* a run of static storage of one side that is watched as a w
 struct or_watch {
     struct or_watched *items;
     size_t item_count;
+    struct or_watched
+        *loose; /* those that a side has not in memory, in unoptimised code: placed at each stop */
+    size_t loose_count;
     uint64_t scalars;        /* leaves of all items */
     uint64_t vouched;        /* leaves of the items that agreed when last looked at */
     uint32_t *by_address[2]; /* item indices, ascending by that side's address */
@@ -298,6 +326,11 @@ struct or_full_report { /* `public` first: a report is destroyed through it */
     struct rt_arena arena;
     struct or_finding *findings;
     size_t capacity;
+    struct or_deferred { /* reported in the end, unless there is a finding of one of both variables */
+        struct or_finding finding;
+        const char *other;
+    } deferred[32];
+    size_t deferred_count;
     size_t first_open; /* findings before this one have all of their stops */
 };
 
@@ -305,6 +338,11 @@ struct or_full_report { /* `public` first: a report is destroyed through it */
  * there. Returns it for its testimonies to be filled, or NULL. Strings are copied. */
 struct or_finding *or_report_add(struct or_comparison *comparison, enum or_kind kind, const char *variable,
                                  const char *shape, const char *detail);
+/* The same, for or_report_deferred: what only counts where nothing says more of this variable or of `other`.
+ */
+struct or_finding *or_report_defer(struct or_comparison *comparison, enum or_kind kind, const char *variable,
+                                   const char *other, const char *shape, const char *detail);
+void or_report_deferred(struct or_comparison *comparison);
 /* One finding a shape for the rows that have no partner. */
 void or_report_lone_rows(struct or_comparison *comparison);
 /* Sets a testimony's DWARF: "DIE 0x1f2: DW_OP_fbreg -20". `expression` NULL: the variable's only one. */

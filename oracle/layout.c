@@ -42,7 +42,8 @@ static const char *type_name(const struct st_type *type) {
 /* Base types whose size is the target's own choice: a difference there is the ABI's, not the debug
  * information's. */
 static bool size_is_targets(const struct st_type *type) {
-    return type->name && (strstr(type->name, "long") || strstr(type->name, "wchar"));
+    return type->name &&
+           ((strstr(type->name, "long") && !strstr(type->name, "long long")) || strstr(type->name, "wchar"));
 }
 
 static void add_leaf(struct builder *b, struct or_leaf leaf) {
@@ -68,11 +69,21 @@ static void mismatch(struct builder *b, const char *what, const struct st_type *
         b->mismatch = rt_arena_printf(b->arena, "%s: '%s' and '%s'", what, type_name(x), type_name(y));
 }
 
+static bool has_same_enumerators(const struct st_type *x, const struct st_type *y) {
+    bool same = x->member_count == y->member_count;
+    for (size_t i = 0; same && i < x->member_count; i++)
+        same = x->enumerators[i].value == y->enumerators[i].value &&
+               !strcmp(x->enumerators[i].name, y->enumerators[i].name);
+    return same;
+}
+
 static void add_scalar(struct builder *b, const struct st_type *const t[2], const uint64_t bit[2],
                        const uint32_t bit_size[2]) {
     enum or_class class = class_of(t[0]);
     if (class != class_of(t[1]))
         mismatch(b, "different encodings", t[0], t[1]);
+    if (class == OR_ENUMERATION && class_of(t[1]) == class && !has_same_enumerators(t[0], t[1]))
+        mismatch(b, "different enumerators", t[0], t[1]);
     if (class != OR_POINTER && class != OR_OPAQUE && t[0]->size != t[1]->size &&
         !(size_is_targets(t[0]) && size_is_targets(t[1])))
         mismatch(b, "different sizes", t[0], t[1]);
@@ -112,6 +123,8 @@ static void flatten_members(struct builder *b, const struct st_type *const t[2],
             mismatch(b, "different members", t[0], t[1]);
             return;
         }
+        if (t[0]->kind == ST_TYPE_UNION && m->bit_offset != n->bit_offset)
+            mismatch(b, "a union's members at different offsets", t[0], t[1]);
         flatten(b, m->type, n->type, bit[0] + m->bit_offset, bit[1] + n->bit_offset,
                 (uint32_t[2]){m->bit_size, n->bit_size}, depth + 1);
     }

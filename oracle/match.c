@@ -191,8 +191,8 @@ static size_t keep_anchored(struct or_match *match, struct or_point *points, siz
     return kept;
 }
 
-struct rt_error *or_match_build(struct or_match *match, const struct st_debug *const debug[2], bool pair_rows,
-                                struct rt_arena *arena) {
+struct rt_error *or_match_build(struct or_match *match, const struct st_debug *const debug[2],
+                                const struct or_options *options, struct rt_arena *arena) {
     size_t most = size_of(debug[0]) + size_of(debug[1]), slots = 16;
     while (slots < 2 * most)
         slots *= 2;
@@ -210,8 +210,8 @@ struct rt_error *or_match_build(struct or_match *match, const struct st_debug *c
     }
     match->keys = table.keys;
     match->key_count = table.count;
-    if (pair_rows) {
-        struct rt_error *error = or_pair_rows(match, debug, arena);
+    if (options->is_same_code || (options->is_unoptimised && options->is_one_compiler)) {
+        struct rt_error *error = or_pair_rows(match, debug, options->is_same_code, arena);
         if (error)
             return error;
     }

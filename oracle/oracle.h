@@ -112,14 +112,21 @@ struct or_options {
     /* The code is unoptimised: locals have storage of their own, and get a fixed pattern at a function's
      * first stop. */
     bool is_unoptimised;
+    bool leave_locals; /* they get no pattern all the same: nothing is written into the debuggees */
     /* One compiler made both, so that unoptimised code has a function's statements in one order: its line
      * rows are paired in that order, and a row that does something, on a line that the other side lacks, is a
      * finding of kind line_missing. */
     bool is_one_compiler;
-    /* Both run one module: what lies in memory is the same byte by byte, also what nobody has assigned. So
-     * nothing is filled, and pointers are equal when they lead to the same offset in memory. What one view
-     * cannot evaluate, the other may have given up as optimised out: no difference. */
+    /* Both run one module, with one debug information or what was made of it: what lies in memory is the same
+     * byte by byte, also what nobody has assigned. So nothing is filled, and pointers are equal when they
+     * lead to the same offset in memory. What one view cannot evaluate, the other may have given up as
+     * optimised out: no difference. The code may be two machines', so it says nothing of rows. */
     bool is_one_module;
+    /* Both run the same machine's code, each with debug information of its own, and this is to be compared:
+     * rows are paired by their pcs, in optimised code too. A variable that both give up in the same way is no
+     * difference, but where one knows other parts of it, or one gives it up as irretrievable and the other as
+     * optimised out, it is. It says nothing of memory. */
+    bool is_same_code;
     struct or_progress *progress; /* may be NULL */
     /* Runs in the forked child that looks ahead, before it steps: silence what must not be printed twice. */
     void (*in_child)(void *user);
@@ -127,6 +134,11 @@ struct or_options {
     void (*at_turn)(void *user, int side);
     void *user;
 };
+
+/* True when the comparison writes into locals before their first assignment. */
+static inline bool or_fills_locals(const struct or_options *options) {
+    return options->is_unoptimised && !options->is_one_module && !options->leave_locals;
+}
 
 struct or_report {
     enum or_verdict verdict;

@@ -133,25 +133,45 @@ static struct rt_error *pair_function(struct or_match *match, const struct runs 
     return error;
 }
 
-/* The function of the other side with the same name in the same file; NULL when there is none. */
-static const struct st_function *partner_of(const struct st_debug *const debug[2],
-                                            const struct st_function *function) {
-    const char *file = or_base_name(st_debug_file(debug[0], function->file));
+const struct st_function *or_partner(const struct st_debug *debug, const struct st_function *function,
+                                     const struct st_debug *other) {
+    const char *file = or_base_name(st_debug_file(debug, function->file));
     size_t count;
-    const struct st_function *others = st_debug_functions(debug[1], &count);
+    const struct st_function *others = st_debug_functions(other, &count);
     for (size_t i = 0; i < count; i++)
         if (others[i].line == function->line && !strcmp(others[i].name, function->name) &&
-            !strcmp(or_base_name(st_debug_file(debug[1], others[i].file)), file))
+            !strcmp(or_base_name(st_debug_file(other, others[i].file)), file))
             return &others[i];
     return NULL;
 }
 
+/* Rows of one code belong together by their pcs. */
+static struct rt_error *pair_by_pc(struct or_match *match, struct rt_arena *arena) {
+    struct rt_error *error = NULL;
+    size_t i = 0, k = 0;
+    while (!error && (i < match->point_count[0] || k < match->point_count[1])) {
+        const struct or_point *a = i < match->point_count[0] ? &match->points[0][i] : NULL;
+        const struct or_point *b = k < match->point_count[1] ? &match->points[1][k] : NULL;
+        const bool takes_a = a && (!b || a->pc <= b->pc), takes_b = b && (!a || b->pc <= a->pc);
+        const bool is_pair = takes_a && takes_b && a->key == b->key;
+        if (takes_a && !is_pair && a->key != OR_NO_KEY)
+            error = leave_alone(match, 0, &(struct run){a->key, (uint32_t)i, 1}, arena);
+        if (!error && takes_b && !is_pair && b->key != OR_NO_KEY)
+            error = leave_alone(match, 1, &(struct run){b->key, (uint32_t)k, 1}, arena);
+        i += takes_a;
+        k += takes_b;
+    }
+    return error;
+}
+
 struct rt_error *or_pair_rows(struct or_match *match, const struct st_debug *const debug[2],
-                              struct rt_arena *arena) {
+                              bool is_same_code, struct rt_arena *arena) {
     size_t count;
     const struct st_function *functions = st_debug_functions(debug[0], &count);
+    if (is_same_code)
+        return pair_by_pc(match, arena);
     for (size_t i = 0; i < count; i++) {
-        const struct st_function *partner = partner_of(debug, &functions[i]);
+        const struct st_function *partner = or_partner(debug[0], &functions[i], debug[1]);
         struct runs runs[2];
         if (!partner)
             continue;

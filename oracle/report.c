@@ -128,6 +128,52 @@ struct or_finding *or_report_add(struct or_comparison *comparison, enum or_kind 
     return finding;
 }
 
+struct or_finding *or_report_defer(struct or_comparison *comparison, enum or_kind kind, const char *variable,
+                                   const char *other, const char *shape, const char *detail) {
+    struct or_full_report *report = comparison->report;
+    struct rt_arena *arena = &report->arena;
+    for (size_t i = 0; i < report->deferred_count; i++)
+        if (same_text(report->deferred[i].finding.variable, variable) &&
+            same_text(report->deferred[i].other, other))
+            return NULL;
+    if (report->deferred_count == sizeof(report->deferred) / sizeof(report->deferred[0]))
+        return NULL;
+    struct or_deferred *deferred = &report->deferred[report->deferred_count++];
+    struct or_finding *finding = &deferred->finding;
+    *finding = (struct or_finding){.kind = kind, .stop = report->public.stops + 1};
+    for (int i = 0; i < 2; i++)
+        fill_testimony(comparison, i, &finding->witnesses[i]);
+    const struct or_testimony *place = &finding->witnesses[comparison->sides[0].point ? 0 : 1];
+    finding->function = place->function;
+    finding->file = place->file;
+    finding->line = place->line;
+    finding->column = place->column;
+    finding->depth = place->depth;
+    finding->variable = rt_arena_printf(arena, "%s", variable);
+    finding->signature = rt_arena_printf(arena, "%s/%s", or_kind_name(kind), shape);
+    finding->detail = rt_arena_printf(arena, "%s", detail);
+    deferred->other = rt_arena_printf(arena, "%s", other);
+    return finding;
+}
+
+void or_report_deferred(struct or_comparison *comparison) {
+    struct or_full_report *report = comparison->report;
+    const size_t before = report->public.finding_count;
+    for (size_t i = 0; i < report->deferred_count; i++) {
+        const struct or_deferred *deferred = &report->deferred[i];
+        bool is_known = false;
+        for (size_t k = 0; k < before; k++)
+            is_known |= same_variable(report->findings[k].variable, deferred->finding.variable) ||
+                        same_variable(report->findings[k].variable, deferred->other);
+        struct or_finding *finding =
+            is_known ? NULL
+                     : add_at(comparison, deferred->finding.kind, &deferred->finding.witnesses[0],
+                              deferred->finding.variable, "", NULL);
+        if (finding)
+            *finding = deferred->finding;
+    }
+}
+
 void or_report_lone_rows(struct or_comparison *comparison) {
     struct or_report *report = &comparison->report->public;
     struct rt_arena *arena = &comparison->report->arena;

@@ -2,6 +2,7 @@
  * scalars. */
 #include "oracle/compare.h"
 
+#include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,35 @@ static const char *shape_of(struct or_comparison *comparison, const struct or_va
                            or_dwarf_shape(comparison, variable->side[1], place ? &place[1] : NULL));
 }
 
+void or_compare_storage(struct or_comparison *comparison, const struct or_variable *const variables[2],
+                        const struct or_copy *const copies[2]) {
+    struct rt_arena *arena = &comparison->report->arena;
+    bool is_shared[2];
+    for (int side = 0; side < 2; side++) {
+        const uint64_t first = copies[0]->address[side], first_size = copies[0]->size[side];
+        const uint64_t second = copies[1]->address[side], second_size = copies[1]->size[side];
+        if (first == OR_NO_ADDRESS || second == OR_NO_ADDRESS || !first_size || !second_size)
+            return;
+        is_shared[side] = first < second + second_size && second < first + first_size;
+    }
+    if (is_shared[0] == is_shared[1])
+        return;
+    for (int which = 0; which < 2; which++) {
+        const struct or_variable *variable = variables[which];
+        const char *name = variable->side[0]->name, *other = variables[!which]->side[0]->name;
+        struct or_finding *finding =
+            or_report_defer(comparison, OR_VALUE, name, other,
+                            rt_arena_printf(arena, "%s/shared", shape_of(comparison, variable, NULL)),
+                            rt_arena_printf(arena, "one side shows it in the storage of '%s'", other));
+        for (int side = 0; finding && side < 2; side++) {
+            finding->witnesses[side].value =
+                rt_arena_printf(arena, "at 0x%llx%s%s", (unsigned long long)copies[which]->address[side],
+                                is_shared[side] ? ", shared with " : "", is_shared[side] ? other : "");
+            or_testify_dwarf(comparison, &finding->witnesses[side], variable->side[side], NULL);
+        }
+    }
+}
+
 static const char *state_word(const struct st_place *place) {
     return place->kind == ST_PLACE_OPTIMIZED_OUT   ? "optimized_out"
            : place->kind == ST_PLACE_IRRETRIEVABLE ? "irretrievable"
@@ -58,11 +88,40 @@ static void report_state(struct or_comparison *comparison, const struct or_varia
     }
 }
 
+/* In unoptimised code a variable is in memory, where its address can be taken: one that a side computes
+ * instead, out of no smaller one that is there, is suspicious, and of a pointer the value may not tell. */
+static void note_computed(struct or_comparison *comparison, const struct or_variable *variable,
+                          const struct st_place place[2]) {
+    const int computed = place[0].kind == ST_PLACE_VALUE ? 0 : 1;
+    const struct st_expression *expression = place[computed].expression;
+    const struct st_type *type = st_type_strip(variable->side[0]->type);
+    if (!comparison->options.is_unoptimised || place[0].kind == place[1].kind || !type ||
+        type->kind != ST_TYPE_POINTER || place[computed].kind != ST_PLACE_VALUE ||
+        place[computed].storage_size || place[!computed].kind != ST_PLACE_MEMORY || !expression ||
+        expression->size < 2 || expression->bytes[expression->size - 1] != DW_OP_stack_value)
+        return;
+    struct or_finding *finding = or_report_defer(
+        comparison, OR_VALUE, variable->side[0]->name, variable->side[0]->name,
+        shape_of(comparison, variable, place), "one side computes it, and has no address for it");
+    for (int side = 0; finding && side < 2; side++) {
+        finding->witnesses[side].value = side == computed ? "(computed)" : "(in memory)";
+        or_testify_dwarf(comparison, &finding->witnesses[side], variable->side[side], place[side].expression);
+    }
+}
+
 static bool has_all_bytes(const struct st_place *place, uint64_t size) {
     if (size > sizeof(place->bytes) || place->size < size)
         return false;
     uint64_t all = size == 64 ? UINT64_MAX : (UINT64_C(1) << size) - 1;
     return (place->valid & all) == all;
+}
+
+/* Two values of which parts are known: the same parts, with the same bytes. */
+static bool has_same_parts(const struct st_place place[2]) {
+    bool same = place[0].valid == place[1].valid;
+    for (unsigned i = 0; same && i < sizeof(place[0].bytes); i++)
+        same = !(place[0].valid >> i & 1) || place[0].bytes[i] == place[1].bytes[i];
+    return same;
 }
 
 uint64_t or_place_storage(const struct st_place *place, uint64_t size, uint64_t *ret_address) {
@@ -96,10 +155,18 @@ bool or_place_variable(struct or_comparison *comparison, const struct or_variabl
         report->optimized_out[side] += p->kind == ST_PLACE_OPTIMIZED_OUT;
         report->irretrievable[side] += p->kind == ST_PLACE_IRRETRIEVABLE;
     }
-    if (object[0] && object[1])
+    if (object[0] && object[1]) {
+        note_computed(comparison, variable, place);
         return true;
+    }
     if (comparison->options.is_one_module && !object[0] && !object[1])
         return false;
+    /* Of one code, what neither debug information can show is no difference. */
+    if (comparison->options.is_same_code && place[0].kind == place[1].kind) {
+        if (place[0].kind == ST_PLACE_OPTIMIZED_OUT && !has_same_parts(place))
+            report_state(comparison, variable, place, OR_OPTIMIZED_OUT);
+        return false;
+    }
     if (place[0].kind == ST_PLACE_IRRETRIEVABLE || place[1].kind == ST_PLACE_IRRETRIEVABLE)
         report_state(comparison, variable, place, OR_IRRETRIEVABLE);
     else if ((place[0].kind == ST_PLACE_OPTIMIZED_OUT) != (place[1].kind == ST_PLACE_OPTIMIZED_OUT))
@@ -177,7 +244,9 @@ void or_compare_object(struct or_comparison *comparison, const struct or_variabl
     copy->has_agreed = wrong == 0;
     copy->is_known = true;
     for (int side = 0; side < 2; side++) {
+        uint64_t start;
         copy->address[side] = address[side];
+        copy->size[side] = or_place_storage(&place[side], layout->size[side], &start);
         memcpy(copy->bytes[side], object[side], layout->size[side]);
     }
     if (wrong)
@@ -235,7 +304,7 @@ static struct rt_error *plan_variable(struct or_comparison *comparison, struct o
     return NULL;
 }
 
-static bool is_same_variable(const struct st_variable *a, const struct st_variable *b) {
+bool or_is_same_variable(const struct st_variable *a, const struct st_variable *b) {
     return a->line == b->line && a->is_parameter == b->is_parameter && !strcmp(a->name, b->name);
 }
 
@@ -299,7 +368,7 @@ static struct rt_error *fill_plan(struct or_comparison *comparison, struct or_sc
     for (size_t i = 0; i < count[0]; i++) {
         const struct st_variable *a = visible[0][i];
         size_t j = 0;
-        while (j < count[1] && (is_taken[j] || !is_same_variable(a, visible[1][j])))
+        while (j < count[1] && (is_taken[j] || !or_is_same_variable(a, visible[1][j])))
             j++;
         if (j == count[1]) {
             report_absent(comparison, a, 0);
@@ -324,7 +393,7 @@ static struct rt_error *fill_plan(struct or_comparison *comparison, struct or_sc
     return NULL;
 }
 
-static struct rt_error *scope_plan(struct or_comparison *comparison, const struct or_scope_plan **ret) {
+static struct rt_error *scope_plan(struct or_comparison *comparison, struct or_scope_plan **ret) {
     const struct or_side *n = &comparison->sides[0], *w = &comparison->sides[1];
     const struct st_scope *a = n->point->scope, *b = w->point->scope;
     struct or_scope_plan **bucket = &comparison->scope_plans[pair_bucket(a, b)];
@@ -424,8 +493,23 @@ static bool is_unassigned(const struct or_comparison *comparison, const struct o
     return false;
 }
 
+/* Variables of one scope whose storage overlaps on one side alone. In unoptimised code each keeps its own. */
+static void compare_storage(struct or_comparison *comparison, struct or_scope_plan *plan,
+                            const struct or_frame_pair *pair) {
+    for (size_t i = 0; i < plan->variable_count; i++)
+        for (size_t k = i + 1; k < plan->variable_count; k++) {
+            const uint32_t a = plan->variables[i], b = plan->variables[k];
+            const struct or_variable *const both[2] = {&plan->function->variables[a],
+                                                       &plan->function->variables[b]};
+            const struct or_copy *const copies[2] = {&pair->copies[a], &pair->copies[b]};
+            if (copies[0]->is_known && copies[1]->is_known)
+                or_compare_storage(comparison, both, copies);
+        }
+    plan->is_storage_checked = true;
+}
+
 struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
-    const struct or_scope_plan *plan;
+    struct or_scope_plan *plan;
     struct or_frame_pair *pair;
     struct rt_error *error = scope_plan(comparison, &plan);
     if (error || (error = present_pair(comparison, plan->function, &pair)))
@@ -452,5 +536,7 @@ struct rt_error *or_compare_scopes(struct or_comparison *comparison) {
         or_compare_object(comparison, variable, copy, object, address, place);
         comparison->report->public.same += copy->has_agreed;
     }
+    if (comparison->options.is_unoptimised && !plan->is_storage_checked)
+        compare_storage(comparison, plan, pair);
     return NULL;
 }

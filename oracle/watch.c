@@ -129,13 +129,23 @@ static struct rt_error *add_item(struct or_comparison *comparison, const struct 
     const uint8_t *object[2];
     if (!or_place_variable(comparison, &item->variable, place, object))
         return NULL;
+    bool is_loose = false;
     for (int side = 0; side < 2; side++) {
-        item->size[side] = or_place_storage(&place[side], layout->size[side], &item->copy.address[side]);
-        if (!item->size[side])
-            return NULL;
+        item->copy.size[side] = or_place_storage(&place[side], layout->size[side], &item->copy.address[side]);
+        is_loose |= !item->copy.size[side];
+    }
+    if (is_loose && !comparison->options.is_unoptimised)
+        return NULL;
+    for (int side = 0; side < 2; side++) {
+        if (is_loose)
+            item->copy.address[side] = OR_NO_ADDRESS;
         item->copy.bytes[side] = rt_arena_alloc(arena, layout->size[side]);
         if (!item->copy.bytes[side])
             return rt_error_out_of_memory();
+    }
+    if (is_loose) {
+        watch->loose[watch->loose_count++] = *item;
+        return NULL;
     }
     watch->scalars += layout->leaf_count;
     watch->item_count++;
@@ -186,7 +196,7 @@ static struct rt_error *lay_out(struct or_comparison *comparison, int side) {
     size_t count = 0;
     for (size_t i = 0; i < watch->item_count; i++) {
         const struct or_watched *item = &watch->items[order[i]];
-        uint64_t low = item->copy.address[side], high = low + item->size[side];
+        uint64_t low = item->copy.address[side], high = low + item->copy.size[side];
         struct or_extent *last = count ? &extents[count - 1] : NULL;
         if (last && low <= last->address + last->size + GAP) {
             if (high > last->address + last->size)
@@ -202,6 +212,18 @@ static struct rt_error *lay_out(struct or_comparison *comparison, int side) {
     return NULL;
 }
 
+/* Reports storage that two variables share on one side alone. Where more than two do, neighbours tell. */
+static void compare_neighbours(struct or_comparison *comparison, int side) {
+    const struct or_watch *watch = &comparison->watch;
+    for (size_t i = 1; i < watch->item_count; i++) {
+        const struct or_watched *a = &watch->items[watch->by_address[side][i - 1]];
+        const struct or_watched *b = &watch->items[watch->by_address[side][i]];
+        const struct or_variable *const both[2] = {&a->variable, &b->variable};
+        const struct or_copy *const copies[2] = {&a->copy, &b->copy};
+        or_compare_storage(comparison, both, copies);
+    }
+}
+
 struct rt_error *or_watch_build(struct or_comparison *comparison) {
     struct or_watch *watch = &comparison->watch;
     struct rt_arena *arena = &comparison->report->arena;
@@ -212,13 +234,16 @@ struct rt_error *or_watch_build(struct or_comparison *comparison) {
     if (error)
         return error;
     watch->items = rt_arena_array(arena, lists[0].count, sizeof(*watch->items));
+    watch->loose = rt_arena_array(arena, lists[0].count, sizeof(*watch->loose));
     watch->dirty = rt_arena_array(arena, lists[0].count, sizeof(*watch->dirty));
-    if (!watch->items || !watch->dirty)
+    if (!watch->items || !watch->loose || !watch->dirty)
         return rt_error_out_of_memory();
     if ((error = pair_statics(comparison, lists)))
         return error;
     for (int side = 0; side < 2 && !error; side++)
         error = lay_out(comparison, side);
+    for (int side = 0; side < 2 && comparison->options.is_unoptimised; side++)
+        compare_neighbours(comparison, side);
     for (size_t i = 0; i < watch->item_count; i++) { /* nothing is known yet: all need a first look */
         watch->items[i].is_dirty = true;
         watch->dirty[watch->dirty_count++] = (uint32_t)i;
@@ -240,7 +265,7 @@ static void mark_range(struct or_watch *watch, int side, uint64_t low, uint64_t 
     while (from < to) { /* first item that ends above low; items of one side do not overlap but for aliases */
         size_t middle = from + (to - from) / 2;
         const struct or_watched *item = &watch->items[watch->by_address[side][middle]];
-        if (item->copy.address[side] + item->size[side] <= low)
+        if (item->copy.address[side] + item->copy.size[side] <= low)
             from = middle + 1;
         else
             to = middle;
@@ -270,8 +295,21 @@ static void scan_extent(struct or_watch *watch, int side, const struct or_extent
     }
 }
 
+/* Those that have no memory on one side are placed anew at each stop. */
+static void compare_loose(struct or_comparison *comparison) {
+    static const uint64_t nowhere[2] = {OR_NO_ADDRESS, OR_NO_ADDRESS};
+    for (size_t i = 0; i < comparison->watch.loose_count; i++) {
+        struct or_watched *item = &comparison->watch.loose[i];
+        struct st_place place[2];
+        const uint8_t *object[2];
+        if (or_place_variable(comparison, &item->variable, place, object))
+            or_compare_object(comparison, &item->variable, &item->copy, object, nowhere, place);
+    }
+}
+
 struct rt_error *or_compare_watched(struct or_comparison *comparison) {
     struct or_watch *watch = &comparison->watch;
+    compare_loose(comparison);
     for (int side = 0; side < 2; side++)
         for (size_t i = 0; i < watch->extent_count[side]; i++) {
             const struct or_extent *extent = &watch->extents[side][i];
@@ -295,7 +333,7 @@ struct rt_error *or_compare_watched(struct or_comparison *comparison) {
             const struct st_variable *variable = item->variable.side[side];
             place[side].address = item->copy.address[side];
             place[side].expression = variable->location.count ? &variable->location.expressions[0] : NULL;
-            if (item->size[side] == layout->size[side]) {
+            if (item->copy.size[side] == layout->size[side]) {
                 object[side] = st_session_memory(s->session, item->copy.address[side], layout->size[side]);
             } else {
                 st_locate(s->session, s->frame, variable, &place[side]);

@@ -1,5 +1,5 @@
 /* Drives one witness from stop to stop: keeps its stack of live frames, so that consecutive hits of one line
- * in one frame count once, and gives locals a known content before their first assignment. */
+ * in one frame count once. */
 #include "oracle/compare.h"
 
 #include <stdlib.h>
@@ -23,6 +23,8 @@ uint64_t or_now(void) {
 void or_side_clear(struct or_side *side) {
     free(side->frames);
     free(side->probes);
+    free(side->fillings);
+    side->fillings = NULL;
     side->frames = NULL;
     side->probes = NULL;
 }
@@ -54,24 +56,6 @@ static struct rt_error *track_frames(struct or_side *side, const struct or_point
     if (side->depth && side->frames[side->depth - 1].cfa == cfa)
         return NULL;
     return push_frame(side, cfa, point->function);
-}
-
-/* Writes the fill byte over every automatic variable of the function, in all its scopes. */
-static void fill_scope(struct or_side *side, const struct st_scope *scope) {
-    for (size_t i = 0; i < scope->variable_count; i++) {
-        const struct st_variable *variable = &scope->variables[i];
-        if (variable->is_parameter || variable->is_static || variable->is_artificial || !variable->type)
-            continue;
-        struct st_place place;
-        st_locate(side->session, side->frame, variable, &place);
-        uint64_t address, size = or_place_storage(&place, variable->type->size, &address);
-        void *bytes = size ? st_session_writable(side->session, address, size) : NULL;
-        if (bytes)
-            memset(bytes, OR_FILL_BYTE, size);
-    }
-    for (size_t i = 0; i < scope->child_count; i++)
-        if (scope->children[i].kind == ST_SCOPE_BLOCK)
-            fill_scope(side, &scope->children[i]);
 }
 
 /* True when this hit is a stop of its own, not one more hit of the line that its frame stopped at last. */
@@ -146,8 +130,8 @@ static struct rt_error *take_hit(struct or_comparison *comparison, struct or_sid
     struct or_live_frame *frame = &side->frames[side->depth - 1];
     if (point->is_body && !frame->is_filled) {
         frame->is_filled = true;
-        if (side->fill_locals)
-            fill_scope(side, &point->function->scope);
+        if (side->fill_locals && (error = or_fill_locals(comparison, side, point->function)))
+            return error;
     }
     *ret_is_stop = point->key != OR_NO_KEY && !is_exhausted && is_new_stop(frame, point);
     return NULL;

@@ -5,14 +5,11 @@
  * EDIT FRAME_OFFSET_NATIVE native in_die(<second>, 's/(\t145\n\t\.byte\t)(\d+)/$1 . ($2 + 4)/e');
  * PLANT FRAME_OFFSET_NATIVE value work second * 21
  * EDIT OVER_PARAMETER wasm in_die(<local>, 's/(\t145\n\t\.int8\t)(\d+)/$1 . ($2 + 4)/e');
- * PLANT OVER_PARAMETER value over local 51 52
- * MISS OVER_PARAMETER garbage is written into fresh locals where the lie says that they are: taken for a miscompilation
+ * PLANT OVER_PARAMETER value over local * 52
  * EDIT OVER_PARAMETER_NATIVE native in_die(<local>, 's/(\t145\n\t\.byte\t)(\d+)/$1 . ($2 + 4)/e');
- * PLANT OVER_PARAMETER_NATIVE value over local 51 52
- * MISS OVER_PARAMETER_NATIVE garbage is written into fresh locals where the lie says that they are: taken for a miscompilation
+ * PLANT OVER_PARAMETER_NATIVE value over local * 52
  * EDIT OVER_RETURN_ADDRESS native in_die(<local>, 's/(\t145\n\t\.byte\t)(\d+)/${1}8/');
- * PLANT OVER_RETURN_ADDRESS value over local 51 *
- * MISS OVER_RETURN_ADDRESS garbage is written into fresh locals where the lie says that they are: taken for a miscompilation
+ * PLANT OVER_RETURN_ADDRESS value over local * *
  * EDIT FRAME_BASE wasm in_die(<small>, 's/(\t237\n\t\.int8\t0\n\t\.int8\t)(\d+)/$1 . ($2 - 1)/e');
  * PLANT FRAME_BASE value small alone 41 *
  * EDIT FRAME_BASE_NOWHERE wasm in_die(<small>, 's/(\t237\n\t\.int8\t0\n\t\.int8\t)\d+/${1}99/');
@@ -78,8 +75,8 @@
  * MORE FRAME_INFORMATION stack
  * MISS COLUMN columns are not compared
  * EDIT COLUMN wasm s/\.loc\t1 <plain> \d+/.loc\t1 <plain> 77/;
- * MISS ENUMERATOR the names of enumerators are not compared, only values
  * EDIT ENUMERATOR wasm s/\t1(\s+# DW_AT_const_value)/\t5$1/;
+ * PLANT ENUMERATOR type work colour type'colour',4bytes type'colour',4bytes
  * MISS FUNCTION_DROPPED a function that one side alone knows is passed over
  * EDIT FUNCTION_DROPPED wasm in_die(<small>, 's/\t\S+(\s+# DW_AT_low_pc)/\t0$1/');
  */
@@ -101,8 +98,8 @@ static int small(void) { /* LINE small */
 }
 
 static int over(int parameter) { /* SEEN over */
-    int local = 51; /* LINE local */
-    return local + parameter; /* SEEN OVER_PARAMETER OVER_PARAMETER_NATIVE OVER_RETURN_ADDRESS */
+    int local = 51; /* SEEN OVER_PARAMETER OVER_PARAMETER_NATIVE OVER_RETURN_ADDRESS */ /* LINE local */
+    return local + parameter;
 }
 
 static int work(void) { /* SEEN PROLOGUE_END */ /* LINE work */

@@ -33,7 +33,7 @@
  * PLANT BIT_FIELD_WIDTH type work record
  * PLANT ELEMENTS type work array
  * PLANT DIMENSIONS type work array
- * MISS ENUMERATOR the names of enumerators are not compared, only values
+ * PLANT ENUMERATOR type work colour type'colour',4bytes type'colour',4bytes
  * MISS POINTEE the types that pointers point to are not compared
  */
 #include "planted.h"

@@ -131,6 +131,35 @@ static void unions(void **state) {
     assert_int_equal(layout->leaves[1].class, OR_OPAQUE);
 }
 
+static void a_long_long_has_one_size(void **state) {
+    struct st_type eight = long8, four = long4;
+    eight.name = four.name = "long long";
+    assert_non_null(layout_of(state, &eight, &four)->mismatch);
+    assert_null(layout_of(state, &eight, &eight)->mismatch);
+}
+
+static void enumerators_count(void **state) {
+    struct st_enumerator names[] = {{"RED", 0}, {"BLUE", 1}}, values[] = {{"RED", 0}, {"BLUE", 5}},
+                         others[] = {{"RED", 0}, {"GREEN", 1}};
+    struct st_type a = {.kind = ST_TYPE_ENUM, .size = 4, .enumerators = names, .member_count = 2};
+    struct st_type same = a, moved = a, renamed = a, shorter = a;
+    moved.enumerators = values;
+    renamed.enumerators = others;
+    shorter.member_count = 1;
+    assert_null(layout_of(state, &a, &same)->mismatch);
+    assert_non_null(layout_of(state, &a, &moved)->mismatch);
+    assert_non_null(layout_of(state, &a, &renamed)->mismatch);
+    assert_non_null(layout_of(state, &a, &shorter)->mismatch);
+}
+
+static void a_unions_members_start_together(void **state) {
+    struct st_member here[] = {{"x", &int32, 0, 0, 1}, {"y", &int16, 0, 0, 2}};
+    struct st_member there[] = {{"x", &int32, 0, 0, 1}, {"y", &int16, 16, 0, 2}};
+    struct st_type a = {.kind = ST_TYPE_UNION, .size = 4, .members = here, .member_count = 2}, b = a;
+    b.members = there;
+    assert_non_null(layout_of(state, &a, &b)->mismatch);
+}
+
 static void hostile_types_stay_inside(void **state) {
     struct st_member outside[] = {{"x", &int32, 800, 0, 1}};
     struct st_type a = {.kind = ST_TYPE_STRUCT, .size = 4, .members = outside, .member_count = 1};
@@ -152,6 +181,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(member_names_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bit_fields, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_long_has_one_size, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(enumerators_count, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_unions_members_start_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hostile_types_stay_inside, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

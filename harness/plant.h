@@ -1,0 +1,84 @@
+/* Faults planted in a module's debug information, one at a time: which there could be (plant_survey.c), and a
+ * copy of the module that has one of them (plant_apply.c). Everything else stays as it was.
+ *
+ * The module that faults are planted in is a *base*: the program's own unit alone, rewritten without a fault.
+ */
+#ifndef LOCKSTEP_HARNESS_PLANT_H
+#define LOCKSTEP_HARNESS_PLANT_H
+
+#include "oracle/oracle.h"
+#include "runtime/dwarf/dwarf.h"
+
+enum hx_plant_class {
+#define HX_PLANT(NAME, word, pairing, kinds, names, what) HX_PLANT_##NAME,
+#include "harness/plants.def"
+#undef HX_PLANT
+    HX_PLANT_COUNT,
+};
+
+/* What a fault is compared with. */
+enum hx_pairing { HX_BUILDS, HX_TWINS };
+
+/* Kinds of findings, as bits by enum or_kind. */
+enum {
+    HX_KINDS_PLACES = 1 << OR_LOCATION | 1 << OR_LINE_MISSING | 1 << OR_STACK,
+    HX_KINDS_VALUES =
+        1 << OR_SCOPE | 1 << OR_TYPE | 1 << OR_VALUE | 1 << OR_OPTIMIZED_OUT | 1 << OR_IRRETRIEVABLE,
+    HX_KINDS_ANY = HX_KINDS_PLACES | HX_KINDS_VALUES,
+};
+
+enum { HX_NAMES_FUNCTION = 1, HX_NAMES_LINE = 2, HX_NAMES_VARIABLE = 4 };
+
+struct hx_plant_row { /* of the table of classes */
+    const char *word, *what;
+    enum hx_pairing pairing;
+    unsigned kinds, names;
+};
+extern const struct hx_plant_row hx_plant_rows[HX_PLANT_COUNT];
+/* False when there is no class of that name. */
+bool hx_plant_find(const char *word, enum hx_plant_class *ret);
+
+/* One fault that can be planted. What `at`, `other` and `index` are is between survey and planting. */
+struct hx_plant {
+    enum hx_plant_class class;
+    uint64_t at, other;
+    uint32_t index;
+    bool is_live;         /* it concerns code that was executed */
+    const char *function; /* that it is in, or NULL */
+    const char *partner;  /* another function that it concerns, or NULL */
+    const char *variable; /* that it is about, or NULL: the second reader knows which it changes */
+    uint32_t lines[2];    /* of a row: that it had, and that it gets; 0: none */
+};
+
+struct hx_plants {
+    struct hx_plant *items;
+    size_t count;
+};
+
+/* The pcs that were executed, ascending. */
+struct hx_live {
+    const uint64_t *pcs;
+    size_t count;
+};
+
+/* A copy of `module` with the DWARF of the units of `source` (a path; its last part counts) alone. The caller
+ * frees *ret. RT_USAGE when no unit has that name. */
+RT_MUST_USE struct rt_error *hx_plant_base(const struct rt_module *module, const char *source, uint8_t **ret,
+                                           size_t *ret_size);
+/* All faults that can be planted in a base. In the arena. */
+RT_MUST_USE struct rt_error *hx_plant_survey(const struct rt_module *base, const struct hx_live *live,
+                                             struct rt_arena *arena, struct hx_plants *ret);
+/* A copy of the base with one of its faults; NULL: without any. The caller frees *ret. */
+RT_MUST_USE struct rt_error *hx_plant_apply(const struct rt_module *base, const struct hx_plant *plant,
+                                            uint8_t **ret, size_t *ret_size);
+
+/* A DIE's name: its own, else that of its abstract origin or specification; NULL: it has none. In the arena.
+ */
+RT_MUST_USE struct rt_error *hx_plant_name(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
+                                           struct rt_arena *arena, const char **ret);
+/* The abbreviation at that index in a .debug_abbrev, where it can be faulted: the offset of the byte to
+ * replace and what comes there. *ret_is_end past the last one; *ret_at 0 where it cannot be. */
+RT_MUST_USE struct rt_error *hx_plant_abbreviation(struct rt_dwarf_span section, uint32_t index,
+                                                   size_t *ret_at, uint8_t *ret_byte, bool *ret_is_end);
+
+#endif

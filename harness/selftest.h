@@ -1,0 +1,79 @@
+/* The self-test: what the comparison notices of faults that are planted in debug information, and whether it
+ * names the right thing. A program that agrees is compiled once; each fault then has a process of its own. */
+#ifndef LOCKSTEP_HARNESS_SELFTEST_H
+#define LOCKSTEP_HARNESS_SELFTEST_H
+
+#include "harness/job.h"
+#include "harness/plant.h"
+#include "harness/shown.h"
+
+#include <stdio.h>
+
+enum { HX_SELFTEST_MOST = 512, HX_SELFTEST_TEXT = 160 };
+
+/* What came of one fault. */
+struct hx_fault {
+    enum hx_plant_class class;
+    bool is_visible;               /* the second reader says that it changes what is shown */
+    bool is_noticed;               /* there was a finding of one of the class's kinds */
+    bool is_named;                 /* that named what the class asks for */
+    char where[HX_SELFTEST_TEXT];  /* what was planted: function, variable, lines */
+    char reason[HX_SELFTEST_TEXT]; /* of a miss or a wrong name, to be grouped by; else "" */
+};
+
+/* What one program gave, in memory that its process shares. */
+struct hx_faults {
+    bool agrees;                   /* without a fault */
+    char reason[HX_SELFTEST_TEXT]; /* why not, or why nothing could be done */
+    size_t count;
+    struct hx_fault items[HX_SELFTEST_MOST];
+};
+
+struct hx_selftest {
+    struct hx_setup check; /* how programs are compared */
+    const char *dwarfdump; /* the second reader's path */
+    bool wanted[HX_PLANT_COUNT];
+    uint64_t seed;    /* of all that is chosen */
+    uint64_t tries;   /* faults of a class that are planted in a program, until one is visible */
+    const char *keep; /* absolute; folder for what was missed or named wrongly, or NULL */
+};
+
+/* Generates or compiles the program in the folder and plants faults in it, at most `most` visible ones. Runs
+ * in this process, which is the program's own. */
+RT_MUST_USE struct rt_error *hx_selftest_program(const struct hx_selftest *selftest,
+                                                 const struct hx_source *source, const struct hx_temp *folder,
+                                                 size_t most, struct hx_faults *ret);
+/* The same in a child process, whatever it does to it. */
+RT_MUST_USE struct rt_error *hx_selftest_run(const struct hx_selftest *selftest,
+                                             const struct hx_source *source, const struct hx_temp *temp,
+                                             size_t most, struct hx_faults *ret);
+
+/* selftest_compare.c: compares a pair in a process of its own; `reference` is a shared object, or with
+ * HX_TWINS a module. What the process does, dying included, is in the result. */
+RT_MUST_USE struct rt_error *hx_selftest_compare(const struct hx_setup *setup, enum hx_pairing pairing,
+                                                 const char *reference, const char *wasm,
+                                                 struct hx_result *ret);
+
+/* selftest_report.c */
+struct hx_recall {
+    struct {
+        uint64_t planted, visible, noticed, named;
+    } by_class[HX_PLANT_COUNT];
+    uint64_t programs, set_aside;
+    struct hx_miss {
+        enum hx_plant_class class;
+        bool is_noticed; /* named wrongly */
+        uint64_t count;
+        char reason[HX_SELFTEST_TEXT];
+    } *misses; /* malloc'd */
+    size_t miss_count;
+};
+RT_MUST_USE struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults *faults);
+void hx_recall_print(const struct hx_recall *recall, FILE *file);
+void hx_recall_json(const struct hx_recall *recall, FILE *file);
+/* Of a hundred visible faults. */
+double hx_recall_noticed(const struct hx_recall *recall);
+double hx_recall_named(const struct hx_recall *recall);
+void hx_recall_clear(struct hx_recall *recall);
+
+#endif
