@@ -348,7 +348,8 @@ static bool prepare_function(struct rt_compiler *c, uint32_t index) {
     uint32_t local = c->type.param_count;
     for (uint32_t i = 0; i < c->body->run_count; i++) {
         const struct rt_local_run *run = &c->body->runs[i];
-        memset(c->local_types + local, (int)run->type, run->count);
+        if (run->count) /* without locals there is no array */
+            memset(c->local_types + local, (int)run->type, run->count);
         local += run->count;
     }
     return true;
