@@ -216,12 +216,15 @@ struct rt_error *rt_native_dwarf(const struct rt_code_map *map, struct rt_instan
     struct rt_dwarf_sections sections;
     struct rt_instance_path path;
     struct rt_native_faulty faulty;
-    struct rt_native native = {.map = map,
-                               .module = rt_code_module(rt_code_map_code(map)),
-                               .instance = instance,
-                               .fault = rt_code_map_fault(map)};
+    struct rt_native *native = calloc(1, sizeof *native);
+    if (!native)
+        return rt_error_out_of_memory();
+    native->map = map;
+    native->module = rt_code_module(rt_code_map_code(map));
+    native->instance = instance;
+    native->fault = rt_code_map_fault(map);
     const struct rt_dwarf_options options = {.address_size = 8, .producer = producer};
-    struct rt_dwarf_visitor visitor = {.user = &native,
+    struct rt_dwarf_visitor visitor = {.user = native,
                                        .is_dead = rt_dwarf_module_is_dead,
                                        .plan = plan,
                                        .attribute = change_attribute,
@@ -231,16 +234,20 @@ struct rt_error *rt_native_dwarf(const struct rt_code_map *map, struct rt_instan
                                        .address = find_address,
                                        .location = rt_native_location,
                                        .sequence = rt_native_sequence};
-    if (native.fault)
-        rt_native_plant(&faulty, &native, &visitor);
-    rt_arena_init(&native.arena, 0);
-    native.has_memory = rt_code_map_memory(map, &path);
-    if (instance && native.has_memory)
-        native.memory_base = (uintptr_t)rt_memory_base(rt_instance_memory(instance, 0));
-    struct rt_error *error = rt_dwarf_module_sections(native.module, &sections);
+    if (native->fault)
+        rt_native_plant(&faulty, native, &visitor);
+    rt_arena_init(&native->arena, 0);
+    rt_arena_init(&native->unit_scope.arena, 0);
+    rt_arena_init(&native->inner_scope.arena, 0);
+    native->has_memory = rt_code_map_memory(map, &path);
+    if (instance && native->has_memory)
+        native->memory_base = (uintptr_t)rt_memory_base(rt_instance_memory(instance, 0));
+    struct rt_error *error = rt_dwarf_module_sections(native->module, &sections);
     if (!error)
         error = rt_dwarf_transform(&sections, &visitor, &options, ret);
-    rt_arena_clear(&native.arena);
-    free(native.pointers);
+    rt_arena_clear(&native->arena);
+    rt_native_scopes_clear(native);
+    free(native->pointers);
+    free(native);
     return error;
 }
