@@ -241,6 +241,9 @@ struct rt_dwarf_visitor {
      */
     struct rt_error *(*attribute)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                   struct rt_dwarf_attribute *attribute, bool *ret_keep);
+    /* Whether `attribute` is called for the attributes of a name in DIEs of a tag; asked once for many of
+     * them. NULL: it is called for all. What it is not called for is carried over faster. */
+    bool (*looks_at)(void *user, unsigned tag, unsigned name);
     /* All attributes are written: others may be put. *tag is the DIE's, and may be changed. *ret_children is
      * false; true where DIEs will be added below this one. */
     struct rt_error *(*attributes_end)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,

@@ -63,8 +63,13 @@ static struct rt_error *keep_of_die(struct settling *settling, uint32_t number) 
     if (error || !abbrev->has_references)
         return error;
     for (uint32_t i = 0; !error && i < abbrev->count; i++) {
+        const struct rt_dwarf_spec *spec = &abbrev->specs[i];
         struct rt_dwarf_attribute at;
-        error = rt_dwarf_attribute_read(pass, unit, &cursor, &abbrev->specs[i], &at);
+        if (!spec->may_refer) {
+            error = rt_dwarf_attribute_skip(unit, &cursor, spec);
+            continue;
+        }
+        error = rt_dwarf_attribute_read(pass, unit, &cursor, spec, &at);
         if (!error)
             error = keep_of_attribute(settling, unit, &at);
     }

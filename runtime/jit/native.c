@@ -168,6 +168,18 @@ static struct rt_error *plan(void *user, struct rt_dwarf_pass *pass, const struc
     }
 }
 
+/* What change_attribute changes. */
+static bool is_changed(void *user, unsigned tag, unsigned name) {
+    (void)user;
+    switch (name) {
+    case RT_DWARF_AT_frame_base:
+    case RT_NATIVE_AT_calling_convention: return tag == RT_DWARF_TAG_subprogram;
+    case RT_DWARF_AT_type:
+    case RT_DWARF_AT_const_value: return true;
+    default: return false;
+    }
+}
+
 static struct rt_error *change_attribute(void *user, struct rt_dwarf_pass *pass,
                                          const struct rt_dwarf_die *die, struct rt_dwarf_attribute *attribute,
                                          bool *ret_keep) {
@@ -228,6 +240,7 @@ struct rt_error *rt_native_dwarf(const struct rt_code_map *map, struct rt_instan
                                        .is_dead = rt_dwarf_module_is_dead,
                                        .plan = plan,
                                        .attribute = change_attribute,
+                                       .looks_at = is_changed,
                                        .attributes_end = end_attributes,
                                        .children_end = end_children,
                                        .range = put_ranges,
