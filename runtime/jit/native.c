@@ -11,23 +11,33 @@ static const char producer[] = "clang (WebAssembly), compiled by Lockstep";
 
 /* ---- Pcs ---- */
 
-bool rt_native_next_part(const struct rt_native *native, uint64_t low, uint64_t high,
-                         struct rt_native_part *ret) {
-    const uint32_t imported = rt_module_imported_function_count(native->module);
-    uint32_t first = imported, past = rt_module_function_count(native->module), start, code, end;
-    while (first < past) { /* the first function that ends behind `low` */
-        const uint32_t middle = first + (past - first) / 2;
-        if (!rt_module_function_range(native->module, middle, &start, &code, &end))
-            return false;
-        if (end <= low)
-            first = middle + 1;
+/* The first function that ends behind a pc, or one past the last. */
+static uint32_t function_behind(const struct rt_native *native, uint64_t pc) {
+    uint32_t low = rt_module_imported_function_count(native->module),
+             high = rt_module_function_count(native->module), start, code, end;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (rt_module_function_range(native->module, middle, &start, &code, &end) && end <= pc)
+            low = middle + 1;
         else
-            past = middle;
+            high = middle;
     }
-    if (!rt_module_function_range(native->module, first, &start, &code, &end) || start >= high ||
-        !rt_code_map_function(native->map, first))
+    return low;
+}
+
+bool rt_native_next_part(struct rt_native *native, uint64_t low, uint64_t high, struct rt_native_part *ret) {
+    uint32_t function = native->last_function, start, code, end;
+    /* Mostly it is the one that was asked about before. */
+    if (!rt_module_function_range(native->module, function, &start, &code, &end) || low < start ||
+        low >= end) {
+        function = function_behind(native, low);
+        if (!rt_module_function_range(native->module, function, &start, &code, &end))
+            return false;
+        native->last_function = function;
+    }
+    if (start >= high || !rt_code_map_function(native->map, function))
         return false;
-    *ret = (struct rt_native_part){.function = first,
+    *ret = (struct rt_native_part){.function = function,
                                    .low = low > start ? (uint32_t)low : start,
                                    .high = high < end ? (uint32_t)high : end};
     ret->is_whole = ret->low <= code && ret->high == end;
@@ -63,7 +73,7 @@ static bool is_call_site(const struct rt_dwarf_die *die) {
 }
 
 /* The return address of the call that ends at a pc. */
-static bool find_return(const struct rt_native *native, uint64_t past, uint64_t *ret) {
+static bool find_return(struct rt_native *native, uint64_t past, uint64_t *ret) {
     struct rt_native_part part;
     struct rt_machine_range call;
     if (past == 0 || !rt_native_next_part(native, past - 1, past, &part) ||

@@ -93,6 +93,7 @@ struct rt_native {
     uint64_t table_index; /* name of this unit's type of function pointers; 0: not met */
 
     /* What was asked about last, and is asked about again and again. */
+    uint32_t last_function; /* index */
     struct rt_native_function function;
     struct rt_native_scope unit_scope, inner_scope;
     struct rt_native_known_type types[RT_NATIVE_MOST_TYPES];
@@ -120,8 +121,7 @@ enum { /* what dwarf.h has no names for */
        RT_NATIVE_AT_data_bit_offset = 0x6b,
 };
 
-bool rt_native_next_part(const struct rt_native *native, uint64_t low, uint64_t high,
-                         struct rt_native_part *ret);
+bool rt_native_next_part(struct rt_native *native, uint64_t low, uint64_t high, struct rt_native_part *ret);
 
 /* ---- native_types.c ---- */
 
