@@ -25,7 +25,7 @@ enum { MOST_ROUNDS = 999, DWARFUTIL_ROUNDS = 5 };
 struct values {
     uint64_t programs, first, rounds;
     const char *modules, *cc;
-    bool json;
+    bool growth, json;
 };
 
 static const struct values defaults = {.programs = 3, .first = 1, .rounds = 21, .cc = HX_DEFAULT_CC};
@@ -39,13 +39,15 @@ static const struct hx_option options[] = {
      "times that each is transformed (21)"},
     {"--cc", "COMPILER", HX_OPTION_TEXT, offsetof(struct values, cc),
      "compiler of the programs (" HX_DEFAULT_CC ")"},
+    {"--growth", NULL, HX_OPTION_FLAG, offsetof(struct values, growth),
+     "link copies of each program to 0.5, 2, 8 and 20 MB of DWARF"},
     {"--json", NULL, HX_OPTION_FLAG, offsetof(struct values, json), "print one JSON object a module"},
 };
 
 /* What one module gave. */
 struct row {
     const char *name;
-    uint64_t input, output;
+    uint64_t input, output, native_output;
     double seconds;                            /* of processor time: the median of a pass alone */
     double native_seconds;                     /* the same for compiled code; 0: there is none here */
     double command_seconds, dwarfutil_seconds; /* of whole processes, start-up and files included */
@@ -87,11 +89,33 @@ static struct rt_error *time_passes(const struct rt_dwarf_sections *sections, ui
     return NULL;
 }
 
-/* The same for compiled code, once the code is there. */
-static struct rt_error *time_native(const struct rt_module *module, uint64_t rounds, struct row *row) {
-    const struct rt_compile_options compile = {.private_code = true, .writable_locals = true};
+/* Passes for compiled code that is there already. */
+static struct rt_error *time_map(const struct rt_code_map *map, struct rt_instance *instance, uint64_t rounds,
+                                 struct row *row) {
     struct hx_samples samples = {.count = 0};
+    for (uint64_t i = 0; i < rounds; i++) {
+        struct rt_dwarf_output *output;
+        const double start = pass_clock();
+        struct rt_error *error = rt_native_dwarf(map, instance, &output);
+        if (error)
+            return error;
+        hx_samples_add(&samples, pass_clock() - start);
+        row->native_output = rt_dwarf_output_stat(output)->output_bytes;
+        rt_dwarf_output_destroy(output);
+    }
+    row->native_seconds = hx_samples_median(&samples);
+    return NULL;
+}
+
+/* The same for compiled code, with an instance where the module is a WASI command: as debuggers get it. */
+static struct rt_error *time_native(struct rt_module *module, uint64_t rounds, struct row *row) {
+    const struct rt_compile_options compile = {.private_code = true, .writable_locals = true};
+    const struct rt_wasi_options wasi_options = {
+        .args = &row->name, .arg_count = 1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
     struct rt_code_map *map = NULL;
+    struct rt_store *store = NULL;
+    struct rt_wasi *wasi = NULL;
+    struct rt_instance *instance = NULL;
     struct rt_code *code;
     struct rt_error *error = rt_code_create(module, &compile, &code);
     if (error && error->code == RT_UNSUPPORTED) {
@@ -100,20 +124,29 @@ static struct rt_error *time_native(const struct rt_module *module, uint64_t rou
     }
     if (error)
         return error;
-    error = rt_code_map_create(code, &map);
-    for (uint64_t i = 0; !error && i < rounds; i++) {
-        struct rt_dwarf_output *output;
-        const double start = pass_clock();
-        error = rt_native_dwarf(map, NULL, &output);
-        if (error)
-            break;
-        hx_samples_add(&samples, pass_clock() - start);
-        rt_dwarf_output_destroy(output);
-    }
+    error = rt_store_create(&store);
     if (!error)
-        row->native_seconds = hx_samples_median(&samples);
+        error = rt_wasi_create(store, &wasi_options, &wasi);
+    if (!error)
+        rt_error_destroy(rt_wasi_instantiate(wasi, code, &instance));
+    if (!error)
+        error = rt_code_map_create(code, &map);
+    if (!error)
+        error = time_map(map, instance, rounds, row);
     rt_code_map_destroy(map);
+    rt_wasi_destroy(wasi);
+    rt_store_destroy(store);
     rt_code_destroy(code);
+    return error;
+}
+
+/* Clears a process that has ended; an error of it, or that it failed. */
+static struct rt_error *check_process(struct rt_error *error, struct hx_process *process, const char *name) {
+    char how[128], complaint[240];
+    if (!error && !hx_process_succeeded(process))
+        error = rt_error_format(RT_USAGE, "%s (%s): %s", name, hx_process_describe(process, how, sizeof how),
+                                hx_process_complaint(process, complaint, sizeof complaint));
+    hx_process_clear(process);
     return error;
 }
 
@@ -124,16 +157,11 @@ static struct rt_error *time_command(const char *const *words, double *ret_secon
     *ret_kib = 0;
     for (int i = 0; !error && i < DWARFUTIL_ROUNDS; i++) {
         struct hx_process process = {.argv = words};
-        char how[128], complaint[240];
         const double start = children_clock();
         error = hx_process_run(&process, 1);
-        if (!error && !hx_process_succeeded(&process))
-            error = rt_error_format(RT_USAGE, "%s (%s): %s", words[0],
-                                    hx_process_describe(&process, how, sizeof how),
-                                    hx_process_complaint(&process, complaint, sizeof complaint));
-        hx_samples_add(&samples, children_clock() - start);
         *ret_kib = process.peak_kib > *ret_kib ? process.peak_kib : *ret_kib;
-        hx_process_clear(&process);
+        error = check_process(error, &process, words[0]);
+        hx_samples_add(&samples, children_clock() - start);
     }
     *ret_seconds = hx_samples_median(&samples);
     return error;
@@ -189,6 +217,7 @@ static void print_json(const struct row *row) {
     hx_json_number(&json, "output_bytes", row->output);
     hx_json_seconds(&json, "megabytes_per_second", rate(row->input, row->seconds));
     hx_json_seconds(&json, "native_megabytes_per_second", rate(row->input, row->native_seconds));
+    hx_json_number(&json, "native_output_bytes", row->native_output);
     hx_json_seconds(&json, "output_ratio", (double)row->output / (double)row->input);
     hx_json_seconds(&json, "command_seconds", row->command_seconds);
     hx_json_number(&json, "command_kib", row->command_kib);
@@ -201,9 +230,10 @@ static void print_json(const struct row *row) {
 }
 
 static void print_row(const struct row *row) {
-    printf("%9llu %8.1f %8.1f %6.3f | %8.1f %7.1f | %8.1f %7.1f %6.3f | %s\n", (unsigned long long)row->input,
-           rate(row->input, row->seconds), rate(row->input, row->native_seconds),
-           (double)row->output / (double)row->input, row->command_seconds * 1e3,
+    printf("%9llu %8.1f %6.3f | %8.1f %6.3f | %8.1f %7.1f | %8.1f %7.1f %6.3f | %s\n",
+           (unsigned long long)row->input, rate(row->input, row->seconds),
+           (double)row->output / (double)row->input, rate(row->input, row->native_seconds),
+           (double)row->native_output / (double)row->input, row->command_seconds * 1e3,
            (double)row->command_kib / 1024, row->dwarfutil_seconds * 1e3, (double)row->dwarfutil_kib / 1024,
            (double)row->dwarfutil_output / (double)row->input, row->name);
 }
@@ -232,6 +262,75 @@ static struct rt_error *run_one(struct bench *bench, const char *path, const cha
     return NULL;
 }
 
+/* Compiles the folder's program so that copies of its object can be linked: there is one `main` of them. */
+static struct rt_error *compile_copy(const struct hx_tools *tools, const char *folder) {
+    static const char *const words[] = {"-w", "-Dmain=__attribute__((weak)) main", NULL};
+    struct hx_process process;
+    struct rt_error *error = hx_compile_object(tools, true, words, HX_SOURCE, folder, &process);
+    return check_process(error, &process, tools->wasm.name);
+}
+
+/* Links HX_WASM of a folder anew, of so many copies of its object, and all functions of them. */
+static struct rt_error *link_copies(const struct hx_tools *tools, const char *folder, uint64_t copies,
+                                    struct rt_arena *arena) {
+    size_t count = 0, at = 0;
+    while (tools->wasm.link && tools->wasm.link[count])
+        count++;
+    if (count == 0)
+        return rt_error_format(RT_USAGE, "--growth: %s does not tell how it links", tools->wasm.name);
+    const char **words = rt_arena_array(arena, count + copies + 2, sizeof *words);
+    if (!words)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < count; i++) {
+        const bool is_object = strcmp(tools->wasm.link[i], HX_WASM_OBJECT) == 0;
+        for (uint64_t copy = 0; copy < (is_object ? copies : 1); copy++)
+            words[at++] = tools->wasm.link[i];
+    }
+    words[at++] = "--no-gc-sections";
+    struct hx_process process = {.argv = words, .directory = folder};
+    return check_process(hx_process_run(&process, 1), &process, words[0]);
+}
+
+static struct rt_error *find_size(const char *path, uint64_t *ret) {
+    struct rt_dwarf_sections sections;
+    struct rt_module *module;
+    struct rt_error *error = rt_module_open(path, &module);
+    *ret = 0;
+    if (error)
+        return error;
+    error = rt_dwarf_module_sections(module, &sections);
+    for (int i = 0; !error && i < RT_DWARF_SECTION_COUNT; i++)
+        *ret += sections.at[i].size;
+    rt_module_destroy(module);
+    return error;
+}
+
+/* The folder's program, which was measured alone, grows: `size` bytes of DWARF are those of one. */
+static struct rt_error *run_growth(struct bench *bench, const struct hx_tools *tools, const char *path,
+                                   const char *name, uint64_t size) {
+    enum { SOME = 17 };
+    static const uint64_t sizes[] = {500000, 2000000, 8000000, 20000000};
+    const char *folder = bench->temp->path;
+    uint64_t more = 0;
+    struct rt_arena arena;
+    rt_arena_init(&arena, 0);
+    struct rt_error *error = compile_copy(tools, folder);
+    if (!error)
+        error = link_copies(tools, folder, SOME, &arena);
+    if (!error)
+        error = find_size(path, &more);
+    more = more > size ? (more - size) / (SOME - 1) : 0; /* of each further one */
+    for (size_t i = 0; !error && more && i < sizeof sizes / sizeof *sizes; i++) {
+        const uint64_t copies = sizes[i] > size ? (sizes[i] - size) / more + 1 : 1;
+        const char *text = rt_arena_printf(&arena, "%s, %llu times", name, (unsigned long long)copies);
+        error = text ? link_copies(tools, folder, copies, &arena) : rt_error_out_of_memory();
+        if (!error)
+            error = run_one(bench, path, text);
+    }
+    rt_arena_clear(&arena);
+    return error;
+}
+
 static struct rt_error *run_programs(struct bench *bench) {
     const struct hx_tools_choice choice = {.cc = bench->values->cc, .optimisation = "-O0", .generate = true};
     struct hx_tools tools = {0};
@@ -244,8 +343,11 @@ static struct rt_error *run_programs(struct bench *bench) {
         error = hx_generator_csmith.write(&tools, seed, NULL, bench->temp->path);
         if (!error)
             error = hx_compile_wasm(&tools, "-O0", HX_SOURCE, bench->temp->path);
+        const uint64_t before = bench->bytes;
         if (!error)
             error = run_one(bench, path, name);
+        if (!error && bench->values->growth)
+            error = run_growth(bench, &tools, path, name, bench->bytes - before);
     }
     hx_tools_clear(&tools);
     return error;
@@ -278,9 +380,11 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error)
         error = hx_temp_create(&temp);
     if (!error && !values->json)
-        printf("                        a pass alone |  lockstep transform |          llvm-dwarfutil |\n"
-               "DWARF/bytes     MB/s   native out/in |       ms   MiB peak |       ms MiB peak out/in | "
-               "module\n");
+        printf(
+            "                 the identity |          native | lockstep transform |          llvm-dwarfutil "
+            "|\n"
+            "DWARF/bytes    MB/s out/in |     MB/s out/in |       ms   MiB peak |       ms MiB peak out/in | "
+            "module\n");
     if (!error)
         error = run_programs(&bench);
     if (!error)
@@ -297,12 +401,14 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 
 const struct hx_command hx_command_bench_transform = {
     .name = "transform",
-    .arguments = "[--modules DIR] [--programs N] [OPTIONS]",
-    .summary = "Megabytes of DWARF a second through the identity, beside llvm-dwarfutil.",
+    .arguments = "[--modules DIR] [--programs N] [--growth] [OPTIONS]",
+    .summary =
+        "Megabytes of DWARF a second, through the identity and for compiled code, beside llvm-dwarfutil.",
     .details =
-        "A pass alone reads and writes in memory; native is one for compiled code, which is made before. The "
-        "two commands are timed as processes, files and "
-        "start-up\n"
+        "The first two are passes alone, which read and write in memory: the identity, and native, the one "
+        "for\n"
+        "compiled code, which is made before; a WASI command has an instance as well. The two commands, for\n"
+        "the identity alone, are timed as processes, files and start-up\n"
         "included; llvm-dwarfutil, which knows no Wasm, gets the same sections in an ELF file, and "
         "one thread.\n"
         "It leaves out what is dead and types that are the same; the identity keeps all. Times are the\n"

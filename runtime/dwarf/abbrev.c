@@ -49,6 +49,22 @@ static bool is_copied(const struct rt_dwarf_spec *spec) {
     }
 }
 
+static bool is_string(const struct rt_dwarf_spec *spec) {
+    return spec->class == RT_DWARF_CLASS_STRING && spec->form != RT_DWARF_FORM_string &&
+           spec->form != RT_DWARF_FORM_line_strp && spec->name != RT_DWARF_AT_producer &&
+           (spec->role == RT_DWARF_ROLE_PLAIN || spec->role == RT_DWARF_ROLE_NAMED);
+}
+
+static bool may_refer(const struct rt_dwarf_spec *spec) {
+    return spec->class == RT_DWARF_CLASS_REFERENCE || spec->shape == INDIRECT ||
+           spec->role == RT_DWARF_ROLE_LOCATION || spec->role == RT_DWARF_ROLE_VALUE ||
+           spec->class == RT_DWARF_CLASS_EXPRESSION;
+}
+
+static bool is_visited(const struct rt_dwarf_visitor *visitor, unsigned tag, unsigned name) {
+    return visitor->attribute && (!visitor->looks_at || visitor->looks_at(visitor->user, tag, name));
+}
+
 static struct rt_error *read_spec(struct rt_cursor *cursor, const struct rt_dwarf_unit *unit, uint64_t name,
                                   uint64_t code, struct rt_dwarf_spec *ret) {
     const struct rt_dwarf_form *form = rt_dwarf_form(code);
@@ -67,6 +83,8 @@ static struct rt_error *read_spec(struct rt_cursor *cursor, const struct rt_dwar
         ret->shape = FIXED;
     }
     ret->is_copied = is_copied(ret);
+    ret->is_string = is_string(ret);
+    ret->may_refer = may_refer(ret);
     if (code == RT_DWARF_FORM_implicit_const)
         return rt_cursor_sleb(cursor, 64, "implicit constant", &ret->implicit);
     return NULL;
@@ -78,15 +96,13 @@ static void add_up(struct rt_dwarf_abbrev *abbrev, const struct rt_dwarf_spec *s
     else if (spec->shape != NOTHING)
         abbrev->fixed_size = UINT32_MAX;
     abbrev->has_pcs |= spec->role == RT_DWARF_ROLE_LOW_PC || spec->role == RT_DWARF_ROLE_RANGES;
-    abbrev->has_references |= spec->class == RT_DWARF_CLASS_REFERENCE || spec->shape == INDIRECT ||
-                              spec->role == RT_DWARF_ROLE_LOCATION || spec->role == RT_DWARF_ROLE_VALUE ||
-                              spec->class == RT_DWARF_CLASS_EXPRESSION;
+    abbrev->has_references |= spec->may_refer;
 }
 
 /* One declaration; *ret_end is set at the table's end. Its attributes are left in `specs`. */
-static struct rt_error *read_abbrev(struct rt_cursor *cursor, const struct rt_dwarf_unit *unit,
-                                    struct rt_dwarf_bytes *specs, struct rt_dwarf_abbrev *ret,
-                                    bool *ret_end) {
+static struct rt_error *read_abbrev(const struct rt_dwarf_pass *pass, struct rt_cursor *cursor,
+                                    const struct rt_dwarf_unit *unit, struct rt_dwarf_bytes *specs,
+                                    struct rt_dwarf_abbrev *ret, bool *ret_end) {
     uint64_t tag, name, form;
     uint8_t children;
     *ret = (struct rt_dwarf_abbrev){0};
@@ -116,6 +132,7 @@ static struct rt_error *read_abbrev(struct rt_cursor *cursor, const struct rt_dw
         error = read_spec(cursor, unit, name, form, spec);
         if (error)
             return error;
+        spec->is_visited = is_visited(pass->visitor, ret->tag, spec->name);
         add_up(ret, spec);
     }
 }
@@ -159,7 +176,7 @@ static struct rt_error *read_table(struct rt_dwarf_pass *pass, const struct rt_d
     bool at_end = false;
     for (;;) {
         struct rt_dwarf_abbrev abbrev;
-        error = read_abbrev(cursor, unit, &specs, &abbrev, &at_end);
+        error = read_abbrev(pass, cursor, unit, &specs, &abbrev, &at_end);
         if (error || at_end)
             break;
         abbrev.count = (uint32_t)RT_DWARF_COUNT(&specs, struct rt_dwarf_spec);

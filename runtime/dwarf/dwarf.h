@@ -241,6 +241,9 @@ struct rt_dwarf_visitor {
      */
     struct rt_error *(*attribute)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                   struct rt_dwarf_attribute *attribute, bool *ret_keep);
+    /* Whether `attribute` is called for the attributes of a name in DIEs of a tag; asked once for many of
+     * them. NULL: it is called for all. What it is not called for is carried over faster. */
+    bool (*looks_at)(void *user, unsigned tag, unsigned name);
     /* All attributes are written: others may be put. *tag is the DIE's, and may be changed. *ret_children is
      * false; true where DIEs will be added below this one. */
     struct rt_error *(*attributes_end)(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
@@ -315,8 +318,11 @@ size_t rt_dwarf_expression_size(const struct rt_dwarf_pass *pass);
  * False when that is too far. */
 bool rt_dwarf_aim_branch(struct rt_dwarf_pass *pass, size_t at);
 /* Ends the expression that is being built: it holds in an output range, or (NULL) in all of the DIE's scope.
- */
-void rt_dwarf_put_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_range *range);
+ * Returns the location's number, for the next one. */
+size_t rt_dwarf_put_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_range *range);
+/* The expression of a location that the same call of the hook has put holds in another range as well. */
+void rt_dwarf_repeat_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_range *range,
+                              size_t location);
 /* Forgets the expression that is being built. */
 void rt_dwarf_cancel_expression(struct rt_dwarf_pass *pass);
 

@@ -224,7 +224,7 @@ bool rt_dwarf_aim_branch(struct rt_dwarf_pass *pass, size_t at) {
     return true;
 }
 
-void rt_dwarf_put_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_range *range) {
+size_t rt_dwarf_put_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_range *range) {
     struct rt_dwarf_piece *piece = RT_DWARF_PUSH(&pass->pieces, struct rt_dwarf_piece);
     if (piece)
         *piece = (struct rt_dwarf_piece){.range = range ? *range : (struct rt_dwarf_range){0},
@@ -232,6 +232,16 @@ void rt_dwarf_put_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_ran
                                          .start = pass->expression_start,
                                          .size = (uint32_t)pass->expression.size - pass->expression_start};
     pass->expression_start = (uint32_t)pass->expression.size;
+    return piece ? RT_DWARF_COUNT(&pass->pieces, struct rt_dwarf_piece) - 1 : 0;
+}
+
+void rt_dwarf_repeat_location(struct rt_dwarf_pass *pass, const struct rt_dwarf_range *range,
+                              size_t location) {
+    struct rt_dwarf_piece *piece = RT_DWARF_PUSH(&pass->pieces, struct rt_dwarf_piece);
+    if (!piece) /* and there may be no such location */
+        return;
+    *piece = RT_DWARF_ITEMS(&pass->pieces, struct rt_dwarf_piece)[location];
+    piece->range = *range;
 }
 
 void rt_dwarf_cancel_expression(struct rt_dwarf_pass *pass) {

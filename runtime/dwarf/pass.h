@@ -124,6 +124,9 @@ struct rt_dwarf_spec { /* an attribute of an abbreviation */
     uint8_t role, shape, class;
     uint8_t size;     /* of a fixed shape, addresses and offsets included */
     bool is_copied;   /* its bytes mean the same in any output of any version */
+    bool is_string;   /* of .debug_str, by offset or index, and copied as well */
+    bool is_visited;  /* by the visitor's `attribute` */
+    bool may_refer;   /* to DIEs, itself or in an expression */
     int64_t implicit; /* DW_FORM_implicit_const */
 };
 

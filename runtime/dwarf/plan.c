@@ -63,8 +63,13 @@ static struct rt_error *keep_of_die(struct settling *settling, uint32_t number) 
     if (error || !abbrev->has_references)
         return error;
     for (uint32_t i = 0; !error && i < abbrev->count; i++) {
+        const struct rt_dwarf_spec *spec = &abbrev->specs[i];
         struct rt_dwarf_attribute at;
-        error = rt_dwarf_attribute_read(pass, unit, &cursor, &abbrev->specs[i], &at);
+        if (!spec->may_refer) {
+            error = rt_dwarf_attribute_skip(unit, &cursor, spec);
+            continue;
+        }
+        error = rt_dwarf_attribute_read(pass, unit, &cursor, spec, &at);
         if (!error)
             error = keep_of_attribute(settling, unit, &at);
     }
@@ -87,6 +92,15 @@ static struct rt_error *settle(struct settling *settling) {
     return NULL;
 }
 
+/* Whether what a DIE refers to decides about nothing: each is kept or dropped for itself. */
+static bool is_settled(const struct rt_dwarf_pass *pass) {
+    uint32_t i = 0;
+    while (i < pass->index.count &&
+           (pass->planned[i].fate == RT_DWARF_KEEP || pass->planned[i].fate == RT_DWARF_DROP))
+        i++;
+    return i == pass->index.count;
+}
+
 struct rt_error *rt_dwarf_plan_settle(struct rt_dwarf_pass *pass) {
     struct settling settling = {.pass = pass};
     settling.waiting = rt_dwarf_alloc(pass, pass->index.count, sizeof *settling.waiting);
@@ -95,7 +109,7 @@ struct rt_error *rt_dwarf_plan_settle(struct rt_dwarf_pass *pass) {
     for (uint32_t i = 0; i < pass->index.count; i++)
         if (pass->planned[i].fate == RT_DWARF_KEEP)
             keep(&settling, i);
-    struct rt_error *error = settle(&settling);
+    struct rt_error *error = is_settled(pass) ? NULL : settle(&settling);
     for (uint32_t i = 0; !error && i < pass->index.count; i++)
         if (pass->planned[i].is_kept && pass->planned[i].parent != i)
             pass->planned[pass->planned[i].parent].keeps_child = true;

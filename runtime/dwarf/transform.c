@@ -21,21 +21,26 @@ static struct rt_error *visit_attribute(struct rt_dwarf_pass *pass, const struct
                                         struct rt_dwarf_attribute *at) {
     const struct rt_dwarf_visitor *visitor = pass->visitor;
     bool is_kept = true;
-    struct rt_error *error =
-        visitor->attribute ? visitor->attribute(visitor->user, pass, die, at, &is_kept) : NULL;
+    struct rt_error *error = visitor->attribute(visitor->user, pass, die, at, &is_kept);
     return error || !is_kept ? error : rt_dwarf_attribute_write(pass, die, at);
 }
 
-/* A string by its offset, which is the most common attribute of all: its bytes are not looked at. */
-static struct rt_error *copy_string(struct rt_dwarf_pass *pass, const struct rt_dwarf_spec *spec,
-                                    struct rt_cursor *cursor) {
+/* A string by its offset or an index, which is the most common attribute of all: its bytes are not looked at.
+ */
+static struct rt_error *copy_string(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
+                                    const struct rt_dwarf_spec *spec, struct rt_cursor *cursor) {
+    const struct rt_dwarf_unit *unit = die->unit;
     uint64_t offset;
     uint32_t copied;
-    struct rt_error *error = rt_dwarf_read_number(cursor, spec->size, "string", &offset);
+    struct rt_error *error = spec->size ? rt_dwarf_read_number(cursor, spec->size, "string", &offset)
+                                        : rt_dwarf_read_uleb(cursor, "string", &offset);
+    if (!error && spec->form != RT_DWARF_FORM_strp)
+        error = rt_dwarf_table_entry(pass, RT_DWARF_STR_OFFSETS, unit->str_offsets_base, offset,
+                                     unit->offset_size, &offset);
     if (!error)
         error = rt_dwarf_string_copy(pass, RT_DWARF_STR, offset, &copied);
     if (error)
-        return error;
+        return rt_error_context(error, "attribute 0x%x", spec->name);
     rt_dwarf_key(pass, spec->name, RT_DWARF_FORM_strp);
     rt_dwarf_put_number(&pass->values, copied, 4);
     return NULL;
@@ -47,18 +52,19 @@ static struct rt_error *write_attributes(struct rt_dwarf_pass *pass, const struc
     for (uint32_t i = 0; !error && i < die->abbrev->count; i++) {
         const struct rt_dwarf_spec *spec = &die->abbrev->specs[i];
         struct rt_dwarf_attribute at;
-        if (spec->is_copied && !pass->visitor->attribute) {
+        if (spec->is_copied && !spec->is_visited) {
             const uint8_t *start = cursor.next;
             error = rt_dwarf_attribute_skip(die->unit, &cursor, spec);
             rt_dwarf_key(pass, spec->name, spec->form);
             rt_dwarf_put(&pass->values, start, (size_t)(cursor.next - start));
-        } else if (spec->form == RT_DWARF_FORM_strp && spec->name != RT_DWARF_AT_producer &&
-                   !pass->visitor->attribute) {
-            error = copy_string(pass, spec, &cursor);
+        } else if (spec->is_string && !spec->is_visited) {
+            error = copy_string(pass, die, spec, &cursor);
         } else {
             error = rt_dwarf_attribute_read(pass, die->unit, &cursor, spec, &at);
-            if (!error)
+            if (!error && spec->is_visited)
                 error = visit_attribute(pass, die, &at);
+            else if (!error)
+                error = rt_dwarf_attribute_write(pass, die, &at);
         }
     }
     return error;

@@ -69,6 +69,7 @@ struct rt_machine_place {
     uint32_t register_number;
     uint64_t bits;
 };
+bool rt_machine_place_equal(const struct rt_machine_place *a, const struct rt_machine_place *b);
 /* In this place while the machine pc is in this range. */
 struct rt_placed_range {
     struct rt_machine_range range;

@@ -159,20 +159,6 @@ static uint32_t machine_from(const struct question *q, uint32_t pc) {
     return low < q->notes[1].entry ? entries[low].machine : q->function->tail;
 }
 
-/* The pc whose code holds a machine offset of the function. */
-static uint32_t pc_at(const struct question *q, uint32_t machine) {
-    const struct rt_noted_entry *entries = q->map->notes.entries;
-    uint32_t low = q->notes->entry, high = q->notes[1].entry;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (entries[middle].machine <= machine)
-            low = middle;
-        else
-            high = middle;
-    }
-    return entries[low].pc;
-}
-
 static struct rt_error *ask(const struct rt_code_map *map, uint32_t function, uint32_t low, uint32_t high,
                             struct rt_arena *arena, struct question *ret) {
     uint32_t defined = function - map->code->base.module->imported_functions;
@@ -244,6 +230,11 @@ static int by_low(const void *a, const void *b) {
     return (x->range.low > y->range.low) - (x->range.low < y->range.low);
 }
 
+bool rt_machine_place_equal(const struct rt_machine_place *a, const struct rt_machine_place *b) {
+    return a->where == b->where && a->type == b->type && a->offset == b->offset &&
+           a->register_number == b->register_number && a->bits == b->bits;
+}
+
 /* Two that touch and are in one place are one. */
 static struct rt_error *answer(struct question *q, const struct rt_placed_range **ret, size_t *ret_count) {
     if (q->error)
@@ -256,9 +247,7 @@ static struct rt_error *answer(struct question *q, const struct rt_placed_range 
     for (size_t i = 0; i < q->count; i++) {
         struct rt_placed_range *last = count ? &q->found[count - 1] : NULL;
         const struct rt_machine_place *a = &q->found[i].place;
-        if (last && last->range.high == q->found[i].range.low && last->place.where == a->where &&
-            last->place.type == a->type && last->place.offset == a->offset &&
-            last->place.register_number == a->register_number && last->place.bits == a->bits)
+        if (last && last->range.high == q->found[i].range.low && rt_machine_place_equal(&last->place, a))
             last->range.high = q->found[i].range.high;
         else
             q->found[count++] = q->found[i];
@@ -285,9 +274,14 @@ struct rt_error *rt_code_map_entries(const struct rt_code_map *map, uint32_t fun
     for (uint32_t i = q.notes->entry; i < q.notes[1].entry; i++)
         entries[count++] =
             (struct rt_code_map_entry){base + map->notes.entries[i].machine, map->notes.entries[i].pc, false};
-    for (uint32_t i = q.traps; i < q.trap_end; i++)
-        entries[count++] = (struct rt_code_map_entry){base + code->trap_sites[i].trap,
-                                                      pc_at(&q, code->trap_sites[i].origin), true};
+    for (uint32_t i = q.traps, from = q.notes->entry; i < q.trap_end; i++) {
+        /* Traps are in the order of what jumps to them. */
+        while (from + 1 < q.notes[1].entry &&
+               map->notes.entries[from + 1].machine <= code->trap_sites[i].origin)
+            from++;
+        entries[count++] =
+            (struct rt_code_map_entry){base + code->trap_sites[i].trap, map->notes.entries[from].pc, true};
+    }
     *ret = entries;
     *ret_count = count;
     return NULL;

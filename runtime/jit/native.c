@@ -11,23 +11,33 @@ static const char producer[] = "clang (WebAssembly), compiled by Lockstep";
 
 /* ---- Pcs ---- */
 
-bool rt_native_next_part(const struct rt_native *native, uint64_t low, uint64_t high,
-                         struct rt_native_part *ret) {
-    const uint32_t imported = rt_module_imported_function_count(native->module);
-    uint32_t first = imported, past = rt_module_function_count(native->module), start, code, end;
-    while (first < past) { /* the first function that ends behind `low` */
-        const uint32_t middle = first + (past - first) / 2;
-        if (!rt_module_function_range(native->module, middle, &start, &code, &end))
-            return false;
-        if (end <= low)
-            first = middle + 1;
+/* The first function that ends behind a pc, or one past the last. */
+static uint32_t function_behind(const struct rt_native *native, uint64_t pc) {
+    uint32_t low = rt_module_imported_function_count(native->module),
+             high = rt_module_function_count(native->module), start, code, end;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (rt_module_function_range(native->module, middle, &start, &code, &end) && end <= pc)
+            low = middle + 1;
         else
-            past = middle;
+            high = middle;
     }
-    if (!rt_module_function_range(native->module, first, &start, &code, &end) || start >= high ||
-        !rt_code_map_function(native->map, first))
+    return low;
+}
+
+bool rt_native_next_part(struct rt_native *native, uint64_t low, uint64_t high, struct rt_native_part *ret) {
+    uint32_t function = native->last_function, start, code, end;
+    /* Mostly it is the one that was asked about before. */
+    if (!rt_module_function_range(native->module, function, &start, &code, &end) || low < start ||
+        low >= end) {
+        function = function_behind(native, low);
+        if (!rt_module_function_range(native->module, function, &start, &code, &end))
+            return false;
+        native->last_function = function;
+    }
+    if (start >= high || !rt_code_map_function(native->map, function))
         return false;
-    *ret = (struct rt_native_part){.function = first,
+    *ret = (struct rt_native_part){.function = function,
                                    .low = low > start ? (uint32_t)low : start,
                                    .high = high < end ? (uint32_t)high : end};
     ret->is_whole = ret->low <= code && ret->high == end;
@@ -63,7 +73,7 @@ static bool is_call_site(const struct rt_dwarf_die *die) {
 }
 
 /* The return address of the call that ends at a pc. */
-static bool find_return(const struct rt_native *native, uint64_t past, uint64_t *ret) {
+static bool find_return(struct rt_native *native, uint64_t past, uint64_t *ret) {
     struct rt_native_part part;
     struct rt_machine_range call;
     if (past == 0 || !rt_native_next_part(native, past - 1, past, &part) ||
@@ -168,6 +178,18 @@ static struct rt_error *plan(void *user, struct rt_dwarf_pass *pass, const struc
     }
 }
 
+/* What change_attribute changes. */
+static bool is_changed(void *user, unsigned tag, unsigned name) {
+    (void)user;
+    switch (name) {
+    case RT_DWARF_AT_frame_base:
+    case RT_NATIVE_AT_calling_convention: return tag == RT_DWARF_TAG_subprogram;
+    case RT_DWARF_AT_type:
+    case RT_DWARF_AT_const_value: return true;
+    default: return false;
+    }
+}
+
 static struct rt_error *change_attribute(void *user, struct rt_dwarf_pass *pass,
                                          const struct rt_dwarf_die *die, struct rt_dwarf_attribute *attribute,
                                          bool *ret_keep) {
@@ -216,31 +238,39 @@ struct rt_error *rt_native_dwarf(const struct rt_code_map *map, struct rt_instan
     struct rt_dwarf_sections sections;
     struct rt_instance_path path;
     struct rt_native_faulty faulty;
-    struct rt_native native = {.map = map,
-                               .module = rt_code_module(rt_code_map_code(map)),
-                               .instance = instance,
-                               .fault = rt_code_map_fault(map)};
+    struct rt_native *native = calloc(1, sizeof *native);
+    if (!native)
+        return rt_error_out_of_memory();
+    native->map = map;
+    native->module = rt_code_module(rt_code_map_code(map));
+    native->instance = instance;
+    native->fault = rt_code_map_fault(map);
     const struct rt_dwarf_options options = {.address_size = 8, .producer = producer};
-    struct rt_dwarf_visitor visitor = {.user = &native,
+    struct rt_dwarf_visitor visitor = {.user = native,
                                        .is_dead = rt_dwarf_module_is_dead,
                                        .plan = plan,
                                        .attribute = change_attribute,
+                                       .looks_at = is_changed,
                                        .attributes_end = end_attributes,
                                        .children_end = end_children,
                                        .range = put_ranges,
                                        .address = find_address,
                                        .location = rt_native_location,
                                        .sequence = rt_native_sequence};
-    if (native.fault)
-        rt_native_plant(&faulty, &native, &visitor);
-    rt_arena_init(&native.arena, 0);
-    native.has_memory = rt_code_map_memory(map, &path);
-    if (instance && native.has_memory)
-        native.memory_base = (uintptr_t)rt_memory_base(rt_instance_memory(instance, 0));
-    struct rt_error *error = rt_dwarf_module_sections(native.module, &sections);
+    if (native->fault)
+        rt_native_plant(&faulty, native, &visitor);
+    rt_arena_init(&native->arena, 0);
+    rt_arena_init(&native->unit_scope.arena, 0);
+    rt_arena_init(&native->inner_scope.arena, 0);
+    native->has_memory = rt_code_map_memory(map, &path);
+    if (instance && native->has_memory)
+        native->memory_base = (uintptr_t)rt_memory_base(rt_instance_memory(instance, 0));
+    struct rt_error *error = rt_dwarf_module_sections(native->module, &sections);
     if (!error)
         error = rt_dwarf_transform(&sections, &visitor, &options, ret);
-    rt_arena_clear(&native.arena);
-    free(native.pointers);
+    rt_arena_clear(&native->arena);
+    rt_native_scopes_clear(native);
+    free(native->pointers);
+    free(native);
     return error;
 }

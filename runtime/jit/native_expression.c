@@ -384,6 +384,20 @@ static struct rt_error *translate(struct rt_native_translation *t, struct rt_dwa
     return error;
 }
 
+/* The stack and the branches are not set: they are large, and most expressions small. */
+static void begin(struct rt_native_translation *t, struct rt_native *native, struct rt_dwarf_pass *pass,
+                  const struct rt_native_expression *expression) {
+    t->native = native;
+    t->pass = pass;
+    t->needs = NULL;
+    t->expression = expression;
+    t->places = NULL;
+    t->depth = t->branch_count = 0;
+    t->state = RT_NATIVE_STACK;
+    t->has_pieces = t->is_skipped = false;
+    t->reason = NULL;
+}
+
 static struct rt_error *run(struct rt_native_translation *t, const char **ret_reason) {
     struct rt_error *error = translate(t, t->expression->bytes, false);
     if (!error && !t->reason && (t->depth || t->state == RT_NATIVE_DESCRIBED || !t->has_pieces))
@@ -395,8 +409,9 @@ static struct rt_error *run(struct rt_native_translation *t, const char **ret_re
 struct rt_error *rt_native_expression_needs(struct rt_native *native, struct rt_dwarf_pass *pass,
                                             struct rt_native_expression *expression,
                                             const char **ret_reason) {
-    struct rt_native_translation t = {
-        .native = native, .pass = pass, .needs = expression, .expression = expression};
+    struct rt_native_translation t;
+    begin(&t, native, pass, expression);
+    t.needs = expression;
     expression->need_count = 0;
     return run(&t, ret_reason);
 }
@@ -405,7 +420,8 @@ struct rt_error *rt_native_expression_put(struct rt_native *native, struct rt_dw
                                           const struct rt_native_expression *expression,
                                           const struct rt_machine_place *const *places,
                                           const char **ret_reason) {
-    struct rt_native_translation t = {
-        .native = native, .pass = pass, .expression = expression, .places = places};
+    struct rt_native_translation t;
+    begin(&t, native, pass, expression);
+    t.places = places;
     return run(&t, ret_reason);
 }

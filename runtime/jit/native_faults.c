@@ -33,7 +33,7 @@ static struct rt_error *range_of_parent(struct rt_native_faulty *faulty, struct 
 
 static struct rt_error *range_of_function(struct rt_native_faulty *faulty, struct rt_dwarf_pass *pass,
                                           const struct rt_dwarf_die *die, struct rt_dwarf_range range) {
-    const struct rt_native *native = faulty->native;
+    struct rt_native *native = faulty->native;
     struct rt_native_part part;
     uint32_t start, code, end;
     if (!rt_native_next_part(native, range.low, range.high, &part))
@@ -268,7 +268,7 @@ static size_t end_early(struct rt_dwarf_row *rows, size_t count) {
 }
 
 /* Ends it where its first function does. */
-static size_t end_first_function(const struct rt_native *native, struct rt_dwarf_row *rows, size_t count) {
+static size_t end_first_function(struct rt_native *native, struct rt_dwarf_row *rows, size_t count) {
     struct rt_native_part part;
     if (!rt_native_next_part(native, rows[0].address, rows[count - 1].address, &part))
         return count;

@@ -12,6 +12,7 @@ struct reading {
     bool is_stmt;      /* of one, whose line is that of the next to be put */
     bool is_open;
     size_t shown; /* the last row that was put */
+    size_t at;    /* the last row that was found */
 };
 
 static void put(struct rt_dwarf_pass *pass, struct reading *reading, size_t index, uintptr_t machine,
@@ -40,9 +41,9 @@ static void end(struct rt_dwarf_pass *pass, struct reading *reading, uintptr_t m
     reading->is_open = false;
 }
 
-/* The row of a pc; false when it is in none. */
-static bool row_of(const struct reading *reading, uint32_t pc, size_t *ret) {
-    size_t low = 0, high = reading->count; /* the first row past the pc */
+/* The last row at a pc or before it; row 0 where there is none. */
+static size_t last_row(const struct reading *reading, uint64_t pc) {
+    size_t low = 0, high = reading->count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         if (reading->rows[middle].address <= pc)
@@ -50,8 +51,18 @@ static bool row_of(const struct reading *reading, uint32_t pc, size_t *ret) {
         else
             high = middle;
     }
-    *ret = low - 1;
-    return low > 0 && low < reading->count;
+    return low > 0 ? low - 1 : 0;
+}
+
+/* The row of a pc; false when it is in none. Pcs are asked for in ascending order but for a few. */
+static bool row_of(struct reading *reading, uint32_t pc, size_t *ret) {
+    const struct rt_dwarf_row *rows = reading->rows;
+    if (rows[reading->at].address > pc)
+        reading->at = last_row(reading, pc);
+    while (reading->at + 1 < reading->count && rows[reading->at + 1].address <= pc)
+        reading->at++;
+    *ret = reading->at;
+    return rows[reading->at].address <= pc && reading->at + 1 < reading->count;
 }
 
 static struct rt_error *put_function(struct rt_native *native, struct rt_dwarf_pass *pass,
@@ -64,9 +75,9 @@ static struct rt_error *put_function(struct rt_native *native, struct rt_dwarf_p
     if (error || !rt_module_function_range(native->module, function, &start, &code, &past))
         return error;
     const struct rt_machine_range machine = rt_code_map_function(native->map, function)->range;
-    while (first + 1 < reading->count && rows[first].address < start)
-        first++;
-    if (first + 1 == reading->count || rows[first].address >= past)
+    if (rows[0].address < start)
+        first = last_row(reading, start - 1) + 1;
+    if (first + 1 >= reading->count || rows[first].address >= past)
         return NULL;
     for (size_t i = 0, next = first; i < count; i++) {
         const uintptr_t at = i == 0 ? machine.low : entries[i].machine;

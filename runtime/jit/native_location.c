@@ -2,38 +2,92 @@
  * code in which all that it needs is in one place. Where one of them is in none, it is optimised out. */
 #include "runtime/jit/native.h"
 
+enum { MOST_KEPT = 4 };
+
+/* What became of the expression in some places. */
+struct answer {
+    struct rt_machine_place places[RT_NATIVE_MOST_NEEDS];
+    size_t location;    /* the first one that was put */
+    const char *reason; /* why there is none, or NULL */
+};
+
 /* An expression that is being placed. */
 struct placing {
     struct rt_native *native;
     struct rt_dwarf_pass *pass;
     const struct rt_native_expression *expression;
-    const struct rt_placed_range *found[RT_NATIVE_MOST_NEEDS]; /* for each need, in one function */
-    size_t counts[RT_NATIVE_MOST_NEEDS];
+    const struct rt_native_found *found[RT_NATIVE_MOST_NEEDS]; /* for each need, in one part */
     const struct rt_machine_place *places[RT_NATIVE_MOST_NEEDS];
+    struct answer answers[MOST_KEPT]; /* the same places come back from range to range */
+    unsigned answer_count, oldest;
     bool is_put, is_refused; /* in one of its ranges */
     const char *reason;      /* for which it is nowhere */
 };
 
+/* Answers are not set before they are there: most expressions have one. */
+static void begin(struct placing *placing, struct rt_native *native, struct rt_dwarf_pass *pass,
+                  const struct rt_native_expression *expression) {
+    placing->native = native;
+    placing->pass = pass;
+    placing->expression = expression;
+    placing->answer_count = placing->oldest = 0;
+    placing->is_put = placing->is_refused = false;
+    placing->reason = NULL;
+}
+
+static const struct answer *find_answer(const struct placing *placing) {
+    const unsigned needs = placing->expression->need_count;
+    for (unsigned i = 0; i < placing->answer_count; i++) {
+        const struct answer *answer = &placing->answers[i];
+        unsigned same = 0;
+        while (same < needs && rt_machine_place_equal(&answer->places[same], placing->places[same]))
+            same++;
+        if (same == needs)
+            return answer;
+    }
+    return NULL;
+}
+
+static void keep_answer(struct placing *placing, size_t location, const char *reason) {
+    struct answer *answer = &placing->answers[placing->oldest];
+    for (unsigned i = 0; i < placing->expression->need_count; i++)
+        answer->places[i] = *placing->places[i];
+    answer->location = location;
+    answer->reason = reason;
+    placing->oldest = (placing->oldest + 1) % MOST_KEPT;
+    if (placing->answer_count < MOST_KEPT)
+        placing->answer_count++;
+}
+
 /* What cannot be translated for these places can be for others. */
 static struct rt_error *put(struct placing *placing, const struct rt_machine_range *range) {
-    const char *reason;
-    struct rt_error *error = rt_native_expression_put(placing->native, placing->pass, placing->expression,
-                                                      placing->places, &reason);
+    struct rt_dwarf_range output = {0, 0};
+    const struct answer *known = range ? find_answer(placing) : NULL;
+    const char *reason = known ? known->reason : NULL;
+    struct rt_error *error = NULL;
+    if (range)
+        output = (struct rt_dwarf_range){range->low, range->high};
+    if (known && !reason) {
+        rt_dwarf_repeat_location(placing->pass, &output, known->location);
+        return NULL;
+    }
+    if (!known)
+        error = rt_native_expression_put(placing->native, placing->pass, placing->expression, placing->places,
+                                         &reason);
     if (error || reason)
         rt_dwarf_cancel_expression(placing->pass);
-    if (!error && reason) {
+    if (error)
+        return error;
+    size_t location = 0;
+    if (reason) {
         rt_dwarf_count(placing->pass, reason);
         placing->is_refused = true;
-    }
-    if (error || reason)
-        return error;
-    if (range) {
-        const struct rt_dwarf_range output = {range->low, range->high};
-        rt_dwarf_put_location(placing->pass, &output);
     } else {
-        rt_dwarf_put_location(placing->pass, NULL);
+        location = rt_dwarf_put_location(placing->pass, range ? &output : NULL);
+        placing->is_put = true;
     }
-    placing->is_put = true;
+    if (range && !known)
+        keep_answer(placing, location, reason);
     return NULL;
 }
 
@@ -42,107 +96,68 @@ static struct rt_error *intersect(struct placing *placing, unsigned index, struc
     struct rt_error *error = NULL;
     if (index == placing->expression->need_count)
         return put(placing, &range);
-    for (size_t i = 0; !error && !placing->reason && i < placing->counts[index]; i++) {
-        const struct rt_placed_range *found = &placing->found[index][i];
-        const struct rt_machine_range both = {found->range.low > range.low ? found->range.low : range.low,
-                                              found->range.high < range.high ? found->range.high
-                                                                             : range.high};
-        placing->places[index] = &found->place;
+    const struct rt_native_found *found = placing->found[index];
+    for (size_t i = 0; !error && i < found->count; i++) {
+        const struct rt_machine_range *at = &found->ranges[i].range;
+        const struct rt_machine_range both = {at->low > range.low ? at->low : range.low,
+                                              at->high < range.high ? at->high : range.high};
+        placing->places[index] = &found->ranges[i].place;
         if (both.low < both.high)
             error = intersect(placing, index + 1, both);
     }
     return error;
 }
 
-static struct rt_error *find_need(struct placing *placing, unsigned index,
-                                  const struct rt_native_part *part) {
-    const struct rt_code_map *map = placing->native->map;
-    struct rt_arena *arena = &placing->native->arena;
-    const struct rt_native_need *need = &placing->expression->needs[index];
-    const struct rt_placed_range **ret = &placing->found[index];
-    size_t *count = &placing->counts[index];
-    *count = 0;
-    switch (need->kind) {
-    case RT_NATIVE_LOCAL:
-        if (need->index >= rt_module_local_count(placing->native->module, part->function)) {
-            placing->reason = "optimised out: a local that the function does not have";
+/* In one part, in which all needs have been looked for. */
+static struct rt_error *put_in_part(struct placing *placing) {
+    for (unsigned i = 0; i < placing->expression->need_count; i++) {
+        placing->reason = placing->found[i]->reason;
+        if (placing->reason)
             return NULL;
-        }
-        return rt_code_map_local(map, part->function, need->index, part->low, part->high, arena, ret, count);
-    case RT_NATIVE_OPERAND:
-        return rt_code_map_operand(map, part->function, need->index, part->low, part->high, arena, ret,
-                                   count);
-    case RT_NATIVE_INSTANCE:
-        return rt_code_map_instance(map, part->function, part->low, part->high, arena, ret, count);
     }
-    return NULL;
+    return intersect(placing, 0, (struct rt_machine_range){0, UINTPTR_MAX});
 }
 
 /* In the code of one range of Wasm pcs. */
 static struct rt_error *put_in_range(struct placing *placing, uint64_t low, uint64_t high) {
+    struct rt_native *native = placing->native;
     const unsigned needs = placing->expression->need_count;
+    struct rt_native_found found[RT_NATIVE_MOST_NEEDS];
     struct rt_native_part part;
     struct rt_error *error = NULL;
-    while (!error && !placing->reason && rt_native_next_part(placing->native, low, high, &part)) {
+    while (!error && !placing->reason && rt_native_next_part(native, low, high, &part)) {
         const struct rt_machine_range *ranges;
         size_t count = 0;
         if (needs == 0)
-            error = rt_code_map_ranges(placing->native->map, part.function, part.low, part.high,
-                                       &placing->native->arena, &ranges, &count);
-        for (size_t i = 0; !error && !placing->reason && i < count; i++)
+            error = rt_code_map_ranges(native->map, part.function, part.low, part.high, &native->arena,
+                                       &ranges, &count);
+        for (size_t i = 0; !error && i < count; i++)
             error = put(placing, &ranges[i]);
-        for (unsigned i = 0; !error && !placing->reason && i < needs; i++)
-            error = find_need(placing, i, &part);
-        if (needs && !error && !placing->reason)
-            error = intersect(placing, 0, (struct rt_machine_range){0, UINTPTR_MAX});
+        for (unsigned i = 0; !error && i < needs; i++) {
+            error = rt_native_find(native, &part, &placing->expression->needs[i], &native->arena, &found[i]);
+            placing->found[i] = &found[i];
+        }
+        if (needs && !error)
+            error = put_in_part(placing);
         low = part.high;
     }
     return error;
 }
 
-/* An object of a block has its place in all of the function: what it is made of is there as well, and a
- * debugger may want to see it before or behind. */
+/* In all of the scope. */
 static struct rt_error *put_in_scope(struct placing *placing) {
-    const struct rt_dwarf_range *ranges;
-    const struct rt_dwarf_die *scope = placing->expression->die;
-    size_t count;
-    if (scope->parent && scope->parent->tag == RT_DWARF_TAG_lexical_block)
-        scope = scope->parent;
-    while (scope->parent && scope->tag == RT_DWARF_TAG_lexical_block)
-        scope = scope->parent;
-    struct rt_error *error = rt_dwarf_scope_ranges(placing->pass, scope, &ranges, &count);
-    struct rt_dwarf_range *kept =
-        error ? NULL : rt_arena_array(&placing->native->arena, count + 1, sizeof *kept);
-    if (!kept)
-        return error ? error : rt_error_out_of_memory();
-    for (size_t i = 0; i < count; i++)
-        kept[i] = ranges[i];
-    for (size_t i = 0; !error && !placing->reason && i < count; i++)
-        error = put_in_range(placing, kept[i].low, kept[i].high);
-    return error;
-}
-
-/* The function of a DIE: false when it is in one that has no code. Its frame base stays empty when it has
- * none that is one expression. */
-static struct rt_error *find_function(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
-                                      struct rt_dwarf_span *ret_frame_base, bool *ret) {
-    struct rt_dwarf_attribute at;
-    const struct rt_dwarf_range *ranges;
-    size_t count;
-    bool found;
-    *ret = true;
-    for (; die; die = die->parent) {
-        if (die->tag != RT_DWARF_TAG_subprogram)
-            continue;
-        struct rt_error *error = rt_dwarf_attribute_find(pass, die, RT_DWARF_AT_frame_base, &at, &found);
-        if (!error && found && at.class == RT_DWARF_CLASS_EXPRESSION)
-            *ret_frame_base = at.bytes;
-        if (!error)
-            error = rt_dwarf_die_ranges(pass, die, &ranges, &count);
-        *ret = !error && count > 0;
-        return error;
+    const struct rt_native_expression *expression = placing->expression;
+    const struct rt_native_found *found[RT_NATIVE_MOST_NEEDS];
+    struct rt_native_scope *scope = NULL;
+    struct rt_error *error = rt_native_scope_of(placing->native, placing->pass, expression->die, &scope);
+    for (unsigned i = 0; !error && i < expression->need_count; i++)
+        error = rt_native_scope_find(placing->native, scope, &expression->needs[i], &found[i]);
+    for (size_t part = 0; !error && !placing->reason && part < scope->count; part++) {
+        for (unsigned i = 0; i < expression->need_count; i++)
+            placing->found[i] = &found[i][part];
+        error = put_in_part(placing);
     }
-    return NULL;
+    return error;
 }
 
 /* An offset in an object, which has no addresses in it. */
@@ -200,7 +215,9 @@ struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, cons
     struct rt_native *native = user;
     struct rt_native_expression expression = {
         .die = die, .bytes = bytes, .is_value = name != RT_DWARF_AT_location};
-    struct placing placing = {.native = native, .pass = pass, .expression = &expression};
+    struct placing placing;
+    const struct rt_native_function *function;
+    begin(&placing, native, pass, &expression);
     bool has_code = true;
     struct rt_error *error = NULL;
     if (bytes.size == 0)
@@ -208,9 +225,13 @@ struct rt_error *rt_native_location(void *user, struct rt_dwarf_pass *pass, cons
     if (name == RT_DWARF_AT_data_member_location) {
         error = put_offset(pass, die, bytes, &placing.reason);
     } else {
-        error = find_function(pass, die, &expression.frame_base, &has_code);
+        error = rt_native_function_of(native, pass, die, &function);
+        if (!error && function) {
+            expression.frame_base = function->frame_base;
+            has_code = function->has_code;
+        }
         if (!error && name == RT_DWARF_AT_location)
-            error = rt_native_type_of(pass, die, &expression.type);
+            error = rt_native_type_of(native, pass, die, &expression.type);
         if (!error && has_code)
             error = rt_native_expression_needs(native, pass, &expression, &placing.reason);
         if (!error && !placing.reason && has_code) {

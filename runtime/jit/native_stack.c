@@ -6,15 +6,14 @@
 /* ---- Building ---- */
 
 void rt_native_op(struct rt_native_translation *t, uint8_t code) {
-    const struct rt_dwarf_operation operation = {.code = code};
-    if (!t->needs)
-        rt_dwarf_put_operation(t->pass, &operation);
+    rt_native_op_with(t, code, 0);
 }
 
 void rt_native_op_with(struct rt_native_translation *t, uint8_t code, uint64_t operand) {
+    if (t->needs)
+        return;
     const struct rt_dwarf_operation operation = {.code = code, .operands = {operand}};
-    if (!t->needs)
-        rt_dwarf_put_operation(t->pass, &operation);
+    rt_dwarf_put_operation(t->pass, &operation);
 }
 
 void rt_native_op_constant(struct rt_native_translation *t, uint64_t number) {

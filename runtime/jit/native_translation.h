@@ -25,18 +25,18 @@ struct rt_native_translation {
     struct rt_native_expression *needs;            /* what is needed is collected here, or ... */
     const struct rt_native_expression *expression; /* ... is in `places` */
     const struct rt_machine_place *const *places;
-    struct rt_native_integer stack[RT_NATIVE_MOST_ENTRIES];
-    unsigned depth;
+    unsigned depth;        /* of `stack` */
+    unsigned branch_count; /* of `branches` */
     enum {
         RT_NATIVE_STACK,     /* the top of the stack is an offset in memory */
         RT_NATIVE_VALUE,     /* the top of the stack is the object's value */
         RT_NATIVE_DESCRIBED, /* the output has a whole description already */
     } state;
     bool has_pieces;
-    bool is_skipped; /* no operation leads to the next one, but a branch may */
-    struct rt_native_branch branches[RT_NATIVE_MOST_BRANCHES];
-    unsigned branch_count;
+    bool is_skipped;    /* no operation leads to the next one, but a branch may */
     const char *reason; /* why it cannot be translated, or NULL */
+    struct rt_native_integer stack[RT_NATIVE_MOST_ENTRIES];
+    struct rt_native_branch branches[RT_NATIVE_MOST_BRANCHES];
 };
 
 /* ---- native_stack.c ---- */

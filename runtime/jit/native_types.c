@@ -75,26 +75,52 @@ static struct rt_error *classify(struct rt_dwarf_pass *pass, struct rt_dwarf_die
     return error;
 }
 
-struct rt_error *rt_native_type_of(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
-                                   struct rt_native_type *ret) {
-    struct rt_dwarf_die from = *die, type;
-    bool found = false;
-    struct rt_error *error = NULL;
+/* The type at a position. Types are few, and what is of them many: what was found out is kept where no other
+ * takes its place. */
+static struct rt_error *type_at(struct rt_native *native, struct rt_dwarf_pass *pass, uint64_t position,
+                                const struct rt_native_known_type **ret) {
+    struct rt_native_known_type *known = &native->types[position % RT_NATIVE_MOST_TYPES];
+    struct rt_dwarf_die die;
+    *ret = known;
+    if (known->name == position + 1)
+        return NULL;
+    *known = (struct rt_native_known_type){.type = {.kind = RT_NATIVE_OTHER}};
+    struct rt_error *error = rt_dwarf_die_find(pass, position, &die, &known->is_found);
+    if (!error && known->is_found) {
+        known->is_pointer = is_pointer_tag(die.tag);
+        error = classify(pass, &die, &known->type);
+    }
+    if (!error)
+        known->name = position + 1;
+    return error;
+}
+
+struct rt_error *rt_native_type_of(struct rt_native *native, struct rt_dwarf_pass *pass,
+                                   const struct rt_dwarf_die *die, struct rt_native_type *ret) {
+    const struct rt_native_known_type *type;
+    struct rt_dwarf_die from = *die;
     *ret = (struct rt_native_type){.kind = RT_NATIVE_OTHER};
     for (int i = 0; i < MOST_LINKS; i++) {
+        struct rt_dwarf_attribute at;
         struct rt_dwarf_die origin;
-        error = follow(pass, &from, RT_DWARF_AT_type, &type, &found);
-        if (error || found)
-            break;
-        error = follow(pass, &from, RT_DWARF_AT_abstract_origin, &origin, &found);
+        bool found;
+        struct rt_error *error = rt_dwarf_attribute_find(pass, &from, RT_DWARF_AT_type, &at, &found);
+        if (!error && found && at.class == RT_DWARF_CLASS_REFERENCE) {
+            error = type_at(native, pass, at.number, &type);
+            if (!error && type->is_found)
+                *ret = type->type;
+            if (error || type->is_found)
+                return error;
+        }
+        if (!error)
+            error = follow(pass, &from, RT_DWARF_AT_abstract_origin, &origin, &found);
         if (!error && !found)
             error = follow(pass, &from, RT_DWARF_AT_specification, &origin, &found);
         if (error || !found)
             return error;
         from = origin;
-        found = false;
     }
-    return error || !found ? error : classify(pass, &type, ret);
+    return NULL;
 }
 
 struct rt_error *rt_native_base_type(struct rt_dwarf_pass *pass, uint64_t position,
@@ -193,25 +219,20 @@ static bool is_stored(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die
 /* A DW_AT_type that leads to a pointer: to one of the process, unless it is in memory. */
 static struct rt_error *replace_type(struct rt_native *native, struct rt_dwarf_pass *pass,
                                      const struct rt_dwarf_die *die, struct rt_dwarf_attribute *at) {
-    struct rt_dwarf_die target;
-    struct rt_native_type type = {.kind = RT_NATIVE_OTHER};
-    bool found;
+    const struct rt_native_known_type *known;
     if (at->class != RT_DWARF_CLASS_REFERENCE)
         return NULL;
-    struct rt_error *error = rt_dwarf_die_find(pass, at->number, &target, &found);
-    if (error || !found)
+    struct rt_error *error = type_at(native, pass, at->number, &known);
+    if (error || !known->is_found)
         return error;
-    const bool is_direct = is_pointer_tag(target.tag);
-    error = classify(pass, &target, &type);
-    if (error)
-        return error;
-    if (type.kind == RT_NATIVE_FUNCTION && is_direct) {
+    const struct rt_native_type *type = &known->type;
+    if (type->kind == RT_NATIVE_FUNCTION && known->is_pointer) {
         if (!native->table_index)
             native->table_index = rt_dwarf_new_name(pass);
         at->number = native->table_index;
-    } else if (type.kind == RT_NATIVE_POINTER && !is_stored(pass, die)) {
-        if (type.position >= die->unit->offset && type.position < die->unit->end)
-            return name_wide(native, pass, type.position, &at->number);
+    } else if (type->kind == RT_NATIVE_POINTER && !is_stored(pass, die)) {
+        if (type->position >= die->unit->offset && type->position < die->unit->end)
+            return name_wide(native, pass, type->position, &at->number);
         rt_dwarf_count(pass, "left as it is: a variable whose pointer type is in another unit");
     }
     return NULL;
@@ -229,7 +250,7 @@ struct rt_error *rt_native_type_attribute(struct rt_native *native, struct rt_dw
     case RT_DWARF_AT_const_value:
         if (at->class != RT_DWARF_CLASS_CONSTANT)
             return NULL;
-        error = rt_native_type_of(pass, die, &type);
+        error = rt_native_type_of(native, pass, die, &type);
         if (!error && type.kind == RT_NATIVE_POINTER) {
             const uint64_t pointer = at->number & UINT32_MAX;
             at->number = pointer ? native->memory_base + pointer : 0;
