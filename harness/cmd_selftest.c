@@ -190,7 +190,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
 const struct hx_command hx_command_selftest = {
     .name = "selftest",
     .arguments = "[FILE.c...] [--seeds A-B] [--faults N] [--class NAME] [OPTIONS]",
-    .summary = "Plants faults in debug information and counts those that the comparison notices.",
+    .summary = "Plants faults in debug information and traces and counts those that are noticed.",
     .details =
         "Each program is compiled once. It must agree; then faults are planted, one at a time, in its\n"
         "module's DWARF, and the module is compared again: with the native build at -O0, or, for what\n"
@@ -199,6 +199,8 @@ const struct hx_command hx_command_selftest = {
         "run. It is noticed when there is a finding of a fitting kind, and rightly named when one of the\n"
         "first three has the right function, line and variable. Ctrl-C ends it, and prints what was "
         "counted.\n\n"
+        "Classes trace-* are planted in recordings of the WASI generator's programs, of the same seeds, and\n"
+        "noticed by the replay, or by two replays side by side.\n\n"
         "Exit status: 0 when as many were noticed and named as asked for, 1 when not, 2 when no program\n"
         "could be taken.\n\nclasses:"
 #define HX_PLANT(NAME, word, pairing, kinds, names, what) "\n  " word ": " what

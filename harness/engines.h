@@ -100,4 +100,27 @@ RT_MUST_USE struct rt_error *hx_replays_check(const struct hx_engines *options, 
                                               unsigned time_limit, struct or_progress *progress,
                                               struct hx_result *result);
 
+struct rt_trace_memory;
+
+/* Records a run on the first engine. RT_USAGE when it does not end in time. The caller frees ret->bytes. */
+RT_MUST_USE struct rt_error *hx_replay_record(const struct hx_engines *options,
+                                              const struct rt_module *module, unsigned time_limit,
+                                              struct rt_trace_memory *ret);
+/* Replays a trace on an engine. *ret_wrong is what its replay says is wrong with it, or NULL. */
+RT_MUST_USE struct rt_error *hx_replay_play(const struct hx_engines *options, const struct rt_module *module,
+                                            enum rt_engine engine, const struct rt_trace_memory *trace,
+                                            unsigned time_limit, struct rt_error **ret_wrong);
+
+struct hx_replay_at {
+    uint64_t number; /* of the event that was replayed last in the call of an import; 0: none */
+    char import[64];
+};
+/* Replays two traces side by side, instruction by instruction, each on its engine. *ret_at is where the
+ * second one was in the end. */
+RT_MUST_USE struct rt_error *hx_replay_beside(const struct hx_engines *options,
+                                              const struct rt_module *module,
+                                              const struct rt_trace_memory *const traces[2],
+                                              unsigned time_limit, struct hx_result *result,
+                                              struct hx_replay_at *ret_at);
+
 #endif

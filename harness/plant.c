@@ -9,6 +9,7 @@ const struct hx_plant_row hx_plant_rows[HX_PLANT_COUNT] = {
 #define FUNCTION HX_NAMES_FUNCTION
 #define LINE     HX_NAMES_LINE
 #define VARIABLE HX_NAMES_VARIABLE
+#define EVENT    HX_NAMES_EVENT
 #define HX_PLANT(NAME, word, pairing, kinds, names, what)                                                    \
     [HX_PLANT_##NAME] = {word, what, HX_##pairing, HX_KINDS_##kinds, names},
 #include "harness/plants.def"
@@ -16,6 +17,7 @@ const struct hx_plant_row hx_plant_rows[HX_PLANT_COUNT] = {
 #undef FUNCTION
 #undef LINE
 #undef VARIABLE
+#undef EVENT
 };
 
 bool hx_plant_find(const char *word, enum hx_plant_class *ret) {

@@ -1,5 +1,6 @@
-/* Faults planted in a module's debug information, one at a time: which there could be (plant_survey.c), and a
- * copy of the module that has one of them (plant_apply.c). Everything else stays as it was.
+/* The table of faults that are planted. Those in a module's debug information, one at a time: which there
+ * could be (plant_survey.c), and a copy of the module that has one of them (plant_apply.c). Everything else
+ * stays as it was.
  *
  * The module that faults are planted in is a *base*: the program's own unit alone, rewritten without a fault.
  */
@@ -17,17 +18,18 @@ enum hx_plant_class {
 };
 
 /* What a fault is compared with. */
-enum hx_pairing { HX_BUILDS, HX_TWINS };
+enum hx_pairing { HX_BUILDS, HX_TWINS, HX_TRACES };
 
 /* Kinds of findings, as bits by enum or_kind. */
 enum {
+    HX_KINDS_NONE = 0,
     HX_KINDS_PLACES = 1 << OR_LOCATION | 1 << OR_LINE_MISSING | 1 << OR_STACK,
     HX_KINDS_VALUES =
         1 << OR_SCOPE | 1 << OR_TYPE | 1 << OR_VALUE | 1 << OR_OPTIMIZED_OUT | 1 << OR_IRRETRIEVABLE,
     HX_KINDS_ANY = HX_KINDS_PLACES | HX_KINDS_VALUES,
 };
 
-enum { HX_NAMES_FUNCTION = 1, HX_NAMES_LINE = 2, HX_NAMES_VARIABLE = 4 };
+enum { HX_NAMES_FUNCTION = 1, HX_NAMES_LINE = 2, HX_NAMES_VARIABLE = 4, HX_NAMES_EVENT = 8 };
 
 struct hx_plant_row { /* of the table of classes */
     const char *word, *what;

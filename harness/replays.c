@@ -6,6 +6,7 @@
 #include "harness/process.h"
 #include "harness/replay_output.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct side {
     struct rt_recorder *recorder;
     struct rt_replayer *replayer;
     struct hx_replay_output output;
+    struct hx_replay_at at;
     struct rt_replay_result result;
     unsigned time_limit;         /* milliseconds; 0: it is stepped */
     bool is_late;                /* that was too short */
@@ -78,11 +80,17 @@ static struct rt_error *start_recording(struct side *side) {
     return rt_recorder_create(side->guest.store, sink, &options, &side->recorder);
 }
 
+static void note_event(void *user, struct rt_caller *caller, const char *import,
+                       const struct rt_trace_event *event) {
+    struct side *side = user;
+    side->at.number = event->number;
+    snprintf(side->at.import, sizeof side->at.import, "%s", import);
+    hx_replay_output_event(&side->output, caller, import, event);
+}
+
 static struct rt_error *start_replay(struct side *side, struct st_session_options *session) {
-    const struct rt_replayer_options options = {.codes = &side->guest.code,
-                                                .code_count = 1,
-                                                .at_event = hx_replay_output_event,
-                                                .user = &side->output};
+    const struct rt_replayer_options options = {
+        .codes = &side->guest.code, .code_count = 1, .at_event = note_event, .user = side};
     struct rt_trace_source source;
     struct rt_trace_reader *reader;
 
@@ -143,7 +151,7 @@ static struct rt_error *run_side(struct side *side) {
     }
     if (!error && side->divergence)
         return rt_error_format(side->divergence->code, "%s", side->divergence->message);
-    return error ? error : rt_recorder_finish(side->recorder);
+    return error || !side->recorder ? error : rt_recorder_finish(side->recorder);
 }
 
 /* ---- Comparing ---- */
@@ -302,6 +310,86 @@ static struct rt_error *step(const struct rt_module *module, const struct hx_eng
         close_side(&sides[i]);
     st_debug_close(debug);
     free(trace.bytes);
+    return error;
+}
+
+/* ---- One at a time, for traces that were changed ---- */
+
+struct rt_error *hx_replay_record(const struct hx_engines *options, const struct rt_module *module,
+                                  unsigned time_limit, struct rt_trace_memory *ret) {
+    struct side side = {.to = ret, .time_limit = time_limit};
+
+    *ret = (struct rt_trace_memory){.bytes = NULL};
+    struct rt_error *error = open_side(module, options->engines[0], NULL, options, &side);
+    if (!error)
+        error = run_side(&side);
+    if (!error && side.is_late)
+        error = rt_error_format(RT_USAGE, "it does not end in time");
+    close_side(&side);
+    return error;
+}
+
+static bool is_about_trace(const struct rt_error *error) {
+    return error && (error->code == RT_DIVERGED || error->code == RT_MALFORMED);
+}
+
+struct rt_error *hx_replay_play(const struct hx_engines *options, const struct rt_module *module,
+                                enum rt_engine engine, const struct rt_trace_memory *trace,
+                                unsigned time_limit, struct rt_error **ret_wrong) {
+    struct side side = {.from = trace, .time_limit = time_limit};
+
+    *ret_wrong = NULL;
+    struct rt_error *error = open_side(module, engine, NULL, options, &side);
+    if (!error)
+        error = run_side(&side);
+    if (!error && side.is_late)
+        error = rt_error_format(RT_DIVERGED, "event %llu: the guest comes to no other",
+                                (unsigned long long)side.at.number);
+    close_side(&side);
+    if (!is_about_trace(error))
+        return error;
+    *ret_wrong = error;
+    return NULL;
+}
+
+static struct rt_error *note_failing(void *user, uint32_t side, uint64_t step, const struct st_event *event) {
+    struct side *sides = user;
+
+    (void)step;
+    sides[side].is_failing = event->kind == ST_HOST_RETURN && event->error;
+    return NULL;
+}
+
+static uint64_t number_replayed(void *user, uint32_t side, enum rt_type type, const void *reference) {
+    const struct side *sides = user;
+
+    return rt_replayer_reference(sides[side].replayer, type, reference) & INT64_MAX;
+}
+
+struct rt_error *hx_replay_beside(const struct hx_engines *options, const struct rt_module *module,
+                                  const struct rt_trace_memory *const traces[2], unsigned time_limit,
+                                  struct hx_result *result, struct hx_replay_at *ret_at) {
+    struct side sides[2] = {{.from = traces[0]}, {.from = traces[1]}};
+    struct or_progress progress = {.running = 2};
+    struct hx_guest *const guests[2] = {&sides[0].guest, &sides[1].guest};
+    const struct or_engines_options compare = {.max_steps = options->max_steps,
+                                               .max_time = time_limit,
+                                               .progress = &progress,
+                                               .subject = "replay",
+                                               .at_event = note_failing,
+                                               .reference = number_replayed,
+                                               .user = sides};
+    struct rt_error *error = NULL;
+
+    for (int i = 0; i < 2 && !error; i++)
+        error = open_side(module, options->engines[i], NULL, options, &sides[i]);
+    if (!error)
+        error = hx_engines_compare(options, guests, &compare, result);
+    for (int i = 0; i < 2 && !error; i++)
+        error = unwind(&sides[i]);
+    *ret_at = sides[1].at;
+    for (int i = 0; i < 2; i++)
+        close_side(&sides[i]);
     return error;
 }
 

@@ -38,7 +38,7 @@ struct program {
     uint64_t number; /* the program's seed, for the names of what is kept */
     struct hx_random random;
     struct rt_arena arena;
-    struct subject subjects[2]; /* by enum hx_pairing */
+    struct subject subjects[HX_TRACES]; /* by enum hx_pairing */
     struct hx_faults *faults;
 };
 
@@ -343,8 +343,10 @@ static struct rt_error *plant_all(struct program *program, size_t most) {
     struct hx_faults *faults = program->faults;
     size_t visible = 0;
     for (int class = 0; class < HX_PLANT_COUNT; class ++) {
-        struct subject *subject = &program->subjects[hx_plant_rows[class].pairing];
         bool is_visible = false;
+        if (hx_plant_rows[class].pairing == HX_TRACES)
+            continue;
+        struct subject *subject = &program->subjects[hx_plant_rows[class].pairing];
         for (uint64_t i = 0;
              program->selftest->wanted[class] && subject->is_ready && !is_visible && visible < most &&
              i < program->selftest->tries && faults->count < HX_SELFTEST_MOST;
@@ -360,6 +362,13 @@ static struct rt_error *plant_all(struct program *program, size_t most) {
         }
     }
     return NULL;
+}
+
+static bool is_wanted(const struct hx_selftest *selftest, enum hx_pairing pairing) {
+    bool wanted = false;
+    for (int class = 0; class < HX_PLANT_COUNT; class ++)
+        wanted |= selftest->wanted[class] && hx_plant_rows[class].pairing == pairing;
+    return wanted;
 }
 
 struct rt_error *hx_selftest_program(const struct hx_selftest *selftest, const struct hx_source *source,
@@ -378,19 +387,33 @@ struct rt_error *hx_selftest_program(const struct hx_selftest *selftest, const s
                                                  selftest->check.csmith_words, folder->path);
     if (!error)
         error = compile(&program);
-    for (int pairing = 0; !error && pairing < 2; pairing++) {
-        bool is_wanted = false;
-        for (int class = 0; class < HX_PLANT_COUNT; class ++)
-            is_wanted |= selftest->wanted[class] && hx_plant_rows[class].pairing == (enum hx_pairing)pairing;
-        if (is_wanted)
+    for (int pairing = 0; !error && pairing < HX_TRACES; pairing++)
+        if (is_wanted(selftest, (enum hx_pairing)pairing))
             error = make_subject(&program, (enum hx_pairing)pairing);
-    }
     ret->agrees = !error;
     if (!error)
         error = plant_all(&program, most);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < HX_TRACES; i++)
         clear_subject(&program.subjects[i]);
     rt_arena_clear(&program.arena);
+    return error;
+}
+
+/* All that is wanted of a source. A file has no recording: which folders it would run with is not known. */
+static struct rt_error *take_source(const struct hx_selftest *selftest, const struct hx_source *source,
+                                    const struct hx_temp *folder, size_t most, struct hx_faults *ret) {
+    struct rt_error *error = NULL;
+    if (is_wanted(selftest, HX_BUILDS) || is_wanted(selftest, HX_TWINS))
+        error = hx_selftest_program(selftest, source, folder, most, ret);
+#ifdef LOCKSTEP_RR
+    size_t visible = 0;
+    for (size_t i = 0; i < ret->count; i++)
+        visible += ret->items[i].is_visible;
+    if (!error && source->has_seed && is_wanted(selftest, HX_TRACES) && visible < most) {
+        error = hx_selftest_traces(selftest, source->seed, folder, most - visible, ret);
+        ret->agrees = !error;
+    }
+#endif
     return error;
 }
 
@@ -407,7 +430,7 @@ struct rt_error *hx_selftest_run(const struct hx_selftest *selftest, const struc
     const pid_t pid = error ? -1 : fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        error = hx_selftest_program(selftest, source, &folder, most, shared);
+        error = take_source(selftest, source, &folder, most, shared);
         if (error)
             snprintf(shared->reason, sizeof shared->reason, "%s", error->message);
         _exit(0);

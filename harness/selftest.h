@@ -1,5 +1,6 @@
-/* The self-test: what the comparison notices of faults that are planted in debug information, and whether it
- * names the right thing. A program that agrees is compiled once; each fault then has a process of its own. */
+/* The self-test: what the comparison notices of faults that are planted in debug information and in traces,
+ * and whether it names the right thing. A program that agrees is compiled once; each fault then has a process
+ * of its own. */
 #ifndef LOCKSTEP_HARNESS_SELFTEST_H
 #define LOCKSTEP_HARNESS_SELFTEST_H
 
@@ -43,7 +44,12 @@ struct hx_selftest {
 RT_MUST_USE struct rt_error *hx_selftest_program(const struct hx_selftest *selftest,
                                                  const struct hx_source *source, const struct hx_temp *folder,
                                                  size_t most, struct hx_faults *ret);
-/* The same in a child process, whatever it does to it. */
+/* trace_selftest.c (only with LOCKSTEP_RR): the same of a recording of the WASI generator's program, for the
+ * classes of traces; adds to *ret. */
+RT_MUST_USE struct rt_error *hx_selftest_traces(const struct hx_selftest *selftest, uint64_t seed,
+                                                const struct hx_temp *folder, size_t most,
+                                                struct hx_faults *ret);
+/* Both in a child process, whatever it does to it. */
 RT_MUST_USE struct rt_error *hx_selftest_run(const struct hx_selftest *selftest,
                                              const struct hx_source *source, const struct hx_temp *temp,
                                              size_t most, struct hx_faults *ret);

@@ -8,6 +8,9 @@ lockstep=$(realpath "$1") corpus=$(realpath "$2")
 always=(row-next-line row-other-function row-lost sequence-moved variable-dropped variable-renamed variable-line
     variable-sibling type-sign type-encoding functions-swapped string-offset abbreviation enum-value)
 
+if "$lockstep" help | grep -q '^  record '; then # traces were built in
+    always+=(trace-calls-swapped trace-argument trace-result)
+fi
 if ! command -v llvm-dwarfdump-19 >/dev/null; then
     echo "skipped: llvm-dwarfdump-19 is missing: install the package llvm-19 (ci/deps does)"
     exit 77
