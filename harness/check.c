@@ -224,8 +224,8 @@ struct rt_error *hx_check_pair(const struct hx_setup *setup, const struct hx_two
                                  .max_idle = setup->time_limit / 4,
                                  .is_unoptimised = setup->is_unoptimised,
                                  .is_one_compiler = is_one_compiler(setup, two),
-                                 .is_one_module = hx_witness_share(two->witness[0], two->witness[1]) &&
-                                                  hx_witness_is_module(two->witness[0]),
+                                 .is_one_module =
+                                     hx_witnesses_run_one_module(two->witness[0], two->witness[1]),
                                  .progress = progress,
                                  .in_child = silence,
                                  .user = &outputs};

@@ -38,6 +38,9 @@ struct or_point {
 
 struct or_match {
     struct st_session *sessions[2];
+    /* Both run one module: rows over markers of control flow, which compiled code does not have, stand for
+     * what follows them, in the module's view as well. */
+    bool is_one_module;
     struct or_key *keys;
     size_t key_count;
     struct or_point *points[2]; /* ascending by pc */
