@@ -313,7 +313,8 @@ void or_report_lone_rows(struct or_comparison *comparison);
 /* Sets a testimony's DWARF: "DIE 0x1f2: DW_OP_fbreg -20". `expression` NULL: the variable's only one. */
 void or_testify_dwarf(struct or_comparison *comparison, struct or_testimony *testimony,
                       const struct st_variable *variable, const struct st_expression *expression);
-/* The operations of an expression without their operands, for signatures. In the arena. */
+/* The operations of an expression without their operands, for signatures, up to the first piece of an object
+ * in pieces: programs differ in how many. In the arena. */
 const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena);
 /* The same of a place's expression. */
 const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_variable *variable,
