@@ -118,7 +118,7 @@ static struct rt_error *load(const struct hx_bench_engine *engine, const struct 
     if (!error && engine->sites) {
         error = st_debug_open_wasm(ret->module, &ret->debug);
         if (!error)
-            error = hx_compile_sites(ret->module, ret->debug, engine->engine, &ret->code);
+            error = hx_compile_sites(ret->module, ret->debug, &options, &ret->code);
     } else if (!error) {
         error = rt_code_create(ret->module, &options, &ret->code);
     }

@@ -73,10 +73,11 @@ struct rt_error *hx_bench_module_open(const char *name, const char *file,
 static struct rt_error *compile(const struct rt_module *module, const struct st_debug *debug,
                                 struct hx_samples *seconds, size_t *ret_code, size_t *ret_metadata,
                                 size_t *ret_sites) {
+    const struct rt_compile_options options = {0};
     struct rt_code *code = NULL;
     double started = hx_seconds();
-    struct rt_error *error = debug ? hx_compile_sites(module, debug, RT_ENGINE_COMPILED, &code)
-                                   : rt_code_create(module, NULL, &code);
+    struct rt_error *error =
+        debug ? hx_compile_sites(module, debug, &options, &code) : rt_code_create(module, &options, &code);
 
     if (error)
         return error;

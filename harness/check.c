@@ -230,8 +230,8 @@ struct rt_error *hx_check_pair(const struct hx_setup *setup, const struct hx_two
                                  .is_unoptimised = setup->is_unoptimised,
                                  .leave_locals = setup->leave_locals,
                                  .is_one_compiler = is_one_compiler(setup, two),
-                                 .is_one_module = hx_witness_share(two->witness[0], two->witness[1]) &&
-                                                  hx_witness_is_module(two->witness[0]),
+                                 .is_one_module =
+                                     hx_witnesses_run_one_module(two->witness[0], two->witness[1]),
                                  .progress = progress,
                                  .in_child = silence,
                                  .user = &outputs};

@@ -138,11 +138,14 @@ static bool is_judged(const struct hx_finding *finding) {
 static struct rt_error *report_of(const struct work *work, size_t p, struct rt_arena *arena,
                                   struct or_pair_report *ret) {
     const struct hx_result *part = &work->parts[p];
+    const struct hx_witness *a = &work->witnesses->items[work->pairs[p][0]],
+                            *b = &work->witnesses->items[work->pairs[p][1]];
     struct or_finding *findings = rt_arena_array(arena, part->finding_count, sizeof *findings);
 
     *ret = (struct or_pair_report){.witness = {work->pairs[p][0], work->pairs[p][1]},
                                    .is_complete = part->is_complete,
                                    .is_output = part->verdict == HX_OUTPUT,
+                                   .is_one_module = hx_witnesses_run_one_module(a, b),
                                    .stops = part->stops,
                                    .findings = findings,
                                    .has_left_out = part->findings_left_out > 0,

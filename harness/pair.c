@@ -32,23 +32,14 @@ static struct rt_error *load_native(const char *path, struct hx_debuggee *ret) {
 }
 
 struct rt_error *hx_compile_sites(const struct rt_module *module, const struct st_debug *debug,
-                                  enum rt_engine engine, struct rt_code **ret) {
+                                  const struct rt_compile_options *options, struct rt_code **ret) {
     struct rt_arena arena;
-    const uint64_t *pcs;
-    struct rt_compile_options options = {.engine = engine};
+    struct rt_compile_options with_sites = *options;
 
     rt_arena_init(&arena, 0);
-    struct rt_error *error = or_sites(debug, &arena, &pcs, &options.site_count);
-    if (!error) {
-        uint32_t *sites = rt_arena_array(&arena, options.site_count, sizeof *sites);
-        if (!sites)
-            error = rt_error_out_of_memory();
-        for (size_t i = 0; sites && i < options.site_count; i++)
-            sites[i] = (uint32_t)pcs[i];
-        options.sites = sites;
-    }
+    struct rt_error *error = or_sites(module, debug, &arena, &with_sites.sites, &with_sites.site_count);
     if (!error)
-        error = rt_code_create(module, &options, ret);
+        error = rt_code_create(module, &with_sites, ret);
     rt_arena_clear(&arena);
     return error;
 }
@@ -60,8 +51,8 @@ static int compare_sites(const void *a, const void *b) {
 
 /* Compiles it with a site for each row of the line table and each function. */
 static struct rt_error *compile_rows(const struct rt_module *module, const struct st_debug *debug,
-                                     enum rt_engine engine, struct rt_code **ret) {
-    struct rt_compile_options options = {.engine = engine};
+                                     const struct rt_compile_options *like, struct rt_code **ret) {
+    struct rt_compile_options options = *like;
     size_t row_count, function_count;
     const struct st_row *rows = st_debug_rows(debug, &row_count);
     const struct st_function *functions = st_debug_functions(debug, &function_count);
@@ -81,9 +72,8 @@ static struct rt_error *compile_rows(const struct rt_module *module, const struc
     return error;
 }
 
-/* As an engine would for a debugger: no sites, and code that can be written to. Memory near the code is kept
- * free while two guests' linear memories are reserved, for what the probes displace: no jump reaches past
- * those. */
+/* As `lockstep run -g` does. Memory near the code is kept free while two guests' linear memories are
+ * reserved, for what the probes displace: no jump reaches past those. */
 static struct rt_error *compile_for_debugger(struct hx_debuggee *ret) {
     struct rt_compile_options options = {.engine = RT_ENGINE_COMPILED};
     const struct hx_native_options native = {.debugger = true};
@@ -91,7 +81,7 @@ static struct rt_error *compile_for_debugger(struct hx_debuggee *ret) {
     struct rt_error *error = hx_native_options_apply(&native, &options);
 
     if (!error)
-        error = rt_code_create(ret->module, &options, &ret->code);
+        error = hx_compile_sites(ret->module, ret->debug, &options, &ret->code);
     if (error)
         return error;
     rt_code_range(ret->code, &low, &high);
@@ -153,6 +143,7 @@ static struct rt_error *load_module(const struct hx_load *load, struct hx_debugg
                                          .write = load->write,
                                          .write_user = load->write_user,
                                          .deterministic = true};
+    const struct rt_compile_options options = {.engine = load->engine};
     struct rt_error *error = rt_module_open(load->path, &ret->module);
 
     if (!error)
@@ -160,7 +151,7 @@ static struct rt_error *load_module(const struct hx_load *load, struct hx_debugg
     if (!error)
         error = load->kind == HX_WITNESS_JIT ? compile_for_debugger(ret)
                                              : (load->all_rows ? compile_rows : hx_compile_sites)(
-                                                   ret->module, ret->debug, load->engine, &ret->code);
+                                                   ret->module, ret->debug, &options, &ret->code);
     if (!error)
         error = rt_store_create(&ret->store);
     if (!error)

@@ -23,9 +23,9 @@ struct hx_pair {
     struct hx_debuggee sides[2];
 };
 
-/* Compiles a module with the oracle's probe sites in its code. */
+/* Compiles a module with the oracle's probe sites in its code, so that each statement has some of its own. */
 RT_MUST_USE struct rt_error *hx_compile_sites(const struct rt_module *module, const struct st_debug *debug,
-                                              enum rt_engine engine, struct rt_code **ret);
+                                              const struct rt_compile_options *options, struct rt_code **ret);
 
 struct hx_load {
     enum hx_witness_kind kind;

@@ -1,6 +1,8 @@
 /* A WASI command that a person runs: making it from the options of a run, driving it, showing its traps. */
 #include "harness/wasi_command.h"
 
+#include "harness/pair.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +40,9 @@ struct rt_error *hx_wasi_command_open(const char *path, const struct rt_compile_
         return error;
     /* Debug information makes a backtrace better; a module without it runs as well. */
     rt_error_destroy(st_debug_open_wasm(ret->module, &ret->debug));
-    error = rt_code_create(ret->module, compile, &ret->code);
+    error = compile->writable_locals && ret->debug
+                ? hx_compile_sites(ret->module, ret->debug, compile, &ret->code)
+                : rt_code_create(ret->module, compile, &ret->code);
     if (!error)
         error = rt_store_create(&ret->store);
     return error ? rt_error_context(error, "%s", path) : NULL;

@@ -22,6 +22,10 @@ bool hx_witness_share(const struct hx_witness *a, const struct hx_witness *b) {
     return hx_witness_is_module(a) == hx_witness_is_module(b) && a->compiler == b->compiler;
 }
 
+bool hx_witnesses_run_one_module(const struct hx_witness *a, const struct hx_witness *b) {
+    return hx_witness_share(a, b) && hx_witness_is_module(a);
+}
+
 /* ---- Names ---- */
 
 static struct rt_error *unknown_kind(const char *name) {

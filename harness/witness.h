@@ -66,5 +66,7 @@ void hx_witnesses_clear(struct hx_witnesses *witnesses);
 bool hx_witness_is_module(const struct hx_witness *witness);
 /* Both are of the same file. */
 bool hx_witness_share(const struct hx_witness *a, const struct hx_witness *b);
+/* And that file is a module. */
+bool hx_witnesses_run_one_module(const struct hx_witness *a, const struct hx_witness *b);
 
 #endif

@@ -210,6 +210,33 @@ static enum answer silent_answer(const struct blamer *blamer, const struct group
     return came_there(group, pair) && !is_behind ? AGREES : KNOWS_NOTHING;
 }
 
+/* The answer of the pair of these witnesses; KNOWS_NOTHING when there is none. */
+static enum answer answer_of(const struct blamer *blamer, const struct group *group, uint32_t a, uint32_t b) {
+    for (size_t p = 0; p < blamer->pair_count; p++) {
+        const uint32_t *witness = blamer->pairs[p].witness;
+        if ((witness[0] == a && witness[1] == b) || (witness[0] == b && witness[1] == a))
+            return group->answers[p];
+    }
+    return KNOWS_NOTHING;
+}
+
+/* A module's view and its compiled code were compared at the places that compiled code finds. That they agree
+ * there says nothing of what the view shows elsewhere, where a third witness agrees with the code alone. */
+static void doubt_found_places(const struct blamer *blamer, struct group *group) {
+    for (size_t p = 0; p < blamer->pair_count && group->subject == ON_PLACE; p++) {
+        const struct or_pair_report *pair = &blamer->pairs[p];
+        const bool finds = blamer->witnesses[pair->witness[0]].may_find_places;
+        const uint32_t code = pair->witness[!finds], view = pair->witness[finds];
+        if (!pair->is_one_module || finds == blamer->witnesses[pair->witness[1]].may_find_places)
+            continue;
+        for (uint32_t w = 0; w < blamer->witness_count && group->answers[p] == AGREES; w++)
+            if (answer_of(blamer, group, code, w) == AGREES && answer_of(blamer, group, view, w) == DIFFERS) {
+                group->answers[p] = KNOWS_NOTHING;
+                group->reasons[p] = "rows over markers are looked at where compiled code has them";
+            }
+    }
+}
+
 static void ask_all(const struct blamer *blamer, struct group *group) {
     for (size_t p = 0; p < blamer->pair_count; p++) {
         const struct or_pair_report *pair = &blamer->pairs[p];
@@ -221,6 +248,7 @@ static void ask_all(const struct blamer *blamer, struct group *group) {
             group->reasons[p] = own_rules;
         }
     }
+    doubt_found_places(blamer, group);
 }
 
 /* ---- Classes of witnesses that agree, and what explains them ---- */

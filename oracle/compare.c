@@ -169,6 +169,7 @@ struct rt_error *or_compare(const struct or_witness witnesses[2], const struct o
     comparison->deadline = options->max_time ? or_now() + options->max_time * UINT64_C(1000000) : 0;
     rt_arena_init(&comparison->scratch, 0);
     const struct st_debug *debug[2];
+    comparison->match.is_one_module = options->is_one_module;
     for (int i = 0; i < 2; i++) {
         debug[i] = st_session_debug(witnesses[i].session);
         comparison->match.sessions[i] = witnesses[i].session;

@@ -38,6 +38,9 @@ struct or_point {
 
 struct or_match {
     struct st_session *sessions[2];
+    /* Both run one module: rows over markers of control flow, which compiled code does not have, stand for
+     * what follows them, in the module's view as well. */
+    bool is_one_module;
     struct or_key *keys;
     size_t key_count;
     struct or_point *points[2]; /* ascending by pc */
@@ -348,7 +351,8 @@ void or_report_lone_rows(struct or_comparison *comparison);
 /* Sets a testimony's DWARF: "DIE 0x1f2: DW_OP_fbreg -20". `expression` NULL: the variable's only one. */
 void or_testify_dwarf(struct or_comparison *comparison, struct or_testimony *testimony,
                       const struct st_variable *variable, const struct st_expression *expression);
-/* The operations of an expression without their operands, for signatures. In the arena. */
+/* The operations of an expression without their operands, for signatures, up to the first piece of an object
+ * in pieces: programs differ in how many. In the arena. */
 const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena);
 /* The same of a place's expression. */
 const char *or_dwarf_shape(struct or_comparison *comparison, const struct st_variable *variable,

@@ -111,8 +111,9 @@ static size_t unite_points(struct or_point *points, size_t count) {
 }
 
 /* All statement rows, entries and bodies of one side. */
-static struct rt_error *collect_points(const struct st_debug *debug, int side, struct key_table *table,
-                                       struct rt_arena *arena, struct or_point **ret, size_t *ret_count) {
+static struct rt_error *collect_points(const struct or_match *match, const struct st_debug *debug, int side,
+                                       struct key_table *table, struct rt_arena *arena, struct or_point **ret,
+                                       size_t *ret_count) {
     size_t row_count, function_count;
     const struct st_row *rows = st_debug_rows(debug, &row_count);
     const struct st_function *functions = st_debug_functions(debug, &function_count);
@@ -137,7 +138,9 @@ static struct rt_error *collect_points(const struct st_debug *debug, int side, s
             continue;
         struct or_point point = {
             .pc = stop_pc(row, function), .key = OR_NO_KEY, .row = row, .function = function};
-        const struct st_scope *scope = st_scope_at(function, row->pc);
+        if (match->is_one_module)
+            point.pc = st_session_past_markers(match->sessions[side], point.pc);
+        const struct st_scope *scope = st_scope_at(function, match->is_one_module ? point.pc : row->pc);
         struct or_key key = {.function = or_logical_function(scope),
                              .file = or_base_name(st_debug_file(debug, row->file)),
                              .line = row->line};
@@ -203,8 +206,8 @@ struct rt_error *or_match_build(struct or_match *match, const struct st_debug *c
         return rt_error_out_of_memory();
     memset(table.slots, 0xff, slots * sizeof(uint32_t));
     for (int side = 0; side < 2; side++) {
-        struct rt_error *error =
-            collect_points(debug[side], side, &table, arena, &match->points[side], &match->point_count[side]);
+        struct rt_error *error = collect_points(match, debug[side], side, &table, arena, &match->points[side],
+                                                &match->point_count[side]);
         if (error)
             return error;
     }
@@ -225,12 +228,12 @@ struct rt_error *or_match_build(struct or_match *match, const struct st_debug *c
 }
 
 static int compare_pcs(const void *a, const void *b) {
-    const uint64_t *x = a, *y = b;
+    const uint32_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
 
 /* Ascending, each once; returns how many there are. */
-static size_t unite_pcs(uint64_t *pcs, size_t count) {
+static size_t unite_pcs(uint32_t *pcs, size_t count) {
     size_t kept = 0, at = 1;
     while (at < count && pcs[at - 1] <= pcs[at])
         at++;
@@ -243,26 +246,29 @@ static size_t unite_pcs(uint64_t *pcs, size_t count) {
     return kept;
 }
 
-struct rt_error *or_sites(const struct st_debug *debug, struct rt_arena *arena, const uint64_t **ret,
-                          size_t *ret_count) {
+struct rt_error *or_sites(const struct rt_module *module, const struct st_debug *debug,
+                          struct rt_arena *arena, const uint32_t **ret, size_t *ret_count) {
     size_t row_count, function_count, count = 0, entered = 0;
     const struct st_row *rows = st_debug_rows(debug, &row_count);
     const struct st_function *functions = st_debug_functions(debug, &function_count), *function = NULL;
-    uint64_t *pcs = rt_arena_array(arena, row_count + 2 * function_count, sizeof(*pcs));
+    uint32_t *pcs = rt_arena_array(arena, 2 * row_count + 2 * function_count, sizeof(*pcs));
     if (!pcs)
         return rt_error_out_of_memory();
     /* In turn, so that they hardly need to be sorted. */
     for (size_t i = 0; i <= row_count; i++) {
         for (; entered < function_count && (i == row_count || functions[entered].low <= rows[i].pc);
              entered++) {
-            pcs[count++] = functions[entered].entry;
-            pcs[count++] = body_pc(&functions[entered]);
+            pcs[count++] = (uint32_t)functions[entered].entry;
+            pcs[count++] = (uint32_t)body_pc(&functions[entered]);
         }
         if (i == row_count)
             break;
         function = next_function_at(debug, function, rows[i].pc);
-        if (is_statement(&rows[i], function))
-            pcs[count++] = stop_pc(&rows[i], function);
+        if (!is_statement(&rows[i], function))
+            continue;
+        pcs[count] = (uint32_t)stop_pc(&rows[i], function);
+        pcs[count + 1] = rt_module_past_markers(module, pcs[count]);
+        count += 2;
     }
     *ret = pcs;
     *ret_count = unite_pcs(pcs, count);

@@ -167,10 +167,10 @@ struct or_report {
     size_t place_count;
 };
 
-/* The pcs that or_compare may want probes at, ascending: a Wasm module has to be compiled with these as its
- * sites. In `arena`. */
-RT_MUST_USE struct rt_error *or_sites(const struct st_debug *debug, struct rt_arena *arena,
-                                      const uint64_t **ret, size_t *ret_count);
+/* The Wasm pcs that or_compare may want probes at, ascending: a module has to be compiled with these as its
+ * sites. Its code has all of its statements then, for native debuggers, too. In `arena`. */
+RT_MUST_USE struct rt_error *or_sites(const struct rt_module *module, const struct st_debug *debug,
+                                      struct rt_arena *arena, const uint32_t **ret, size_t *ret_count);
 
 /* Steps both witnesses to their end (or a limit) and compares them. Differences are no errors: they are in
  * the report. */
@@ -207,6 +207,7 @@ struct or_pair_report {
     const char *problem; /* NULL: it was made; else why nothing is known of it */
     bool is_complete;    /* both were stepped to their end; if not, it says nothing behind its last stop */
     bool is_output;      /* their output differs: `findings` is that alone */
+    bool is_one_module;  /* as in struct or_options */
     uint64_t stops;
     const struct or_finding *findings; /* ->kind is set */
     size_t finding_count;

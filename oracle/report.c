@@ -224,6 +224,7 @@ void or_testify_dwarf(struct or_comparison *comparison, struct or_testimony *tes
 }
 
 const char *or_expression_shape(const struct st_expression *expression, struct rt_arena *arena) {
+    static const char piece[] = "DW_OP_piece";
     const char *words = st_expression_print(expression, arena);
     char *shape = words ? rt_arena_copy(arena, words, strlen(words)) : NULL;
     if (!shape)
@@ -242,6 +243,9 @@ const char *or_expression_shape(const struct st_expression *expression, struct r
             in_operand = false;
     }
     *out = 0;
+    char *end = strstr(shape, piece);
+    if (end)
+        end[strlen(piece)] = 0;
     return shape;
 }
 

@@ -72,19 +72,12 @@ static const char *class_word(const struct st_variable *variable) {
     return variable->is_parameter ? "parameter" : variable->is_static ? "static" : "local";
 }
 
-/* An expression's operations, up to the first piece of an object in pieces: programs differ in how many. */
-static const char *shape_of(struct or_self *self, const struct st_expression *expression) {
-    static const char piece[] = "DW_OP_piece";
-    const char *shape = or_expression_shape(expression, &self->report->arena);
-    const char *end = strstr(shape, piece);
-    return end ? or_self_printf(self, "%.*s", (int)(end + strlen(piece) - shape), shape) : shape;
-}
-
 static const char *signature_of(struct or_self *self, enum or_self_kind kind,
                                 const struct or_self_place *place, const char *shape) {
     if (!place->variable)
         return or_self_printf(self, "self/%s/%s/%s", or_self_kind_name(kind), self->name, shape);
-    const char *expression = place->expression ? shape_of(self, place->expression) : "none";
+    const char *expression =
+        place->expression ? or_expression_shape(place->expression, &self->report->arena) : "none";
     return or_self_printf(self, "self/%s/%s/%s/%s%s%s", or_self_kind_name(kind), self->name,
                           class_word(place->variable), expression, shape ? "/" : "", shape ? shape : "");
 }

@@ -1,4 +1,5 @@
-/* One instruction as a debugger wants to know it: its text, its size, and what it can change. */
+/* One instruction as a debugger wants to know it: its text, its size, what it can change, and whether it does
+ * anything. */
 #include "runtime/decode.h"
 
 /* Bytes that a store writes (section 4.4.7); 0 for any other opcode. */
@@ -110,4 +111,21 @@ bool rt_module_instruction(const struct rt_module *module, uint32_t pc, struct r
     ret->size = (uint32_t)(rt_cursor_offset(&cursor) - offset);
     describe_change(opcode, numbers, ret);
     return true;
+}
+
+uint32_t rt_module_past_markers(const struct rt_module *module, uint32_t pc) {
+    uint32_t function, start, code, end, opcode, past = pc;
+    if (!rt_module_function_at(module, pc, &function) ||
+        !rt_module_function_range(module, function, &start, &code, &end) || pc < code)
+        return pc;
+    uint64_t offset = module->code_offset + pc;
+    struct rt_cursor cursor = rt_cursor_make(module->bytes + offset, end - pc, offset);
+    struct rt_error *error = NULL;
+    while (!error && !(error = rt_opcode_read(&cursor, &opcode)) &&
+           (opcode == RT_OP_BLOCK || opcode == RT_OP_NOP || opcode == RT_OP_END) && rt_cursor_left(&cursor)) {
+        error = rt_immediate_skip(&cursor, (enum rt_immediate)rt_opcodes[opcode].immediate);
+        past = error ? past : end - (uint32_t)rt_cursor_left(&cursor);
+    }
+    rt_error_destroy(error);
+    return past;
 }

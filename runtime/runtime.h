@@ -136,6 +136,9 @@ struct rt_instruction {
 };
 /* False where no instruction of a body begins that could be read; `pc` must be the first byte of one. */
 bool rt_module_instruction(const struct rt_module *module, uint32_t pc, struct rt_instruction *ret);
+/* Past the markers of control flow at and behind `pc`, which stand for no machine code: `block`, `nop`, and
+ * each `end` but a body's. `pc` itself where none is; it must be the first byte of an instruction. */
+uint32_t rt_module_past_markers(const struct rt_module *module, uint32_t pc);
 
 /* ---- Code: a module made runnable by an engine ---- */
 

@@ -69,3 +69,9 @@ bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t 
             return false;
     return true;
 }
+
+uint64_t st_session_past_markers(const struct st_session *session, uint64_t pc) {
+    return session->is_wasm && pc <= UINT32_MAX
+               ? rt_module_past_markers(rt_code_module(session->code), (uint32_t)pc)
+               : pc;
+}

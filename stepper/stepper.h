@@ -261,6 +261,9 @@ void st_session_prefer_traps(struct st_session *session, bool prefer);
  * moves what is in Wasm locals, or can never run. False for all other code and for what cannot be decoded. To
  * be asked before probes are set: it reads the code as it stands. */
 bool st_session_is_idle_code(struct st_session *session, uint64_t low, uint64_t high);
+/* Past the markers of Wasm's control flow at a pc, which no machine code stands for (see
+ * rt_module_past_markers); the pc itself where there are none, and in other sessions. */
+uint64_t st_session_past_markers(const struct st_session *session, uint64_t pc);
 
 /* One instruction of the debuggee's own code. */
 struct st_instruction_info {

@@ -51,14 +51,8 @@ static bool swallow(void *user, int fd, const void *bytes, size_t size) {
 static void compile_guest(bool is_native, struct guest *guest) {
     struct rt_compile_options options = {.private_code = is_native, .writable_locals = is_native};
     struct rt_arena arena;
-    const uint64_t *pcs;
     rt_arena_init(&arena, 0);
-    expect_good(or_sites(guest->debug, &arena, &pcs, &options.site_count));
-    uint32_t *sites = rt_arena_array(&arena, options.site_count, sizeof *sites);
-    assert_non_null(sites);
-    for (size_t i = 0; i < options.site_count; i++)
-        sites[i] = (uint32_t)pcs[i];
-    options.sites = sites;
+    expect_good(or_sites(guest->module, guest->debug, &arena, &options.sites, &options.site_count));
     expect_good(rt_code_create(guest->module, &options, &guest->code));
     rt_arena_clear(&arena);
 }

@@ -223,6 +223,24 @@ static void subjects_stay_apart(void **state) {
     assert_string_equal(result[0].others[0].state, "agrees");
 }
 
+/* A module's view and its compiled code agree where compiled code finds places: that is all that it says. */
+static void found_places_acquit_nothing(void **state) {
+    (void)state;
+    witness(NATIVE, WASM, JIT, -1);
+    pair_of(1, 2)->is_one_module = true;
+    differ(0, 1, OR_LOCATION, NULL, 8)->witnesses[1].line = 9;
+    expect("wasm", "native, jit against wasm: Wasm DWARF");
+    witness(NATIVE, WASM, JIT, -1);
+    pair_of(1, 2)->is_one_module = true;
+    differ(0, 1, OR_LOCATION, NULL, 8)->witnesses[1].line = 9;
+    differ(0, 2, OR_LOCATION, NULL, 8)->witnesses[1].line = 9;
+    expect("undecided", "native against wasm, jit");
+    witness(NATIVE, WASM, JIT, -1);
+    pair_of(1, 2)->is_one_module = true;
+    differ(0, 1, OR_VALUE, "x", 8);
+    expect("undecided", "agree with a third");
+}
+
 /* Where the next stops differ: a witness is known by where it stands, though pairs name different lines. */
 static void places_differ(void **state) {
     (void)state;
@@ -296,6 +314,7 @@ int main(void) {
         cmocka_unit_test(silence_needs_a_look),
         cmocka_unit_test(an_earlier_report_hides),
         cmocka_unit_test(subjects_stay_apart),
+        cmocka_unit_test(found_places_acquit_nothing),
         cmocka_unit_test(places_differ),
         cmocka_unit_test(lines_are_facts),
         cmocka_unit_test(outputs),

@@ -8,18 +8,12 @@ static bool can_compile;
 /* A module whose compiled code can be stopped where the oracle may want to. */
 static void open_wasm(struct guest *guest, const char *path, struct st_debug **ret_debug) {
     struct rt_arena arena;
-    const uint64_t *pcs;
     struct rt_compile_options options = {.site_count = 0};
     memset(guest, 0, sizeof *guest);
     check(rt_module_open(path, &guest->module));
     check(st_debug_open_wasm(guest->module, ret_debug));
     rt_arena_init(&arena, 0);
-    check(or_sites(*ret_debug, &arena, &pcs, &options.site_count));
-    uint32_t *sites = rt_arena_array(&arena, options.site_count, sizeof *sites);
-    assert_non_null(sites);
-    for (size_t i = 0; i < options.site_count; i++)
-        sites[i] = (uint32_t)pcs[i];
-    options.sites = sites;
+    check(or_sites(guest->module, *ret_debug, &arena, &options.sites, &options.site_count));
     guest_instantiate(guest, &options);
     rt_arena_clear(&arena);
     check(st_session_create_wasm(guest->instance, *ret_debug, NULL, &guest->session));

@@ -31,6 +31,25 @@ static bool ends_value(const struct rt_cursor *cursor) {
            (left == 1 || cursor->next[1] == RT_DWARF_OP_piece || cursor->next[1] == RT_DWARF_OP_bit_piece);
 }
 
+/* Bytes of the object, or of the piece of it, whose value the rest ends; 0: not known. */
+static uint64_t part_size(const struct rt_native_translation *t, const struct rt_cursor *rest) {
+    struct rt_cursor cursor = *rest;
+    uint8_t code;
+    uint64_t size = t->expression->type.size;
+    struct rt_error *error = rt_cursor_u8(&cursor, "DW_OP_stack_value", &code);
+    if (error || rt_cursor_left(&cursor) == 0) {
+        rt_error_destroy(error);
+        return size;
+    }
+    error = rt_cursor_u8(&cursor, "DW_OP_piece", &code);
+    if (!error)
+        error = rt_cursor_uleb(&cursor, 64, "a piece's size", &size);
+    if (error)
+        size = 0;
+    rt_error_destroy(error);
+    return code == RT_DWARF_OP_bit_piece ? 0 : size;
+}
+
 /* The number that is on top now is the object's value, whatever its size. */
 static bool is_object(const struct rt_native_translation *t, const struct rt_cursor *rest) {
     return ends_value(rest) && t->expression->type.kind != RT_NATIVE_POINTER;
@@ -45,7 +64,7 @@ static void wasm_location(struct rt_native_translation *t, const struct rt_dwarf
         const struct rt_machine_place *place = rt_native_find_place(
             t, operation->operands[0] == KIND_LOCAL ? RT_NATIVE_LOCAL : RT_NATIVE_OPERAND, index);
         if (is_frame_base || !ends_value(rest) || t->depth || t->branch_count ||
-            !rt_native_describe_place(t, place))
+            !rt_native_describe_place(t, place, part_size(t, rest)))
             rt_native_push_place(t, place);
         return;
     }
@@ -55,13 +74,14 @@ static void wasm_location(struct rt_native_translation *t, const struct rt_dwarf
     }
 }
 
-/* A value of fewer bytes than its object says nothing of the others. */
-static void put_missing(struct rt_native_translation *t, unsigned known) {
-    const uint64_t size = t->expression->type.size;
-    if (t->has_pieces || t->expression->type.kind == RT_NATIVE_POINTER || size <= known)
-        return;
+/* A value of fewer bytes than its object, or the piece of it, says nothing of the others. Arrays have no size
+ * of their own; none that is a value is larger than the greatest number. */
+static bool put_missing(struct rt_native_translation *t, unsigned known, uint64_t size) {
+    if (t->expression->type.kind == RT_NATIVE_POINTER || size <= known)
+        return false;
     rt_native_op_with(t, RT_DWARF_OP_piece, known);
     rt_native_op_with(t, RT_DWARF_OP_piece, size - known);
+    return true;
 }
 
 /* A whole description of an object, or of a piece of it, is at its end. */
@@ -87,7 +107,8 @@ static void finish(struct rt_native_translation *t) {
     if (is_pointer)
         rt_native_put_pointer(t);
     rt_native_op(t, RT_DWARF_OP_stack_value);
-    put_missing(t, top.bits / 8);
+    if (!t->has_pieces)
+        put_missing(t, top.bits / 8, t->expression->type.size ? t->expression->type.size : 8);
 }
 
 static void piece(struct rt_native_translation *t, const struct rt_dwarf_operation *operation) {
@@ -95,9 +116,14 @@ static void piece(struct rt_native_translation *t, const struct rt_dwarf_operati
         rt_native_refuse(t, "optimised out: a pointer in pieces");
         return;
     }
+    const bool is_value = t->depth && t->state == RT_NATIVE_VALUE;
+    const unsigned known = is_value ? t->stack[t->depth - 1].bits : 0;
+    const bool is_of_bits = operation->code == RT_DWARF_OP_bit_piece;
     if (t->depth || t->state == RT_NATIVE_DESCRIBED)
         finish(t);
-    if (!t->needs)
+    if (is_value && is_of_bits && operation->operands[0] + operation->operands[1] > known)
+        rt_native_refuse(t, "optimised out: a piece of a number that has fewer bits");
+    if (!t->needs && (!is_value || is_of_bits || !put_missing(t, known / 8, operation->operands[0])))
         rt_dwarf_put_operation(t->pass, operation);
     t->depth = 0;
     t->state = RT_NATIVE_STACK;

@@ -1,8 +1,12 @@
 /* Line rows of compiled code: one sequence for each part of a function that the input has rows for. A row is
- * at the first machine code of the instructions that it stands for; a row whose instructions have none is
- * left out, and the next one begins its statement if that is of the same line. Traps lie behind a function's
- * end, and belong to their instructions' rows: no statement begins there. */
+ * at the first machine code of the instructions that it stands for, and one over markers of control flow at
+ * that of what follows them, where jumps to there come by, too. At a probe site it is at the site, which is
+ * behind a loop's label. A row whose instructions have no code is left out, and the next one begins its
+ * statement if that is of the same line. Traps lie behind a function's end, and belong to their instructions'
+ * rows: no statement begins there. */
 #include "runtime/jit/native.h"
+
+#include <stdlib.h>
 
 /* A sequence that is being read, and what was put of it. */
 struct reading {
@@ -65,6 +69,19 @@ static bool row_of(struct reading *reading, uint32_t pc, size_t *ret) {
     return rows[reading->at].address <= pc && reading->at + 1 < reading->count;
 }
 
+static int by_pc(const void *a, const void *b) {
+    const struct rt_site *x = a, *y = b;
+    return (x->pc > y->pc) - (x->pc < y->pc);
+}
+
+/* Where the statement at `pc` is, whose machine code begins at `at`. */
+static uintptr_t past_label(const struct rt_native *native, uint32_t pc, uintptr_t at) {
+    size_t count;
+    const struct rt_site *sites = rt_code_sites(rt_code_map_code(native->map), &count), key = {.pc = pc};
+    const struct rt_site *site = count ? bsearch(&key, sites, count, sizeof *sites, by_pc) : NULL;
+    return site && site->machine > at ? site->machine : at;
+}
+
 static struct rt_error *put_function(struct rt_native *native, struct rt_dwarf_pass *pass,
                                      struct reading *reading, uint32_t function) {
     const struct rt_dwarf_row *rows = reading->rows;
@@ -80,7 +97,7 @@ static struct rt_error *put_function(struct rt_native *native, struct rt_dwarf_p
     if (first + 1 >= reading->count || rows[first].address >= past)
         return NULL;
     for (size_t i = 0, next = first; i < count; i++) {
-        const uintptr_t at = i == 0 ? machine.low : entries[i].machine;
+        uintptr_t at = i == 0 ? machine.low : entries[i].machine;
         bool has_row = row_of(reading, entries[i].pc, &index) && index >= first;
         if (entries[i].pc < rows[first].address) { /* the prologue is the first row's */
             index = first;
@@ -100,6 +117,8 @@ static struct rt_error *put_function(struct rt_native *native, struct rt_dwarf_p
                 if (rows[next].is_stmt && rows[next].address != rows[index].address && !is_moved)
                     rt_dwarf_count(pass, "left out: a row whose instructions have no machine code");
             }
+            if (i > 0 && entries[i].pc == rows[index].address)
+                at = past_label(native, entries[i].pc, at);
             put(pass, reading, index, at, true);
             next = index + 1;
         }
@@ -113,8 +132,16 @@ struct rt_error *rt_native_sequence(void *user, struct rt_dwarf_pass *pass, cons
     struct rt_native *native = user;
     struct rt_native_part part;
     struct rt_error *error = NULL;
-    struct reading reading = {.rows = rows, .count = count};
+    struct rt_dwarf_row *moved = rt_arena_array(&native->arena, count, sizeof *moved);
+    struct reading reading = {.rows = moved, .count = count};
     (void)unit;
+    if (!moved)
+        return rt_error_out_of_memory();
+    for (size_t i = 0; i < count; i++) {
+        moved[i] = rows[i];
+        if (!rows[i].end_sequence && rows[i].address <= UINT32_MAX)
+            moved[i].address = rt_module_past_markers(native->module, (uint32_t)rows[i].address);
+    }
     uint64_t low = rows[0].address;
     const uint64_t high = rows[count - 1].address;
     while (!error && rt_native_next_part(native, low, high, &part)) {

@@ -65,12 +65,12 @@ void rt_native_push_place(struct rt_native_translation *t, const struct rt_machi
     }
 }
 
-bool rt_native_describe_place(struct rt_native_translation *t, const struct rt_machine_place *place) {
-    const uint64_t size = t->expression->type.size;
+bool rt_native_describe_place(struct rt_native_translation *t, const struct rt_machine_place *place,
+                              uint64_t size) {
     if (!place || t->expression->is_value || t->expression->type.kind == RT_NATIVE_POINTER)
         return false;
     const bool is_integer = place->type == RT_I32 || place->type == RT_I64;
-    if (!t->has_pieces && is_integer && (size == 0 || 8 * size > width_of(place->type)))
+    if (is_integer && (size == 0 || 8 * size > width_of(place->type)))
         return false;
     if (place->where == RT_MACHINE_FRAME)
         rt_native_op_with(t, RT_DWARF_OP_fbreg, (uint64_t)(int64_t)place->offset);

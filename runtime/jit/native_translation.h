@@ -70,8 +70,10 @@ const struct rt_machine_place *rt_native_find_place(struct rt_native_translation
                                                     uint64_t index);
 /* The number that is in a place. */
 void rt_native_push_place(struct rt_native_translation *t, const struct rt_machine_place *place);
-/* The object is what is in the place, as long as it is no larger. False: the value is to be computed. */
-bool rt_native_describe_place(struct rt_native_translation *t, const struct rt_machine_place *place);
+/* The object, or the piece of it, of so many bytes is what is in the place, as long as it is no larger; 0: it
+ * may be. False: the value is to be computed. */
+bool rt_native_describe_place(struct rt_native_translation *t, const struct rt_machine_place *place,
+                              uint64_t size);
 void rt_native_push_global(struct rt_native_translation *t, uint64_t index);
 /* The offset on top becomes an address. */
 void rt_native_put_address(struct rt_native_translation *t);

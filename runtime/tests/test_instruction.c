@@ -75,6 +75,30 @@ static void test_changes(void **state) {
     rt_module_destroy(module);
 }
 
+/* ---- rt_module_past_markers ---- */
+
+static void test_markers(void **state) {
+    (void)state;
+    struct builder builder = {0};
+    BUILD_FUNCTION(&builder, "f", ":", "", RT_OP_BLOCK, 0x40, RT_OP_NOP, RT_OP_LOOP, 0x40, RT_OP_NOP,
+                   RT_OP_END, RT_OP_END, CONST(1), RT_OP_IF, 0x40, RT_OP_ELSE, RT_OP_END);
+    struct rt_module *module = build_module(&builder);
+    /* Where each instruction leads to, from the first one on: a loop has code, and so has an `else`; the last
+     * `end` returns. */
+    static const struct {
+        uint8_t at, past;
+    } expected[] = {{0, 3}, {2, 3},   {3, 3},   {5, 8},   {6, 8},  {7, 8},
+                    {8, 8}, {10, 10}, {12, 12}, {13, 14}, {14, 14}};
+    uint32_t start, code, end;
+    assert_true(rt_module_function_range(module, 0, &start, &code, &end));
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        assert_int_equal(rt_module_past_markers(module, code + expected[i].at), code + expected[i].past);
+    assert_int_equal(end, code + 15);
+    assert_int_equal(rt_module_past_markers(module, end), end);
+    assert_int_equal(rt_module_past_markers(module, start), start);
+    rt_module_destroy(module);
+}
+
 /* ---- Whole activations ---- */
 
 enum { DEEP = 40 };
@@ -176,6 +200,7 @@ static void test_limits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_markers),
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_limits),
     };

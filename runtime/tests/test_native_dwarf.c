@@ -360,6 +360,26 @@ static void test_narrow(void **state) {
     EXPECT(LONG, A_VALUE, 't', RT_DWARF_OP_addr, TEXT, 0, 0, 0, RT_DWARF_OP_deref_size, 1, IS);
 }
 
+/* The same of pieces, and of a local that is one. */
+static void test_narrow_pieces(void **state) {
+    (void)state;
+    static const uint8_t half[] = {IS, RT_DWARF_OP_piece, 4, RT_DWARF_OP_piece, 4},
+                         whole[] = {IS, RT_DWARF_OP_piece, 4};
+    uint8_t sum[] = {LOCAL(0), RT_DWARF_OP_plus_uconst, 1, IS, RT_DWARF_OP_piece, 8},
+            local[] = {RT_DWARF_OP_lit0, IS, RT_DWARF_OP_piece, 1, LOCAL(0), IS, RT_DWARF_OP_piece, 8};
+    for (int is_whole = 0; is_whole < 2; is_whole++) {
+        const uint8_t *end = is_whole ? whole : half;
+        const size_t size = is_whole ? sizeof whole : sizeof half;
+        sum[sizeof sum - 1] = is_whole ? 4 : 8;
+        translate(LONG, sum, sizeof sum, NULL, true);
+        assert_true(found_count > 0 && founds[0].size > size);
+        assert_memory_equal(founds[0].bytes + founds[0].size - size, end, size);
+    }
+    translate(LONG, local, sizeof local, NULL, true);
+    assert_true(found_count > 0 && founds[0].size > sizeof half);
+    assert_memory_equal(founds[0].bytes + founds[0].size - sizeof half, half, sizeof half);
+}
+
 /* A pointer to what is in no memory leads to the same DIE. */
 static void test_implicit(void **state) {
     (void)state;
@@ -529,11 +549,17 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),   cmocka_unit_test(test_values),
-        cmocka_unit_test(test_pointers), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_list),     cmocka_unit_test(test_branches),
-        cmocka_unit_test(test_implicit), cmocka_unit_test(test_narrow),
-        cmocka_unit_test(test_left_out), cmocka_unit_test(test_refused_in_part),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_pointers),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_implicit),
+        cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_narrow_pieces),
+        cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_refused_in_part),
         cmocka_unit_test(test_scope),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
