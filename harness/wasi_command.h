@@ -37,8 +37,8 @@ struct hx_wasi_command {
     struct hx_native_view *view;
 };
 
-/* Reads and compiles the module, for a native debugger so that each statement has code of its own, and makes a
- * store. */
+/* Reads and compiles the module, for a native debugger so that each statement has code of its own, and makes
+ * a store. */
 RT_MUST_USE struct rt_error *hx_wasi_command_open(const char *path, const struct rt_compile_options *compile,
                                                   struct hx_wasi_command *ret);
 /* Gives it WASI by the options and the arguments (the module's path, and what follows "--"), and a session.
