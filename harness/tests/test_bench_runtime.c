@@ -17,7 +17,7 @@ struct lines {
 };
 
 static int shell(const char *line, struct hx_buffer *output) {
-    return run_shell(line, 110000, output);
+    return run_shell(line, 280000, output);
 }
 
 /* Runs the benchmark with `environment` before it; its complaints go to the file `complaints`. */

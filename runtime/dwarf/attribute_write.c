@@ -358,6 +358,12 @@ static struct rt_error *translate_lines(struct rt_dwarf_pass *pass, const struct
 struct rt_error *rt_dwarf_attribute_write(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                           const struct rt_dwarf_attribute *at) {
     const bool is_expression = at->class == RT_DWARF_CLASS_EXPRESSION;
+    /* A root's own lists are counted from its base, which is written before them. */
+    if (at->class == RT_DWARF_CLASS_LOCATION_LIST && die->depth == 0 && !pass->pcs_written) {
+        struct rt_error *error = translate_pcs(pass, die);
+        if (error)
+            return error;
+    }
     switch (rt_dwarf_role(at->name)) {
     case RT_DWARF_ROLE_SIBLING:
     case RT_DWARF_ROLE_TABLE: return NULL;

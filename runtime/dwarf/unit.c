@@ -109,9 +109,12 @@ static struct rt_error *read_root(struct rt_dwarf_pass *pass, struct rt_dwarf_un
         case RT_DWARF_AT_GNU_addr_base: unit->addr_base = at.number; break;
         case RT_DWARF_AT_rnglists_base: unit->rnglists_base = at.number; break;
         case RT_DWARF_AT_loclists_base: unit->loclists_base = at.number; break;
-        case RT_DWARF_AT_low_pc: unit->base = at.number; break;
-        case RT_DWARF_AT_name: unit->name = at.bytes; break;
-        case RT_DWARF_AT_comp_dir: unit->directory = at.bytes; break;
+        case RT_DWARF_AT_low_pc: unit->base = at.class == RT_DWARF_CLASS_ADDRESS ? at.number : 0; break;
+        case RT_DWARF_AT_name:
+        case RT_DWARF_AT_comp_dir: /* a block has bytes, too, which may hold zeros */
+            if (at.class == RT_DWARF_CLASS_STRING)
+                *(spec->name == RT_DWARF_AT_name ? &unit->name : &unit->directory) = at.bytes;
+            break;
         default: break;
         }
     }
