@@ -218,7 +218,7 @@ static const void *read_and_note(void *user, uint64_t address, size_t size) {
         struct st_frame_read *read = &trail->reads[trail->count];
         if (word != NULL) {
             read->address = at;
-            memcpy(&read->value, word, sizeof(read->value));
+            read->value = st_memory_load(word);
             trail->count++;
         }
     }

@@ -42,6 +42,10 @@ struct st_unwinder *st_jit_image_unwinder(const struct st_jit_images *images,
                                           const struct st_jit_image *image);
 struct st_debug *st_jit_image_debug(const struct st_jit_images *images, const struct st_jit_image *image);
 
+/* memory.c: a word of memory that can be read. Its address may be one that the address sanitizer has closed:
+ * room between the variables of a host's frame. */
+uint64_t st_memory_load(const void *word);
+
 /* memory.c: whether all of these bytes of this process can be read. */
 bool st_memory_can_read(uint64_t address, size_t size);
 /* The same for writing. No other thread may use them meanwhile: some are written, and put back. */

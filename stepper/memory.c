@@ -94,3 +94,10 @@ void *st_session_writable(struct st_session *session, uint64_t address, size_t s
 uint64_t st_session_static_address(const struct st_session *session, uint64_t address) {
     return session->is_wasm ? address : address - session->image->bias;
 }
+
+__attribute__((no_sanitize_address)) uint64_t st_memory_load(const void *word) {
+    struct __attribute__((packed, may_alias)) any {
+        uint64_t word;
+    };
+    return ((const volatile struct any *)word)->word;
+}

@@ -160,7 +160,7 @@ static bool evaluate(const struct st_rule *rule, const struct st_machine *machin
 static bool read_word(const struct st_machine *machine, uint64_t address, uint64_t *ret) {
     const void *bytes = machine->memory(machine->user, address, sizeof *ret);
     if (bytes)
-        memcpy(ret, bytes, sizeof *ret);
+        *ret = st_memory_load(bytes);
     return bytes != NULL;
 }
 

@@ -27,12 +27,12 @@ static const struct or_part jit_parts[] = {
     {"Wasm DWARF of clang-19", "wasm"}, {"the compiled engine", "engine"}, {"the rewritten DWARF", "jit"}};
 
 static const struct or_account accounts[KINDS] = {
-    [NATIVE] = {"native", native_parts, 2, false},
-    [WASM] = {"wasm", wasm_parts, 3, false},
-    [JIT] = {"jit", jit_parts, 3, false, .may_find_places = true},
-    [INTERP] = {"wasm:interp", interp_parts, 2, false},
-    [GCC] = {"native:gcc", gcc_parts, 1, true},
-    [OLDER] = {"native:clang-14", older_parts, 2, false},
+    [NATIVE] = {"native", native_parts, 2, false, false},
+    [WASM] = {"wasm", wasm_parts, 3, false, false},
+    [JIT] = {"jit", jit_parts, 3, false, true},
+    [INTERP] = {"wasm:interp", interp_parts, 2, false, false},
+    [GCC] = {"native:gcc", gcc_parts, 1, true, false},
+    [OLDER] = {"native:clang-14", older_parts, 2, false, false},
 };
 
 static const struct or_place here[] = {{"f", "a.c", 8, {true, true}, 3}, {"f", "a.c", 9, {true, true}, 3}};

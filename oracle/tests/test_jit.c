@@ -3,6 +3,12 @@
 #include "oracle/oracle.h"
 #include "stepper/tests/jit_test.h"
 
+/* Of the address sanitizer's. The debuggee in this process never frees what it allocates. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) {
+    return "detect_leaks=0";
+}
+
 static bool can_compile;
 
 /* A module whose compiled code can be stopped where the oracle may want to. */

@@ -123,6 +123,7 @@ static void translate(enum type type, const uint8_t *expression, size_t size, co
     }
     rt_arena_init(&native.arena, 0);
     expect_good(rt_dwarf_transform(&input, &visitor, &options, &output));
+    rt_native_scopes_clear(&native);
     found_count = 0;
     expect_good(rt_dwarf_transform(rt_dwarf_output_sections(output), &reader, NULL, &again));
     const struct rt_dwarf_stat *stat = rt_dwarf_output_stat(output);
