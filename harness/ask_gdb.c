@@ -47,24 +47,14 @@ static const struct hx_witness *plain_native(const struct hx_witnesses *witnesse
     return NULL;
 }
 
-static struct rt_error *write_file(const char *folder, const char *name, struct hx_buffer *text) {
-    char path[512];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    struct rt_error *error = text->failed ? rt_error_out_of_memory()
-                                          : hx_file_write(path, hx_buffer_string(text), text->size, 0600);
-    hx_buffer_clear(text);
-    return error;
-}
-
 static struct rt_error *write_files(const struct hx_result *result, const char *name, const char *folder) {
     struct hx_buffer text = {0};
 
     hx_buffer_text(&text, launcher);
-    struct rt_error *error = write_file(folder, "launcher.c", &text);
+    struct rt_error *error = hx_buffer_save(&text, folder, "launcher.c", 0600);
     hx_buffer_text(&text, hx_ask_gdb_script);
     if (!error)
-        error = write_file(folder, "ask.py", &text);
+        error = hx_buffer_save(&text, folder, "ask.py", 0600);
     for (size_t i = 0; i < result->finding_count && !error; i++) {
         const struct or_finding *finding = &result->findings[i].body;
         if (!is_asked(finding, name))
@@ -73,7 +63,7 @@ static struct rt_error *write_files(const struct hx_result *result, const char *
         hx_buffer_print(&text, "%zu\t%llx\t%llu\t%s\n", i, (unsigned long long)testimony->pc,
                         (unsigned long long)testimony->hits, finding->variable ? finding->variable : "-");
     }
-    return error ? error : write_file(folder, "questions", &text);
+    return error ? error : hx_buffer_save(&text, folder, "questions", 0600);
 }
 
 struct gdb_answer {

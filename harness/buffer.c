@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,4 +129,23 @@ struct rt_error *hx_file_write(const char *path, const void *bytes, size_t size,
     if (close(fd) != 0)
         return rt_error_os(errno, "cannot write %s", path);
     return NULL;
+}
+
+struct rt_error *hx_buffer_write(const struct hx_buffer *buffer, const char *folder, const char *name,
+                                 unsigned mode) {
+    char path[PATH_MAX];
+
+    if (buffer->failed)
+        return rt_error_out_of_memory();
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+        return rt_error_os(ENAMETOOLONG, "cannot create %s", name);
+    return hx_file_write(path, buffer->bytes, buffer->size, mode);
+}
+
+struct rt_error *hx_buffer_save(struct hx_buffer *buffer, const char *folder, const char *name,
+                                unsigned mode) {
+    struct rt_error *error = hx_buffer_write(buffer, folder, name, mode);
+
+    hx_buffer_clear(buffer);
+    return error;
 }

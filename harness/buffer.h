@@ -29,5 +29,11 @@ uint64_t hx_hash(uint64_t hash, const void *bytes, size_t size);
 /* Reads and writes whole files. Errors name the path. `limit` is in bytes; a longer file is RT_USAGE. */
 RT_MUST_USE struct rt_error *hx_file_read(const char *path, size_t limit, struct hx_buffer *ret);
 RT_MUST_USE struct rt_error *hx_file_write(const char *path, const void *bytes, size_t size, unsigned mode);
+/* Writes the buffer to a file of a folder; out of memory when it has failed. */
+RT_MUST_USE struct rt_error *hx_buffer_write(const struct hx_buffer *buffer, const char *folder,
+                                             const char *name, unsigned mode);
+/* The same, and clears the buffer. */
+RT_MUST_USE struct rt_error *hx_buffer_save(struct hx_buffer *buffer, const char *folder, const char *name,
+                                            unsigned mode);
 
 #endif

@@ -53,21 +53,10 @@ static struct rt_error *make_folder(const char *path) {
     return rt_error_os(errno, "cannot make the folder %s", path);
 }
 
-static struct rt_error *write_file(const char *folder, const char *name, struct hx_buffer *text,
-                                   unsigned mode) {
-    char path[512];
-    struct rt_error *error;
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    error = text->failed ? rt_error_out_of_memory() : hx_file_write(path, text->bytes, text->size, mode);
-    hx_buffer_clear(text);
-    return error;
-}
-
 static struct rt_error *write_text(const char *folder, const char *name, const char *text, unsigned mode) {
     struct hx_buffer buffer = {0};
     hx_buffer_text(&buffer, text);
-    return write_file(folder, name, &buffer, mode);
+    return hx_buffer_save(&buffer, folder, name, mode);
 }
 
 /* With links, modes and times as they are. */
@@ -126,13 +115,13 @@ struct rt_error *hx_export_folder(const struct hx_export *export, const char *pa
     if (!error)
         error = make_folder(path);
     if (!error)
-        error = write_file(path, "test.c", &program, 0644);
+        error = hx_buffer_save(&program, path, "test.c", 0644);
     put_setup(export, &setup);
     if (!error)
-        error = write_file(path, "setup", &setup, 0644);
+        error = hx_buffer_save(&setup, path, "setup", 0644);
     hx_buffer_append(&input, export->input.bytes, export->input.size);
     if (!error)
-        error = write_file(path, "input", &input, 0644);
+        error = hx_buffer_save(&input, path, "input", 0644);
     if (!error)
         error = write_text(path, "run", hx_export_run_text, 0755);
     if (!error)

@@ -37,20 +37,6 @@ static struct rt_error *copy_file(const char *from_folder, const char *name, con
     return copy_as(from, to_folder, name);
 }
 
-static struct rt_error *write_buffer(const char *folder, const char *name, struct hx_buffer *text,
-                                     unsigned mode) {
-    char path[PATH_MAX];
-    struct rt_error *error;
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (text->failed)
-        error = rt_error_out_of_memory();
-    else
-        error = hx_file_write(path, hx_buffer_string(text), text->size, mode);
-    hx_buffer_clear(text);
-    return error;
-}
-
 /* A shell word that means `text`. */
 static void quote(const char *text, struct hx_buffer *out) {
     hx_buffer_text(out, "'");
@@ -212,15 +198,15 @@ struct rt_error *hx_finding_write_to(const char *folder, const struct hx_job *jo
         error = copy_file(job->folder.path, files[i], folder);
     if (!error) {
         finding_document(job, result, finding, &text);
-        error = write_buffer(folder, "finding.json", &text, 0666);
+        error = hx_buffer_save(&text, folder, "finding.json", 0666);
     }
     if (!error) {
         finding_text(job, result, finding, &text);
-        error = write_buffer(folder, "finding.txt", &text, 0666);
+        error = hx_buffer_save(&text, folder, "finding.txt", 0666);
     }
     if (!error) {
         reproduce_script(job, &text);
-        error = write_buffer(folder, "reproduce", &text, 0777);
+        error = hx_buffer_save(&text, folder, "reproduce", 0777);
     }
     return error;
 }

@@ -193,16 +193,6 @@ static struct rt_error *serve_once(struct server *server) {
 
 /* ---- C-Vise itself ---- */
 
-static struct rt_error *write_file(const struct hx_temp *folder, const char *name,
-                                   const struct hx_buffer *text, unsigned mode) {
-    char path[512];
-
-    snprintf(path, sizeof path, "%s/%s", folder->path, name);
-    if (text->failed)
-        return rt_error_out_of_memory();
-    return hx_file_write(path, text->bytes, text->size, mode);
-}
-
 static struct rt_error *write_files(const struct hx_reduction *reduction, const struct hx_temp *folder) {
     struct hx_buffer script = {0}, list = {0};
     char binary[256] = "";
@@ -212,11 +202,11 @@ static struct rt_error *write_files(const struct hx_reduction *reduction, const 
     hx_buffer_print(&script, "#!/bin/sh\nexec '%s' reduce --test '%s'\n", binary, folder->path);
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
         hx_buffer_text(&list, passes[i]);
-    struct rt_error *error = write_file(folder, SCRIPT, &script, 0755);
+    struct rt_error *error = hx_buffer_write(&script, folder->path, SCRIPT, 0755);
     if (!error)
-        error = write_file(folder, PASSES, &list, 0644);
+        error = hx_buffer_write(&list, folder->path, PASSES, 0644);
     if (!error)
-        error = write_file(folder, HX_SOURCE, &reduction->best, 0644);
+        error = hx_buffer_write(&reduction->best, folder->path, HX_SOURCE, 0644);
     hx_buffer_clear(&script);
     hx_buffer_clear(&list);
     return error;

@@ -63,15 +63,12 @@ const char *hx_answer_words(enum hx_answer answer) {
     return words[answer];
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 bool hx_target_is(const struct hx_target *target, const struct hx_finding *finding) {
-    if (strcmp(target->signature, finding->body.signature) != 0 || !same_text(target->known, finding->known))
+    if (strcmp(target->signature, finding->body.signature) != 0 ||
+        !rt_same_text(target->known, finding->known))
         return false;
     for (int i = 0; i < 2 && target->has_states; i++)
-        if (!same_text(target->states[i], finding->body.witnesses[i].state))
+        if (!rt_same_text(target->states[i], finding->body.witnesses[i].state))
             return false;
     return true;
 }

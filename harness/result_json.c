@@ -1,13 +1,19 @@
 /* A result as the JSON object that `fuzz` and `check` print. */
 #include "harness/result.h"
 
+/* The members that say where, of spots, testimonies and findings alike. */
+static void where_json(const char *function, const char *file, uint32_t line, uint32_t column, uint32_t depth,
+                       struct hx_json *json) {
+    hx_json_string(json, "function", function);
+    hx_json_string(json, "file", file);
+    hx_json_number(json, "line", line);
+    hx_json_number(json, "column", column);
+    hx_json_number(json, "depth", depth);
+}
+
 static void place_json(const struct or_spot *place, struct hx_json *json) {
     hx_json_open(json, NULL, '{');
-    hx_json_string(json, "function", place->function);
-    hx_json_string(json, "file", place->file);
-    hx_json_number(json, "line", place->line);
-    hx_json_number(json, "column", place->column);
-    hx_json_number(json, "depth", place->depth);
+    where_json(place->function, place->file, place->line, place->column, place->depth, json);
     hx_json_number(json, "pc", place->pc);
     hx_json_close(json, '}');
 }
@@ -21,11 +27,8 @@ static void places_json(const struct or_spot *places, size_t count, const char *
 
 static void whole_witness_json(const struct or_testimony *testimony, struct hx_json *json) {
     hx_json_string(json, "words", testimony->words);
-    hx_json_string(json, "function", testimony->function);
-    hx_json_string(json, "file", testimony->file);
-    hx_json_number(json, "line", testimony->line);
-    hx_json_number(json, "column", testimony->column);
-    hx_json_number(json, "depth", testimony->depth);
+    where_json(testimony->function, testimony->file, testimony->line, testimony->column, testimony->depth,
+               json);
     hx_json_number(json, "pc", testimony->pc);
     hx_json_number(json, "die", testimony->die);
     places_json(testimony->stack, testimony->stack_count, "stack", json);
@@ -65,11 +68,7 @@ void hx_finding_json(const struct hx_finding *finding, bool is_whole, const char
     hx_json_open(json, key, '{');
     hx_json_string(json, "kind", finding->kind);
     hx_json_string(json, "signature", body->signature);
-    hx_json_string(json, "function", body->function);
-    hx_json_string(json, "file", body->file);
-    hx_json_number(json, "line", body->line);
-    hx_json_number(json, "column", body->column);
-    hx_json_number(json, "depth", body->depth);
+    where_json(body->function, body->file, body->line, body->column, body->depth, json);
     hx_json_string(json, "variable", body->variable);
     if (finding->known)
         hx_json_string(json, "known", finding->known);

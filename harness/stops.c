@@ -9,17 +9,13 @@ struct part { /* the stops [first, first + count) of a witness; backwards from t
     bool is_back;
 };
 
-static bool same_text(const char *a, const char *b) {
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static const struct or_spot *item(const struct part *part, size_t index) {
     return &part->first[part->is_back ? part->count - 1 - index : index];
 }
 
 static bool is_same(const struct or_spot *a, const struct or_spot *b) {
-    return a->line == b->line && a->depth == b->depth && same_text(a->function, b->function) &&
-           same_text(a->file, b->file);
+    return a->line == b->line && a->depth == b->depth && rt_same_text(a->function, b->function) &&
+           rt_same_text(a->file, b->file);
 }
 
 /* Sets partner[i] to the index in `a` that item i of `b` is shared with, else to -1; both count as the parts

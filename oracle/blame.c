@@ -4,7 +4,7 @@
  * differs, it agrees, or it knows nothing (it never came there). Witnesses that agree form classes. One part
  * that all witnesses outside of one class rest on, and no witness inside, explains the classes: it is to
  * blame. */
-#include "oracle/oracle.h"
+#include "oracle/words.h"
 
 #include <string.h>
 
@@ -42,20 +42,8 @@ static enum subject subject_of(const struct or_finding *finding) {
     }
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
-/* "g_5" of "g_5[2].f1": findings name the first scalar that differs, which need not be the same one. */
-static bool same_variable(const char *a, const char *b) {
-    if (!a || !b)
-        return a == b;
-    size_t length = strcspn(a, "[.");
-    return length == strcspn(b, "[.") && !strncmp(a, b, length);
-}
-
 static bool same_place(const struct or_testimony *a, const struct or_testimony *b) {
-    return a->line == b->line && same_text(a->function, b->function);
+    return a->line == b->line && rt_same_text(a->function, b->function);
 }
 
 /* ---- Groups ---- */
@@ -70,8 +58,8 @@ static bool belongs(const struct group *group, const struct or_pair_report *pair
     if (group->subject == ON_OUTPUT)
         return true;
     if (group->subject != ON_PLACE)
-        return first->line == finding->line && same_text(first->function, finding->function) &&
-               (group->subject != ON_VARIABLE || same_variable(first->variable, finding->variable));
+        return first->line == finding->line && rt_same_text(first->function, finding->function) &&
+               (group->subject != ON_VARIABLE || or_names_one_variable(first->variable, finding->variable));
     /* Where the next stops differ, a witness is known by where it stands. */
     for (int i = 0; i < 2; i++) {
         const struct or_testimony *known = group->testimony[pair->witness[i]];
@@ -113,7 +101,7 @@ static void gather(struct blamer *blamer, struct group *group) {
 static const struct or_place *place_in(const struct or_pair_report *pair, const char *function,
                                        uint32_t line) {
     for (size_t i = 0; i < pair->place_count; i++)
-        if (pair->places[i].line == line && same_text(pair->places[i].function, function))
+        if (pair->places[i].line == line && rt_same_text(pair->places[i].function, function))
             return &pair->places[i];
     return NULL;
 }
@@ -122,8 +110,9 @@ static const struct or_place *place_in(const struct or_pair_report *pair, const 
 static const struct or_finding *earlier_report(const struct group *group, const struct or_pair_report *pair) {
     for (size_t i = 0; group->subject == ON_VARIABLE && i < pair->finding_count; i++) {
         const struct or_finding *finding = &pair->findings[i];
-        if (subject_of(finding) == ON_VARIABLE && same_text(finding->function, group->first->function) &&
-            same_variable(finding->variable, group->first->variable) && finding->stop <= group->first->stop)
+        if (subject_of(finding) == ON_VARIABLE && rt_same_text(finding->function, group->first->function) &&
+            or_names_one_variable(finding->variable, group->first->variable) &&
+            finding->stop <= group->first->stop)
             return finding;
     }
     return NULL;

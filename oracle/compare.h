@@ -6,7 +6,7 @@
 #ifndef LOCKSTEP_ORACLE_COMPARE_H
 #define LOCKSTEP_ORACLE_COMPARE_H
 
-#include "oracle/oracle.h"
+#include "oracle/words.h"
 
 enum { OR_NATIVE = 0, OR_WASM = 1, OR_MAX_INLINE = 8 };
 

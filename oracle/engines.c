@@ -30,8 +30,8 @@ static bool same_sites(struct or_engines *engines, const struct rt_site *sites[2
         return true;
     const char *values[2];
     for (int i = 0; i < 2; i++)
-        values[i] =
-            at < counts[i] ? or_engines_printf(engines, "next is pc 0x%x", sites[i][at].pc) : "no more";
+        values[i] = at < counts[i] ? or_printf(&engines->report->arena, "next is pc 0x%x", sites[i][at].pc)
+                                   : "no more";
     return or_engines_differ(engines, OR_ENGINE_SITES, "instructions that can run", values);
 }
 
@@ -118,21 +118,20 @@ static const char *event_words(struct or_engines *engines, const struct st_event
     switch (event->kind) {
     case ST_STEP:
     case ST_BREAKPOINT:
-        return or_engines_printf(engines, "goes on at pc 0x%llx", (unsigned long long)event->pc);
+        return or_printf(&engines->report->arena, "goes on at pc 0x%llx", (unsigned long long)event->pc);
     case ST_TRAP:
-        return or_engines_printf(engines, "traps at pc 0x%llx: %s (address 0x%llx)",
-                                 (unsigned long long)event->pc, event->name,
-                                 (unsigned long long)event->address);
-    case ST_HOST_CALL: return or_engines_printf(engines, "calls %s", event->name);
+        return or_printf(&engines->report->arena, "traps at pc 0x%llx: %s (address 0x%llx)",
+                         (unsigned long long)event->pc, event->name, (unsigned long long)event->address);
+    case ST_HOST_CALL: return or_printf(&engines->report->arena, "calls %s", event->name);
     case ST_HOST_RETURN:
-        return or_engines_printf(engines, "returns from %s%s%s", event->name, event->error ? ": " : "",
-                                 event->error ? event->error->message : "");
+        return or_printf(&engines->report->arena, "returns from %s%s%s", event->name,
+                         event->error ? ": " : "", event->error ? event->error->message : "");
     case ST_INTERRUPT: return "is interrupted";
     case ST_EXIT:
         if (event->error)
-            return or_engines_printf(engines, "ends with status %d: %s", event->status,
-                                     event->error->message);
-        return or_engines_printf(engines, "ends with status %d", event->status);
+            return or_printf(&engines->report->arena, "ends with status %d: %s", event->status,
+                             event->error->message);
+        return or_printf(&engines->report->arena, "ends with status %d", event->status);
     }
     return "unknown";
 }
@@ -166,7 +165,8 @@ static bool compare_ends(struct or_engines *engines) {
     for (int i = 0; i < 2; i++) {
         const struct st_event *event = &engines->sides[i].event;
         report->status[i] = event->status;
-        report->error[i] = event->error ? or_engines_printf(engines, "%s", event->error->message) : NULL;
+        report->error[i] =
+            event->error ? or_printf(&engines->report->arena, "%s", event->error->message) : NULL;
     }
     report->ended = true;
     bool same = a->status == b->status && !a->error == !b->error;

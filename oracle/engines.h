@@ -5,7 +5,7 @@
 #ifndef LOCKSTEP_ORACLE_ENGINES_H
 #define LOCKSTEP_ORACLE_ENGINES_H
 
-#include "oracle/oracle.h"
+#include "oracle/words.h"
 
 enum {
     OR_RECENT = 8,      /* instructions before a difference that the finding names */
@@ -90,7 +90,6 @@ bool or_engines_differ(struct or_engines *engines, enum or_engine_kind kind, con
                        const char *const values[2]);
 /* A value in words, in the report's arena. */
 const char *or_engines_print(struct or_engines *engines, int side, enum rt_type type, union rt_value value);
-const char *or_engines_printf(struct or_engines *engines, const char *format, ...) RT_PRINTF(2, 3);
 /* What a reference denotes: 0 null, a function's index + 1, else, with the highest bit set, what the host
  * calls it. */
 uint64_t or_engines_reference(const struct or_engines *engines, int side, enum rt_type type, void *ref);

@@ -75,11 +75,11 @@ static void look_at(struct search *search, const struct st_variable *variable) {
     st_locate(search->session, search->frame, variable, &place);
     if (search->is_local) {
         if (place.kind == ST_PLACE_VALUE && is_in_local(search, place.expression))
-            search->found = or_engines_printf(search->engines, "%s", variable->name);
+            search->found = or_printf(&search->engines->report->arena, "%s", variable->name);
     } else if (place.kind == ST_PLACE_MEMORY && search->address >= place.address &&
                search->address - place.address < type->size) {
-        search->found = or_engines_printf(search->engines, "%s%s", variable->name,
-                                          path_at(search, variable, search->address - place.address));
+        search->found = or_printf(&search->engines->report->arena, "%s%s", variable->name,
+                                  path_at(search, variable, search->address - place.address));
     }
 }
 
@@ -139,8 +139,8 @@ const char *or_engines_name_address(struct or_engines *engines, uint64_t address
             look_in_storage(&search, debug);
     }
     const unsigned long long at = address;
-    return search.found ? or_engines_printf(engines, "memory at 0x%llx: %s", at, search.found)
-                        : or_engines_printf(engines, "memory at 0x%llx", at);
+    return search.found ? or_printf(&engines->report->arena, "memory at 0x%llx: %s", at, search.found)
+                        : or_printf(&engines->report->arena, "memory at 0x%llx", at);
 }
 
 const char *or_engines_name_local(struct or_engines *engines, uint32_t index) {
@@ -149,8 +149,8 @@ const char *or_engines_name_local(struct or_engines *engines, uint32_t index) {
 
     if (st_session_debug(search.session))
         look_in_frames(&search, 1);
-    return search.found ? or_engines_printf(engines, "local %u: %s", index, search.found)
-                        : or_engines_printf(engines, "local %u", index);
+    return search.found ? or_printf(&engines->report->arena, "local %u: %s", index, search.found)
+                        : or_printf(&engines->report->arena, "local %u", index);
 }
 
 void or_engines_name_line(struct or_engines *engines, uint32_t pc, struct or_finding *finding) {
@@ -159,7 +159,7 @@ void or_engines_name_line(struct or_engines *engines, uint32_t pc, struct or_fin
 
     if (!row || !row->line)
         return;
-    finding->file = or_engines_printf(engines, "%s", st_debug_file(debug, row->file));
+    finding->file = or_printf(&engines->report->arena, "%s", st_debug_file(debug, row->file));
     finding->line = row->line;
     finding->column = row->column;
 }

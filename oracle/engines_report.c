@@ -16,16 +16,6 @@ const char *or_engine_kind_name(enum or_engine_kind kind) {
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 
-const char *or_engines_printf(struct or_engines *engines, const char *format, ...) {
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    const char *copy = rt_arena_copy(&engines->report->arena, text, strlen(text));
-    return copy ? copy : "(out of memory)";
-}
-
 /* ---- Values ---- */
 
 /* Apart from functions' indices. */
@@ -58,18 +48,19 @@ uint64_t or_engines_reference(const struct or_engines *engines, int side, enum r
 const char *or_engines_print(struct or_engines *engines, int side, enum rt_type type, union rt_value value) {
     uint64_t reference;
     switch (type) {
-    case RT_I32: return or_engines_printf(engines, "i32 0x%x (%d)", value.i32, (int32_t)value.i32);
+    case RT_I32: return or_printf(&engines->report->arena, "i32 0x%x (%d)", value.i32, (int32_t)value.i32);
     case RT_I64:
-        return or_engines_printf(engines, "i64 0x%llx (%lld)", (unsigned long long)value.i64,
-                                 (long long)value.i64);
-    case RT_F32: return or_engines_printf(engines, "f32 %.9g (0x%08x)", (double)value.f32, value.i32);
+        return or_printf(&engines->report->arena, "i64 0x%llx (%lld)", (unsigned long long)value.i64,
+                         (long long)value.i64);
+    case RT_F32: return or_printf(&engines->report->arena, "f32 %.9g (0x%08x)", (double)value.f32, value.i32);
     case RT_F64:
-        return or_engines_printf(engines, "f64 %.17g (0x%016llx)", value.f64, (unsigned long long)value.i64);
+        return or_printf(&engines->report->arena, "f64 %.17g (0x%016llx)", value.f64,
+                         (unsigned long long)value.i64);
     case RT_V128: {
         char text[3 * 16 + 1] = "";
         for (unsigned i = 0; i < 16; i++)
             snprintf(text + 3 * i, 4, " %02x", value.v128[i]);
-        return or_engines_printf(engines, "v128%s", text);
+        return or_printf(&engines->report->arena, "v128%s", text);
     }
     case RT_FUNCREF:
     case RT_EXTERNREF:
@@ -77,9 +68,10 @@ const char *or_engines_print(struct or_engines *engines, int side, enum rt_type 
         if (reference == 0)
             return type == RT_FUNCREF ? "funcref null" : "externref null";
         if (type == RT_FUNCREF && reference <= rt_module_function_count(engines->module))
-            return or_engines_printf(engines, "funcref to function %llu", (unsigned long long)reference - 1);
-        return or_engines_printf(engines, "reference 0x%llx",
-                                 (unsigned long long)(reference & ~(UINT64_C(1) << 63)));
+            return or_printf(&engines->report->arena, "funcref to function %llu",
+                             (unsigned long long)reference - 1);
+        return or_printf(&engines->report->arena, "reference 0x%llx",
+                         (unsigned long long)(reference & ~(UINT64_C(1) << 63)));
     }
     return "unknown";
 }
@@ -98,7 +90,7 @@ static const char *recent(struct or_engines *engines) {
     uint64_t steps = engines->report->public.steps;
     for (uint64_t step = steps > OR_RECENT ? steps - OR_RECENT : 0; step < steps; step++)
         append_site(&engines->sites[engines->recent[step % OR_RECENT]], text, sizeof text);
-    return or_engines_printf(engines, "%s", text);
+    return or_printf(&engines->report->arena, "%s", text);
 }
 
 bool or_engines_differ(struct or_engines *engines, enum or_engine_kind kind, const char *variable,
@@ -113,18 +105,19 @@ bool or_engines_differ(struct or_engines *engines, enum or_engine_kind kind, con
         return false;
     report->verdict = OR_ENGINES_DIFFER;
     report->kind = kind;
-    finding->signature =
-        or_engines_printf(engines, "%s/%s/%s", engines->options.subject, or_engine_kind_name(kind), text);
+    finding->signature = or_printf(&engines->report->arena, "%s/%s/%s", engines->options.subject,
+                                   or_engine_kind_name(kind), text);
     finding->function =
-        last ? (name ? name : or_engines_printf(engines, "function %u", last->function)) : NULL;
+        last ? (name ? name : or_printf(&engines->report->arena, "function %u", last->function)) : NULL;
     if (last)
         or_engines_name_line(engines, last->pc, finding);
     finding->depth = (uint32_t)engines->depth;
     finding->variable = variable;
     finding->stop = report->steps;
-    finding->detail = last ? or_engines_printf(engines, "after %s at pc 0x%x of function %u; before: %s",
-                                               text, last->pc, last->function, recent(engines))
-                           : "before the first instruction";
+    finding->detail =
+        last ? or_printf(&engines->report->arena, "after %s at pc 0x%x of function %u; before: %s", text,
+                         last->pc, last->function, recent(engines))
+             : "before the first instruction";
     for (int i = 0; i < 2; i++) {
         const struct or_engine_side *side = &engines->sides[i];
         finding->witnesses[i] = (struct or_testimony){.name = side->name,

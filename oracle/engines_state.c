@@ -23,8 +23,8 @@ static bool fail(struct or_engines *engines, struct rt_error *error) {
 
 static bool differ_numbers(struct or_engines *engines, enum or_engine_kind kind, const char *variable,
                            uint64_t a, uint64_t b) {
-    const char *const values[2] = {or_engines_printf(engines, "%llu", (unsigned long long)a),
-                                   or_engines_printf(engines, "%llu", (unsigned long long)b)};
+    const char *const values[2] = {or_printf(&engines->report->arena, "%llu", (unsigned long long)a),
+                                   or_printf(&engines->report->arena, "%llu", (unsigned long long)b)};
     return or_engines_differ(engines, kind, variable, values);
 }
 
@@ -113,8 +113,8 @@ static bool walk(struct or_engines *engines, bool whole, bool *ret_known) {
         bool more[2];
         if (at[0].function != at[1].function || at[0].pc != at[1].pc) {
             const char *const values[2] = {
-                or_engines_printf(engines, "function %u at pc 0x%x", at[0].function, at[0].pc),
-                or_engines_printf(engines, "function %u at pc 0x%x", at[1].function, at[1].pc)};
+                or_printf(&engines->report->arena, "function %u at pc 0x%x", at[0].function, at[0].pc),
+                or_printf(&engines->report->arena, "function %u at pc 0x%x", at[1].function, at[1].pc)};
             return or_engines_differ(engines, OR_ENGINE_DEPTH, "call stack", values);
         }
         /* What was pushed above `first` is not settled yet. */
@@ -200,7 +200,7 @@ static bool compare_operands(struct or_engines *engines, bool all) {
         if (a->types[i] == b->types[i] &&
             equal_values(engines, a->types[i], &a->operands[i], &b->operands[i]))
             continue;
-        const char *variable = or_engines_printf(engines, "operand %u of %u", i, a->operand_count);
+        const char *variable = or_printf(&engines->report->arena, "operand %u of %u", i, a->operand_count);
         const char *const values[2] = {or_engines_print(engines, 0, a->types[i], a->operands[i]),
                                        or_engines_print(engines, 1, b->types[i], b->operands[i])};
         return or_engines_differ(engines, a->types[i] == b->types[i] ? OR_ENGINE_OPERAND : OR_ENGINE_OPERANDS,
@@ -239,7 +239,7 @@ static bool compare_global(struct or_engines *engines, uint32_t index) {
     union rt_value a = rt_global_get(globals[0]), b = rt_global_get(globals[1]);
     engines->report->public.values++;
     return equal_values(engines, rt_global_type(globals[0]), &a, &b) ||
-           differ_values(engines, OR_ENGINE_GLOBAL, or_engines_printf(engines, "global %u", index),
+           differ_values(engines, OR_ENGINE_GLOBAL, or_printf(&engines->report->arena, "global %u", index),
                          rt_global_type(globals[0]), &a, &b);
 }
 
@@ -261,8 +261,8 @@ static bool compare_memory(struct or_engines *engines, uint64_t start, uint64_t 
     size_t at = 0;
     while (a[at] == b[at])
         at++;
-    const char *const values[2] = {or_engines_printf(engines, "0x%02x", a[at]),
-                                   or_engines_printf(engines, "0x%02x", b[at])};
+    const char *const values[2] = {or_printf(&engines->report->arena, "0x%02x", a[at]),
+                                   or_printf(&engines->report->arena, "0x%02x", b[at])};
     return or_engines_differ(engines, OR_ENGINE_MEMORY, or_engines_name_address(engines, start + at), values);
 }
 
@@ -270,8 +270,9 @@ static bool compare_table(struct or_engines *engines, uint32_t index, uint64_t s
     const struct rt_table *a = rt_instance_table(engines->sides[0].instance, index),
                           *b = rt_instance_table(engines->sides[1].instance, index);
     if (rt_table_size(a) != rt_table_size(b))
-        return differ_numbers(engines, OR_ENGINE_TABLE, or_engines_printf(engines, "size of table %u", index),
-                              rt_table_size(a), rt_table_size(b));
+        return differ_numbers(engines, OR_ENGINE_TABLE,
+                              or_printf(&engines->report->arena, "size of table %u", index), rt_table_size(a),
+                              rt_table_size(b));
     uint64_t end =
         count < rt_table_size(a) && start < rt_table_size(a) - count ? start + count : rt_table_size(a);
     for (uint64_t i = start; i < end; i++) {
@@ -279,7 +280,7 @@ static bool compare_table(struct or_engines *engines, uint32_t index, uint64_t s
         if (!equal_values(engines, rt_table_type(a), &x, &y))
             return differ_values(
                 engines, OR_ENGINE_TABLE,
-                or_engines_printf(engines, "table %u, element %llu", index, (unsigned long long)i),
+                or_printf(&engines->report->arena, "table %u, element %llu", index, (unsigned long long)i),
                 rt_table_type(a), &x, &y);
     }
     return true;
@@ -354,8 +355,8 @@ bool or_engines_step(struct or_engines *engines, uint32_t index) {
     bool moved;
     if (engines->sides[0].event.pc != engines->sides[1].event.pc) {
         const char *const values[2] = {
-            or_engines_printf(engines, "0x%llx", (unsigned long long)engines->sides[0].event.pc),
-            or_engines_printf(engines, "0x%llx", (unsigned long long)engines->sides[1].event.pc)};
+            or_printf(&engines->report->arena, "0x%llx", (unsigned long long)engines->sides[0].event.pc),
+            or_printf(&engines->report->arena, "0x%llx", (unsigned long long)engines->sides[1].event.pc)};
         return or_engines_differ(engines, OR_ENGINE_PC, "next pc", values);
     }
     for (int i = 0; i < 2; i++) {

@@ -54,25 +54,14 @@ static void fill_testimony(struct or_comparison *comparison, int i, struct or_te
     ret->hits = side->point->hits;
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
-/* "g_5" of "g_5[2].f1": one finding a variable, not one a scalar. */
-static bool same_variable(const char *a, const char *b) {
-    if (!a || !b)
-        return a == b;
-    size_t length = strcspn(a, "[.");
-    return length == strcspn(b, "[.") && !strncmp(a, b, length);
-}
-
 static bool is_reported(const struct or_comparison *comparison, const struct or_finding *finding) {
     bool is_place =
         finding->kind == OR_LOCATION || finding->kind == OR_STACK || finding->kind == OR_LINE_MISSING;
     for (size_t i = 0; i < comparison->report->public.finding_count; i++) {
         const struct or_finding *old = &comparison->report->findings[i];
-        if (old->kind == finding->kind && same_text(old->function, finding->function) &&
-            same_variable(old->variable, finding->variable) && (!is_place || old->line == finding->line))
+        if (old->kind == finding->kind && rt_same_text(old->function, finding->function) &&
+            or_names_one_variable(old->variable, finding->variable) &&
+            (!is_place || old->line == finding->line))
             return true;
     }
     return false;
@@ -133,8 +122,8 @@ struct or_finding *or_report_defer(struct or_comparison *comparison, enum or_kin
     struct or_full_report *report = comparison->report;
     struct rt_arena *arena = &report->arena;
     for (size_t i = 0; i < report->deferred_count; i++)
-        if (same_text(report->deferred[i].finding.variable, variable) &&
-            same_text(report->deferred[i].other, other))
+        if (rt_same_text(report->deferred[i].finding.variable, variable) &&
+            rt_same_text(report->deferred[i].other, other))
             return NULL;
     if (report->deferred_count == sizeof(report->deferred) / sizeof(report->deferred[0]))
         return NULL;
@@ -163,8 +152,8 @@ void or_report_deferred(struct or_comparison *comparison) {
         const struct or_deferred *deferred = &report->deferred[i];
         bool is_known = false;
         for (size_t k = 0; k < before; k++)
-            is_known |= same_variable(report->findings[k].variable, deferred->finding.variable) ||
-                        same_variable(report->findings[k].variable, deferred->other);
+            is_known |= or_names_one_variable(report->findings[k].variable, deferred->finding.variable) ||
+                        or_names_one_variable(report->findings[k].variable, deferred->other);
         struct or_finding *finding =
             is_known ? NULL
                      : add_at(comparison, deferred->finding.kind, &deferred->finding.witnesses[0],

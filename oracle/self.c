@@ -151,8 +151,8 @@ static const char *stop_words(struct or_self *self, const struct stop *stop) {
         return "ends";
     const struct or_self_site *site = or_self_site_at(self, stop->pc);
     const struct st_row *row = site ? site->row : NULL;
-    return or_self_printf(self, "stops at 0x%llx, line %u, depth %u", (unsigned long long)stop->pc,
-                          row ? row->line : 0, stop->depth);
+    return or_printf(&self->report->arena, "stops at 0x%llx, line %u, depth %u", (unsigned long long)stop->pc,
+                     row ? row->line : 0, stop->depth);
 }
 
 static void report_steps(struct or_self *self, const struct stop *lines, const struct stop *instructions) {
@@ -163,8 +163,8 @@ static void report_steps(struct or_self *self, const struct stop *lines, const s
         place = or_self_at(self, site, NULL, NULL);
     or_self_report(self, OR_SELF_STEPS, &place, lines->pc == instructions->pc ? "depth" : "pc",
                    "stepping by lines and by instructions come to different statements",
-                   or_self_printf(self, "by lines it %s", stop_words(self, lines)),
-                   or_self_printf(self, "by instructions it %s", stop_words(self, instructions)));
+                   or_printf(&self->report->arena, "by lines it %s", stop_words(self, lines)),
+                   or_printf(&self->report->arena, "by instructions it %s", stop_words(self, instructions)));
 }
 
 /* The line stepper's next stop must be this one; where it is not, nobody listens to it any longer. */
@@ -193,9 +193,9 @@ static struct rt_error *compare_stop(struct or_self *self, const struct or_self_
         struct or_self_place place = or_self_at(self, site, self->digests[i].variable, NULL);
         or_self_report(self, OR_SELF_VALUES, &place, NULL,
                        "stepping by lines and by instructions show other values at one stop",
-                       or_self_printf(self, "digest %016llx by lines", (unsigned long long)digest),
-                       or_self_printf(self, "digest %016llx by instructions",
-                                      (unsigned long long)self->digests[i].digest));
+                       or_printf(&self->report->arena, "digest %016llx by lines", (unsigned long long)digest),
+                       or_printf(&self->report->arena, "digest %016llx by instructions",
+                                 (unsigned long long)self->digests[i].digest));
     }
     return NULL;
 }
@@ -218,7 +218,7 @@ static void report_run_out(struct or_self *self, const struct or_self_site *site
     uint64_t end = site->pc + site->instruction.size;
     or_self_report(self, OR_SELF_RANGE, &place, "run_out",
                    "the program runs over the end of a function's range",
-                   or_self_printf(self, "the range ends at 0x%llx", (unsigned long long)end),
+                   or_printf(&self->report->arena, "the range ends at 0x%llx", (unsigned long long)end),
                    "the instruction before does not jump");
 }
 
@@ -260,7 +260,7 @@ static struct rt_error *take_end(struct or_self *self, const struct st_event *ev
     const struct stop stop = {.pc = UINT64_MAX};
     report->ended = true;
     report->status = event->status;
-    report->error = event->error ? or_self_printf(self, "%s", event->error->message) : NULL;
+    report->error = event->error ? or_printf(&self->report->arena, "%s", event->error->message) : NULL;
     self->depth = 0;
     return lines->fd >= 0 ? compare_stop(self, NULL, &stop, lines) : NULL;
 }

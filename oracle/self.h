@@ -154,10 +154,9 @@ struct or_self_place {
 
 /* Adds a finding unless one of its kind, function and variable (without one: and line) is there. `shape` ends
  * the signature when there is no variable. `said` and `is` are what the debug information says and what the
- * run shows; printf'd by or_self_printf. */
+ * run shows; in the report's arena. */
 void or_self_report(struct or_self *self, enum or_self_kind kind, const struct or_self_place *place,
                     const char *shape, const char *detail, const char *said, const char *is);
-const char *or_self_printf(struct or_self *self, const char *format, ...) RT_PRINTF(2, 3);
 /* A place at a site. */
 struct or_self_place or_self_at(const struct or_self *self, const struct or_self_site *site,
                                 const struct st_variable *variable, const struct st_expression *expression);

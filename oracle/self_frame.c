@@ -89,10 +89,11 @@ struct rt_error *or_self_track(struct or_self *self, const struct or_self_site *
 static void report(struct or_self *self, const struct or_self_site *site, const char *what, uint64_t said,
                    uint64_t is) {
     struct or_self_place place = or_self_at(self, site, NULL, NULL);
-    or_self_report(self, OR_SELF_FRAME, &place, what,
-                   or_self_printf(self, "call-frame information finds another %s than the caller left", what),
-                   or_self_printf(self, "%s 0x%llx", what, (unsigned long long)said),
-                   or_self_printf(self, "0x%llx at the call", (unsigned long long)is));
+    or_self_report(
+        self, OR_SELF_FRAME, &place, what,
+        or_printf(&self->report->arena, "call-frame information finds another %s than the caller left", what),
+        or_printf(&self->report->arena, "%s 0x%llx", what, (unsigned long long)said),
+        or_printf(&self->report->arena, "0x%llx at the call", (unsigned long long)is));
 }
 
 struct rt_error *or_self_check_frame(struct or_self *self, const struct or_self_site *site) {

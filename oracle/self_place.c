@@ -28,7 +28,7 @@ static bool is_frame_offset(const struct st_expression *expression) {
 }
 
 static const char *hex(struct or_self *self, uint64_t address) {
-    return or_self_printf(self, "0x%llx", (unsigned long long)address);
+    return or_printf(&self->report->arena, "0x%llx", (unsigned long long)address);
 }
 
 /* ---- From stop to stop ---- */
@@ -50,7 +50,7 @@ static void check_constant(struct or_self *self, const struct or_self_site *site
         struct or_self_place at = or_self_at(self, site, variable->variable, place->expression);
         or_self_report(self, OR_SELF_CONSTANT, &at, NULL, "a const-qualified parameter's value changes",
                        hex(self, value),
-                       or_self_printf(self, "0x%llx before", (unsigned long long)shown->constant));
+                       or_printf(&self->report->arena, "0x%llx before", (unsigned long long)shown->constant));
     }
 }
 
@@ -71,7 +71,7 @@ static void compare_shown(struct or_self *self, const struct or_self_site *site,
     or_self_report(self, OR_SELF_PLACE, &at, NULL,
                    "one expression puts a variable elsewhere than at the frame's stop before",
                    hex(self, now->address),
-                   or_self_printf(self, "0x%llx before", (unsigned long long)old->address));
+                   or_printf(&self->report->arena, "0x%llx before", (unsigned long long)old->address));
 }
 
 /* What our evaluator cannot do is not the binary's fault. */
@@ -87,7 +87,7 @@ static void check_meaning(struct or_self *self, const struct or_self_site *site,
                         : shown->held == at.expression         ? "operand_gone"
                                                                : "operand_to_come";
     or_self_report(self, OR_SELF_IRRETRIEVABLE, &at, shape, "a variable in scope cannot be evaluated",
-                   "a location", or_self_printf(self, "%s", place->reason));
+                   "a location", or_printf(&self->report->arena, "%s", place->reason));
 }
 
 void or_self_check_operands(struct or_self *self, const struct or_self_site *site) {
@@ -171,11 +171,11 @@ static void check_extent(struct or_self *self, const struct or_self_site *site,
         (address >= low && address + variable->size <= high))
         return;
     struct or_self_place at = or_self_at(self, site, variable->variable, expression);
-    or_self_report(
-        self, OR_SELF_OUTSIDE, &at, NULL, "a local lies outside of its function's frame",
-        or_self_printf(self, "[0x%llx, 0x%llx)", (unsigned long long)address,
-                       (unsigned long long)(address + variable->size)),
-        or_self_printf(self, "frame [0x%llx, 0x%llx)", (unsigned long long)low, (unsigned long long)high));
+    or_self_report(self, OR_SELF_OUTSIDE, &at, NULL, "a local lies outside of its function's frame",
+                   or_printf(&self->report->arena, "[0x%llx, 0x%llx)", (unsigned long long)address,
+                             (unsigned long long)(address + variable->size)),
+                   or_printf(&self->report->arena, "frame [0x%llx, 0x%llx)", (unsigned long long)low,
+                             (unsigned long long)high));
 }
 
 void or_self_check_slots(struct or_self *self, const struct or_self_site *site) {
@@ -195,11 +195,10 @@ void or_self_check_slots(struct or_self *self, const struct or_self_site *site) 
                 continue;
             struct or_self_place at = or_self_at(self, site, variable->variable, expression);
             or_self_report(self, OR_SELF_OVERLAP, &at, NULL, "two live variables share storage",
-                           or_self_printf(self, "0x%llx, %llu bytes", (unsigned long long)address,
-                                          (unsigned long long)variable->size),
-                           or_self_printf(self, "%s at 0x%llx, %llu bytes", other->variable->name,
-                                          (unsigned long long)other_address,
-                                          (unsigned long long)other->size));
+                           or_printf(&self->report->arena, "0x%llx, %llu bytes", (unsigned long long)address,
+                                     (unsigned long long)variable->size),
+                           or_printf(&self->report->arena, "%s at 0x%llx, %llu bytes", other->variable->name,
+                                     (unsigned long long)other_address, (unsigned long long)other->size));
         }
     }
 }
@@ -227,20 +226,20 @@ void or_self_check_store(struct or_self *self, const struct or_self_site *site) 
         }
         if (store < address || store + size > address + variable->size)
             or_self_report(self, OR_SELF_STORE, &at, NULL, "a store writes into a variable and beside it",
-                           or_self_printf(self, "0x%llx, %llu bytes", (unsigned long long)address,
-                                          (unsigned long long)variable->size),
-                           or_self_printf(self, "%llu bytes at 0x%llx are written", (unsigned long long)size,
-                                          (unsigned long long)store));
+                           or_printf(&self->report->arena, "0x%llx, %llu bytes", (unsigned long long)address,
+                                     (unsigned long long)variable->size),
+                           or_printf(&self->report->arena, "%llu bytes at 0x%llx are written",
+                                     (unsigned long long)size, (unsigned long long)store));
         return;
     }
     if (!hidden)
         return;
     struct or_self_place at = or_self_at(self, site, hidden->variable, hidden_expression);
-    or_self_report(
-        self, OR_SELF_HIDDEN, &at, NULL, "a store writes a variable that is not in scope",
-        or_self_printf(self, "not in scope; DIE 0x%llx is its scope", (unsigned long long)hidden->scope->die),
-        or_self_printf(self, "%llu bytes at 0x%llx are written", (unsigned long long)size,
-                       (unsigned long long)store));
+    or_self_report(self, OR_SELF_HIDDEN, &at, NULL, "a store writes a variable that is not in scope",
+                   or_printf(&self->report->arena, "not in scope; DIE 0x%llx is its scope",
+                             (unsigned long long)hidden->scope->die),
+                   or_printf(&self->report->arena, "%llu bytes at 0x%llx are written",
+                             (unsigned long long)size, (unsigned long long)store));
 }
 
 /* ---- Calls ---- */
@@ -286,10 +285,11 @@ void or_self_check_return(struct or_self *self, const struct or_self_site *site)
         if (place.expression != held->expression || ((now ^ held->value) & mask) == 0)
             continue;
         struct or_self_place at = or_self_at(self, site, variable->variable, place.expression);
-        or_self_report(
-            self, OR_SELF_CLOBBERED, &at, NULL,
-            "a register that a call need not keep is said to hold a variable after it", hex(self, now & mask),
-            or_self_printf(self, "0x%llx before the call", (unsigned long long)(held->value & mask)));
+        or_self_report(self, OR_SELF_CLOBBERED, &at, NULL,
+                       "a register that a call need not keep is said to hold a variable after it",
+                       hex(self, now & mask),
+                       or_printf(&self->report->arena, "0x%llx before the call",
+                                 (unsigned long long)(held->value & mask)));
     }
     call->count = 0;
 }

@@ -18,16 +18,6 @@ const char *or_self_kind_name(enum or_self_kind kind) {
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 
-const char *or_self_printf(struct or_self *self, const char *format, ...) {
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    const char *copy = rt_arena_copy(&self->report->arena, text, strlen(text));
-    return copy ? copy : "(out of memory)";
-}
-
 struct or_self_place or_self_at(const struct or_self *self, const struct or_self_site *site,
                                 const struct st_variable *variable, const struct st_expression *expression) {
     return (struct or_self_place){.pc = site->pc,
@@ -37,17 +27,14 @@ struct or_self_place or_self_at(const struct or_self *self, const struct or_self
                                   .expression = expression};
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool is_reported(const struct or_self *self, enum or_self_kind kind,
                         const struct or_finding *finding) {
     const struct or_self_full_report *report = self->report;
     for (size_t i = 0; i < report->public.finding_count; i++) {
         const struct or_finding *old = &report->findings[i];
-        if (report->kinds[i] == kind && same_text(old->function, finding->function) &&
-            same_text(old->signature, finding->signature) && same_text(old->variable, finding->variable))
+        if (report->kinds[i] == kind && rt_same_text(old->function, finding->function) &&
+            rt_same_text(old->signature, finding->signature) &&
+            rt_same_text(old->variable, finding->variable))
             return true;
     }
     return false;
@@ -75,11 +62,11 @@ static const char *class_word(const struct st_variable *variable) {
 static const char *signature_of(struct or_self *self, enum or_self_kind kind,
                                 const struct or_self_place *place, const char *shape) {
     if (!place->variable)
-        return or_self_printf(self, "self/%s/%s/%s", or_self_kind_name(kind), self->name, shape);
+        return or_printf(&self->report->arena, "self/%s/%s/%s", or_self_kind_name(kind), self->name, shape);
     const char *expression =
         place->expression ? or_expression_shape(place->expression, &self->report->arena) : "none";
-    return or_self_printf(self, "self/%s/%s/%s/%s%s%s", or_self_kind_name(kind), self->name,
-                          class_word(place->variable), expression, shape ? "/" : "", shape ? shape : "");
+    return or_printf(&self->report->arena, "self/%s/%s/%s/%s%s%s", or_self_kind_name(kind), self->name,
+                     class_word(place->variable), expression, shape ? "/" : "", shape ? shape : "");
 }
 
 void or_self_report(struct or_self *self, enum or_self_kind kind, const struct or_self_place *place,
@@ -107,10 +94,11 @@ void or_self_report(struct or_self *self, enum or_self_kind kind, const struct o
         report->public.findings_left_out++;
         return;
     }
-    const char *dwarf = place->expression && place->variable
-                            ? or_self_printf(self, "DIE 0x%llx: %s", (unsigned long long)place->variable->die,
-                                             st_expression_print(place->expression, &report->arena))
-                            : NULL;
+    const char *dwarf =
+        place->expression && place->variable
+            ? or_printf(&self->report->arena, "DIE 0x%llx: %s", (unsigned long long)place->variable->die,
+                        st_expression_print(place->expression, &report->arena))
+            : NULL;
     struct or_testimony testimony = {.function = finding.function,
                                      .file = finding.file,
                                      .line = finding.line,
@@ -120,7 +108,7 @@ void or_self_report(struct or_self *self, enum or_self_kind kind, const struct o
     finding.witnesses[0] = finding.witnesses[1] = testimony;
     finding.witnesses[0].name = self->name;
     finding.witnesses[0].value =
-        or_self_printf(self, "at pc 0x%llx: %s", (unsigned long long)place->pc, said);
+        or_printf(&self->report->arena, "at pc 0x%llx: %s", (unsigned long long)place->pc, said);
     finding.witnesses[0].dwarf = dwarf;
     finding.witnesses[1].name = "itself";
     finding.witnesses[1].value = is;

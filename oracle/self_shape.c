@@ -15,11 +15,13 @@ static void check_row(struct or_self *self, const struct st_row *row) {
     struct or_self_place place = place_of(function, row->pc, row);
     if (!function)
         or_self_report(self, OR_SELF_ROW, &place, "no_function", "a row is in no function's range",
-                       or_self_printf(self, "row 0x%llx", (unsigned long long)row->pc), "no function");
+                       or_printf(&self->report->arena, "row 0x%llx", (unsigned long long)row->pc),
+                       "no function");
     else if (row->pc != function->low && !or_self_site_at(self, row->pc))
-        or_self_report(
-            self, OR_SELF_ROW, &place, "no_instruction", "no instruction starts at a row's address",
-            or_self_printf(self, "row 0x%llx", (unsigned long long)row->pc), "inside of an instruction");
+        or_self_report(self, OR_SELF_ROW, &place, "no_instruction",
+                       "no instruction starts at a row's address",
+                       or_printf(&self->report->arena, "row 0x%llx", (unsigned long long)row->pc),
+                       "inside of an instruction");
 }
 
 /* `next` is the row that follows `row` in its sequence, at a higher address. */
@@ -29,10 +31,11 @@ static void check_extent(struct or_self *self, const struct st_row *row, const s
     if (!first || !last || first == last)
         return;
     struct or_self_place place = place_of(last, last->low, row);
-    or_self_report(self, OR_SELF_ROW, &place, "two_functions", "a row reaches into another function",
-                   or_self_printf(self, "row [0x%llx, 0x%llx)", (unsigned long long)row->pc,
-                                  (unsigned long long)next->pc),
-                   or_self_printf(self, "%s ends before 0x%llx", first->name, (unsigned long long)last->low));
+    or_self_report(
+        self, OR_SELF_ROW, &place, "two_functions", "a row reaches into another function",
+        or_printf(&self->report->arena, "row [0x%llx, 0x%llx)", (unsigned long long)row->pc,
+                  (unsigned long long)next->pc),
+        or_printf(&self->report->arena, "%s ends before 0x%llx", first->name, (unsigned long long)last->low));
 }
 
 /* Rows are sorted by pc, whatever sequence they are of: in a table without overlaps, a sequence's rows stand
@@ -50,11 +53,12 @@ static void check_rows(struct or_self *self) {
         if (next->sequence != row->sequence) {
             struct or_self_place place =
                 place_of(st_debug_function_at(self->debug, next->pc), next->pc, next);
-            or_self_report(self, OR_SELF_SEQUENCE, &place, "overlap",
-                           "a sequence of the line table begins inside of another one",
-                           or_self_printf(self, "row 0x%llx of one sequence", (unsigned long long)next->pc),
-                           or_self_printf(self, "the sequence with row 0x%llx has not ended",
-                                          (unsigned long long)row->pc));
+            or_self_report(
+                self, OR_SELF_SEQUENCE, &place, "overlap",
+                "a sequence of the line table begins inside of another one",
+                or_printf(&self->report->arena, "row 0x%llx of one sequence", (unsigned long long)next->pc),
+                or_printf(&self->report->arena, "the sequence with row 0x%llx has not ended",
+                          (unsigned long long)row->pc));
         } else if (next->pc > row->pc) {
             check_extent(self, row, next);
         }
@@ -66,9 +70,10 @@ static void check_covered(struct or_self *self) {
         const struct or_self_site *site = &self->sites[i];
         struct or_self_place place = or_self_at(self, site, NULL, NULL);
         if (!site->in)
-            or_self_report(self, OR_SELF_SEQUENCE, &place, "uncovered",
-                           "an instruction of a function is in no sequence of the line table", "no row",
-                           or_self_printf(self, "instruction 0x%llx", (unsigned long long)site->pc));
+            or_self_report(
+                self, OR_SELF_SEQUENCE, &place, "uncovered",
+                "an instruction of a function is in no sequence of the line table", "no row",
+                or_printf(&self->report->arena, "instruction 0x%llx", (unsigned long long)site->pc));
     }
 }
 
@@ -104,8 +109,8 @@ static bool overlap(const struct st_scope *a, const struct st_scope *b, struct s
 
 static const char *range_words(struct or_self *self, const struct st_scope *scope,
                                const struct st_range *range) {
-    return or_self_printf(self, "DIE 0x%llx: [0x%llx, 0x%llx)", (unsigned long long)scope->die,
-                          (unsigned long long)range->low, (unsigned long long)range->high);
+    return or_printf(&self->report->arena, "DIE 0x%llx: [0x%llx, 0x%llx)", (unsigned long long)scope->die,
+                     (unsigned long long)range->low, (unsigned long long)range->high);
 }
 
 static void check_children(struct or_self *self, const struct st_function *function,
@@ -119,22 +124,23 @@ static void check_children(struct or_self *self, const struct st_function *funct
             struct or_self_place place = place_of(function, range->low, NULL);
             if (!is_inside(scope, range))
                 or_self_report(self, OR_SELF_RANGE, &place,
-                               or_self_printf(self, "outside/%s", words[child->kind]),
+                               or_printf(&self->report->arena, "outside/%s", words[child->kind]),
                                "a scope's range is not inside of its parent's",
                                range_words(self, child, range), range_words(self, scope, &scope->ranges[0]));
             else if (!is_boundary(self, function, range->low) || !is_boundary(self, function, range->high))
                 or_self_report(self, OR_SELF_RANGE, &place,
-                               or_self_printf(self, "cut/%s", words[child->kind]),
+                               or_printf(&self->report->arena, "cut/%s", words[child->kind]),
                                "a scope's range begins or ends inside of an instruction",
                                range_words(self, child, range), "no instruction starts there");
         }
         for (size_t k = 0; k < i; k++)
             if (overlap(&scope->children[k], child, &common)) {
                 struct or_self_place place = place_of(function, common.low, NULL);
-                or_self_report(
-                    self, OR_SELF_RANGE, &place, or_self_printf(self, "siblings/%s", words[child->kind]),
-                    "two scopes have instructions in common, and neither holds the other",
-                    range_words(self, &scope->children[k], &common), range_words(self, child, &common));
+                or_self_report(self, OR_SELF_RANGE, &place,
+                               or_printf(&self->report->arena, "siblings/%s", words[child->kind]),
+                               "two scopes have instructions in common, and neither holds the other",
+                               range_words(self, &scope->children[k], &common),
+                               range_words(self, child, &common));
             }
         check_children(self, function, child);
     }
@@ -154,7 +160,7 @@ static void check_function(struct or_self *self, const struct st_function *funct
         if (range->low != start || range->high != end)
             or_self_report(self, OR_SELF_RANGE, &place, "body", "a function's range is not its body",
                            range_words(self, &function->scope, range),
-                           or_self_printf(self, "body [0x%x, 0x%x)", start, end));
+                           or_printf(&self->report->arena, "body [0x%x, 0x%x)", start, end));
         return;
     }
     for (size_t i = 0; i < function->scope.range_count; i++) {
@@ -180,7 +186,7 @@ static void check_functions(struct or_self *self) {
         if (last && range->low < last->high) {
             struct or_self_place place = place_of(function, range->low, NULL);
             or_self_report(self, OR_SELF_RANGE, &place, "functions",
-                           or_self_printf(self, "%s and %s overlap", owner->name, function->name),
+                           or_printf(&self->report->arena, "%s and %s overlap", owner->name, function->name),
                            range_words(self, &owner->scope, last),
                            range_words(self, &function->scope, range));
         }
@@ -221,8 +227,8 @@ static void check_list(struct or_self *self, const struct st_function *function,
             continue;
         struct or_self_place place = {range->low, function, NULL, variable, entry};
         const char *said =
-            or_self_printf(self, "DIE 0x%llx: [0x%llx, 0x%llx)", (unsigned long long)variable->die,
-                           (unsigned long long)range->low, (unsigned long long)range->high);
+            or_printf(&self->report->arena, "DIE 0x%llx: [0x%llx, 0x%llx)", (unsigned long long)variable->die,
+                      (unsigned long long)range->low, (unsigned long long)range->high);
         if (range->low >= range->high)
             continue; /* an empty entry says nothing */
         if (!is_inside(&function->scope, range))

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define RT_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define RT_MUST_USE            __attribute__((warn_unused_result))
@@ -72,6 +73,11 @@ void *rt_arena_array(struct rt_arena *arena, size_t count, size_t size);
 /* A copy with a terminating zero after it. */
 char *rt_arena_copy(struct rt_arena *arena, const void *bytes, size_t size);
 char *rt_arena_printf(struct rt_arena *arena, const char *format, ...) RT_PRINTF(2, 3);
+
+/* Equal, or both NULL. */
+static inline bool rt_same_text(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
 
 /* ---- The cursor ---- */
 

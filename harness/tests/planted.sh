@@ -3,6 +3,7 @@
 # each of its plants on either side, and expects the findings that the program's first comment lists, no others.
 # corpus/planted/README.md says how a plant is written. Usage: planted.sh LOCKSTEP PROGRAM.c [PLANT]
 set -euo pipefail
+source "$(dirname "$0")/planted_lines.sh"
 
 lockstep=$(realpath "$1") program=$(basename "$2") only=${3:-}
 cd "$(dirname "$2")"
@@ -10,17 +11,6 @@ work=$(mktemp -d)
 mkdir "$work/known"
 trap 'rm -rf "$work"' EXIT
 checked=0 failed=0 missed=0
-declare -A flags=([native]="-fPIC -shared" [wasm]="--target=wasm32-wasi")
-
-# Puts the number of the program's line that says LINE name where a text says <name>.
-with_lines() {
-    local text=$1 name
-    while [[ $text =~ \<([a-z-]+)\> ]]; do
-        name=${BASH_REMATCH[1]}
-        text=${text//"<$name>"/$(grep -n "/\* LINE $name \*/" "$program" | cut -d : -f 1)}
-    done
-    echo "$text"
-}
 
 # edit_assembly EDIT INPUT OUTPUT: edits by a Perl expression. in_die(LINE, EDIT) applies EDIT to the entry of
 # .debug_info that is declared in that line.

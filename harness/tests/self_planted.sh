@@ -3,22 +3,13 @@
 # edits that its first comment lists, and expects findings of the kinds that are named there. Unedited, it must
 # agree. Usage: self_planted.sh LOCKSTEP PROGRAM.c [NAME]
 set -euo pipefail
+source "$(dirname "$0")/planted_lines.sh"
 
 lockstep=$(realpath "$1") program=$(realpath "$2") only=${3:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/known"
-declare -A flags=([native]="-fPIC -shared" [wasm]="--target=wasm32-wasi")
 checked=0 failed=0
-
-with_lines() {
-    local text=$1 name
-    while [[ $text =~ \<([a-z-]+)\> ]]; do
-        name=${BASH_REMATCH[1]}
-        text=${text//"<$name>"/$(grep -n "/\* LINE $name \*/" "$program" | cut -d : -f 1)}
-    done
-    echo "$text"
-}
 
 # edit FILE PERL: in place; it is an error when that changes nothing.
 edit() {

@@ -79,6 +79,11 @@ static struct rt_error *read_header(struct rt_cursor *cursor, struct rt_dwarf_un
 
 /* ---- Bases ---- */
 
+/* Empty when it is no string: a block has bytes, too, which may hold zeros. */
+static struct rt_dwarf_span text_of(const struct rt_dwarf_attribute *at) {
+    return at->class == RT_DWARF_CLASS_STRING ? at->bytes : (struct rt_dwarf_span){NULL, 0};
+}
+
 /* The root's attributes of one kind: tables first, because the others may be indices into them. */
 static struct rt_error *read_root(struct rt_dwarf_pass *pass, struct rt_dwarf_unit *unit,
                                   const struct rt_dwarf_abbrev *abbrev, struct rt_cursor cursor, bool tables,
@@ -110,11 +115,8 @@ static struct rt_error *read_root(struct rt_dwarf_pass *pass, struct rt_dwarf_un
         case RT_DWARF_AT_rnglists_base: unit->rnglists_base = at.number; break;
         case RT_DWARF_AT_loclists_base: unit->loclists_base = at.number; break;
         case RT_DWARF_AT_low_pc: unit->base = at.class == RT_DWARF_CLASS_ADDRESS ? at.number : 0; break;
-        case RT_DWARF_AT_name:
-        case RT_DWARF_AT_comp_dir: /* a block has bytes, too, which may hold zeros */
-            if (at.class == RT_DWARF_CLASS_STRING)
-                *(spec->name == RT_DWARF_AT_name ? &unit->name : &unit->directory) = at.bytes;
-            break;
+        case RT_DWARF_AT_name: unit->name = text_of(&at); break;
+        case RT_DWARF_AT_comp_dir: unit->directory = text_of(&at); break;
         default: break;
         }
     }
