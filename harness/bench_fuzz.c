@@ -106,7 +106,7 @@ static void print(struct hx_tally *tally, const struct memory *memory, double se
  * time. */
 static struct rt_error *run_part(struct hx_campaign campaign, const struct hx_temp *temp, bool keep,
                                  double *ret_seconds) {
-    const struct hx_run how = {.known = campaign.known};
+    const struct hx_run how = {.known = campaign.setup.known};
     const struct hx_asked asked = {.first_seed = campaign.first_seed, .last_seed = campaign.last_seed};
     struct hx_ledger ledger = {.run = 0};
     struct hx_temp folder = {0};
@@ -200,9 +200,9 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
                       .max_stops = values->stops,
                       .max_visits = values->visits,
                       .time_limit = (unsigned)values->time_limit,
+                      .known = &known,
                       .is_one_compiler = true,
                       .is_unoptimised = strcmp(values->opt, "-O0") == 0},
-            .known = &known,
             .first_seed = values->first,
             .last_seed = values->first + values->programs - 1,
             .jobs = (unsigned)values->jobs,

@@ -135,7 +135,7 @@ static struct rt_error *keep_findings(struct loop *loop, const struct hx_job *jo
 /* Known defects that the seed is to show and does not. */
 static struct rt_error *look_for_gone(struct loop *loop, const struct hx_result *result) {
     const struct hx_campaign *campaign = loop->campaign;
-    const struct hx_known *known = campaign->known;
+    const struct hx_known *known = campaign->setup.known;
     struct rt_error *error = NULL;
 
     for (size_t i = 0; campaign->known_compiler && i < known->count && !error; i++)
@@ -182,11 +182,9 @@ static struct rt_error *take_result(struct loop *loop, struct hx_job *job) {
 
     loop->running--;
     if (!error) {
-        const struct hx_tools *tools = loop->campaign->setup.tools;
-        const struct hx_known_context context = {.folder = job->folder.path,
-                                                 .compiler = tools ? tools->wasm.version : NULL,
-                                                 .optimisation = tools ? tools->optimisation : NULL};
-        hx_known_mark(loop->campaign->known, &context, &result);
+        const struct hx_setup *setup = &loop->campaign->setup;
+        const struct hx_known_context context = hx_known_context_of(setup->tools, job->folder.path);
+        hx_known_mark(setup->known, &context, &result);
         error = hx_tally_add(loop->tally, &result);
     }
     if (!error)

@@ -10,7 +10,6 @@
 
 struct hx_campaign {
     struct hx_setup setup;
-    const struct hx_known *known;
     uint64_t first_seed, last_seed;
     const char *const *modules; /* a seed is an index into these, from 1 on; NULL: programs are generated */
     uint64_t time_limit;        /* milliseconds after which no program is started; 0: none */

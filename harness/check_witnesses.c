@@ -57,11 +57,6 @@ struct work {
     size_t pair_count, first_count; /* pairs of the witnesses that are compared always */
 };
 
-/* The parent's deadline is for one step of the work. */
-static void begin_step(const struct work *work) {
-    work->job->shared->stage_started = hx_now();
-}
-
 /* Compiles the program by the other compiler of a witness, unless one before has it. */
 static struct rt_error *compile(const struct work *work, size_t index) {
     const struct hx_witness *witness = &work->witnesses->items[index];
@@ -73,7 +68,7 @@ static struct rt_error *compile(const struct work *work, size_t index) {
     for (size_t i = 0; i < index; i++)
         if (work->witnesses->items[i].folder == witness->folder)
             return NULL;
-    begin_step(work);
+    hx_worker_begin_part(work->job);
     const char *file = source->has_seed ? "../" HX_SOURCE : source->c_file;
     struct rt_error *error = hx_temp_folder(&work->job->folder, witness->folder, &folder);
     if (error)
@@ -105,7 +100,7 @@ static struct rt_error *compare(struct work *work, uint32_t a, uint32_t b, struc
         if (!source.artifacts[i])
             error = rt_error_out_of_memory();
     }
-    begin_step(work);
+    hx_worker_begin_part(work->job);
     hx_job_init(&job);
     if (!error) {
         hx_result_clear(part);
@@ -294,7 +289,7 @@ struct rt_error *hx_check_witnesses(const struct hx_job *job, struct hx_result *
     if (!error)
         error = merge(&work, result);
     if (!error && asks_more) {
-        begin_step(&work);
+        hx_worker_begin_part(job);
         error = hx_ask_gdb(job, result);
     }
     for (size_t p = 0; p < work.pair_count; p++)

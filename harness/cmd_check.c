@@ -168,25 +168,20 @@ static struct rt_error *keep_findings(const char *out, const struct hx_job *job,
 
 static struct rt_error *check(const struct values *values, const struct hx_setup *setup,
                               const struct hx_source *source, const struct hx_temp *temp, int *ret_status) {
-    struct hx_known known;
     struct hx_publisher publisher;
     struct hx_job job;
     struct hx_result result;
-    struct rt_error *error = hx_known_load(values->known, &known);
+    struct rt_error *error;
 
     hx_publisher_init(&publisher, values->sarif, values->junit);
     hx_job_init(&job);
     hx_result_init(&result);
-    if (!error)
-        error = hx_job_run(setup, source, temp, &job, &result);
+    error = hx_job_run(setup, source, temp, &job, &result);
     if (!error && result.verdict == HX_SKIPPED && !values->json)
         error = rt_error_format(RT_USAGE, "%s", result.reason);
     if (!error) {
-        const struct hx_known_context context = {.folder = job.folder.path,
-                                                 .compiler = setup->tools ? setup->tools->wasm.version : NULL,
-                                                 .optimisation =
-                                                     setup->tools ? setup->tools->optimisation : NULL};
-        *ret_status = hx_known_mark(&known, &context, &result) > 0 ? HX_STATUS_FOUND : HX_STATUS_CLEAN;
+        const struct hx_known_context context = hx_known_context_of(setup->tools, job.folder.path);
+        *ret_status = hx_known_mark(setup->known, &context, &result) > 0 ? HX_STATUS_FOUND : HX_STATUS_CLEAN;
         if (values->out)
             error = keep_findings(values->out, &job, &result);
         if (!error)
@@ -203,7 +198,6 @@ static struct rt_error *check(const struct values *values, const struct hx_setup
     hx_publisher_clear(&publisher);
     hx_result_clear(&result);
     hx_job_clear(&job);
-    hx_known_clear(&known);
     return error;
 }
 
@@ -222,6 +216,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
                              .is_one_compiler = !values->native_cc, /* of a pair that was built elsewhere */
                              .is_unoptimised = strcmp(values->opt, "-O0") == 0 && !values->wasm_opt};
     struct hx_engines engines;
+    struct hx_known known = {0};
     struct hx_witnesses witnesses = {.count = 0};
     struct hx_tools tools = {0};
     struct hx_temp temp = {0};
@@ -260,7 +255,11 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         setup.witnesses = &witnesses;
     }
     if (!error)
+        error = hx_known_load(values->known, &known);
+    setup.known = &known;
+    if (!error)
         error = check(values, &setup, &source, &temp, ret_status);
+    hx_known_clear(&known);
     hx_witnesses_clear(&witnesses);
     hx_tools_clear(&tools);
     hx_temp_remove(&temp);

@@ -251,10 +251,10 @@ static struct rt_error *campaign_of(const struct values *values, const struct or
                   .engines = origin->engines,
                   .is_self = values->self,
                   .self_steps = values->steps,
+                  .known = known,
                   .is_one_compiler = tools && hx_tools_are_alike(tools),
                   .is_unoptimised = tools && strcmp(tools->optimisation, "-O0") == 0 && !tools->wasm_opt},
         .modules = origin->modules,
-        .known = known,
         .known_compiler = shows_known(values, origin) ? tools->wasm.version : NULL,
         .first_seed = asked->first_seed,
         .last_seed = asked->last_seed,
@@ -273,14 +273,15 @@ static struct rt_error *begin(const struct values *values, const struct origin *
                               const struct hx_asked *asked, struct rt_arena *arena,
                               struct hx_campaign *campaign, struct hx_ledger *ledger,
                               struct hx_tally *tally) {
-    struct hx_run run = {
-        .known = campaign->known, .known_compiler = campaign->known_compiler, .optimisation = values->opt};
+    struct hx_run run = {.known = campaign->setup.known,
+                         .known_compiler = campaign->known_compiler,
+                         .optimisation = values->opt};
     struct rt_error *error = values->resume ? NULL : hx_ledger_open(values->out, false, ledger);
 
     if (!error)
         error = list_flags(values, arena, &run.flags);
     if (!error)
-        error = hx_versions(origin->tools, origin->engines, campaign->setup.witnesses, campaign->known,
+        error = hx_versions(origin->tools, origin->engines, campaign->setup.witnesses, campaign->setup.known,
                             origin->modules, origin->module_count, arena, &run.tools);
     if (!error)
         error = hx_ledger_begin(ledger, &run, asked, tally);

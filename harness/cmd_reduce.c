@@ -167,10 +167,8 @@ static struct rt_error *compare(const struct hx_reduction *reduction, const char
     if (!error && result->verdict == HX_SKIPPED)
         error = rt_error_format(RT_USAGE, "%s", result->reason);
     if (!error) {
-        const struct hx_known_context context = {.folder = job->folder.path,
-                                                 .compiler = reduction->setup.tools->wasm.version,
-                                                 .optimisation = reduction->setup.tools->optimisation};
-        hx_known_mark(reduction->known, &context, result);
+        const struct hx_known_context context = hx_known_context_of(reduction->setup.tools, job->folder.path);
+        hx_known_mark(reduction->setup.known, &context, result);
     }
     return error;
 }
@@ -398,7 +396,7 @@ static struct rt_error *keep(const struct task *task, struct hx_reduction *reduc
 /* ---- The command ---- */
 
 static struct rt_error *set_up(struct task *task, struct rt_arena *arena, struct hx_tools *tools,
-                               struct hx_reduction *reduction) {
+                               const struct hx_known *known, struct hx_reduction *reduction) {
     struct values *values = &task->values;
     const char *native = values->native_cc && values->cc && strcmp(values->native_cc, values->cc) == 0
                              ? NULL
@@ -413,6 +411,7 @@ static struct rt_error *set_up(struct task *task, struct rt_arena *arena, struct
         return error;
     reduction->setup = (struct hx_setup){
         .tools = tools,
+        .known = known,
         .max_stops = values->stops == UINT64_MAX ? HX_DEFAULT_STOPS : values->stops,
         .max_visits = values->visits == UINT64_MAX ? HX_DEFAULT_VISITS : values->visits,
         .time_limit = values->time_limit ? (unsigned)values->time_limit : HX_DEFAULT_TIME_LIMIT,
@@ -460,13 +459,12 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     /* What tools and programs that are killed leave behind goes with the folder. */
     if (!error && (setenv("TMPDIR", temp.path, 1) != 0 || setenv("ASAN_OPTIONS", "detect_leaks=0", 1) != 0))
         error = rt_error_out_of_memory();
-    reduction.known = &known;
     reduction.temp = &temp;
     if (!error)
         error = hx_reduction_init(&reduction);
     reduction.deadline = reduction.started + task.values.time;
     if (!error)
-        error = set_up(&task, &arena, &tools, &reduction);
+        error = set_up(&task, &arena, &tools, &known, &reduction);
     if (!error)
         error = find_target(&task, &arena, &reduction);
     if (!error)

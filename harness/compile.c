@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NATIVE, WASM, SIDES, MAX_WORDS = 24 + HX_MAX_WARNINGS };
+enum { NATIVE, WASM, SIDES, MAX_WORDS = 24 + HX_MAX_WARNINGS + HX_MAX_MORE_WORDS };
 
 /* Milliseconds that a compiler or linker may take where programs are tried by the hundreds. */
 enum { COMPILE_LIMIT = 20000 };
@@ -43,6 +43,8 @@ static void compile_words(const struct hx_tools *tools, int index, const char *o
     if (!hx_compiler_is_gcc(compiler))
         words[count++] = "-fno-strict-float-cast-overflow";
     words[count++] = optimisation;
+    for (size_t i = 0; tools->more_words && tools->more_words[i]; i++)
+        words[count++] = tools->more_words[i];
     words[count++] = map;
     if (tools->csmith_include)
         words[count++] = tools->csmith_include;

@@ -94,6 +94,7 @@ struct rt_error *hx_told_read(const struct hx_json_value *json, struct rt_arena 
                             .variable = hx_json_member_string(json, "variable"),
                             .detail = hx_json_member_string(json, "detail"),
                             .known = hx_json_member_string(json, "known"),
+                            .gone_with = hx_json_member_string(json, "gone_with"),
                             .blame = hx_json_member_string(json, "blame"),
                             .blame_reason = hx_json_member_string(json, "blame_reason"),
                             .line = narrow(json, "line"),

@@ -11,6 +11,7 @@ struct hx_told {
     const char *kind, *signature; /* never NULL */
     const char *function, *file, *variable, *detail;
     const char *known;                /* a known defect's name */
+    const char *gone_with;            /* both compilers' words that make it go away */
     const char *blame, *blame_reason; /* the witness that is wrong, or "undecided", and why */
     uint32_t line, column, depth;
     uint64_t stop;

@@ -97,9 +97,9 @@ uint64_t hx_job_deadline(const struct hx_job *job) {
     case HX_COMPILE: limit = COMPILE_LIMIT; break;
     default: limit = job->setup->time_limit + STEP_GRACE; break;
     }
-    /* A worker has to outlive its parts, to tell of one that hangs. */
-    if (!job->is_part && hx_has_more_witnesses(job->setup))
-        limit += STEP_GRACE;
+    /* To tell of a part that hangs. */
+    if (job->shared->has_parts)
+        limit += job->setup->time_limit + STEP_GRACE;
     return job->shared->stage_started + limit;
 }
 

@@ -25,6 +25,7 @@ struct hx_setup {
     bool is_self;                         /* compare each build with itself; engines is NULL */
     uint64_t self_steps;                  /* then: instructions a build; 0: no limit */
     const struct hx_witnesses *witnesses; /* NULL: native and wasm */
+    const struct hx_known *known;         /* tells which findings ask for control builds; NULL: none */
     bool is_one_compiler;                 /* it made both sides */
     bool is_unoptimised;                  /* the code is not optimised: see or_options */
     bool leave_locals;                    /* likewise */
@@ -36,6 +37,7 @@ struct hx_source {
     uint64_t seed;
     const char *c_file;
     const char *native, *wasm;
+    const char *text; /* of such a pair: the C file that it was made of, for control builds; NULL: unknown */
     const struct hx_witness *pair[2]; /* of another job's program, these two alone, by its artifacts */
     const char *artifacts[2];
 };
@@ -44,6 +46,7 @@ struct hx_source {
 struct hx_shared {
     struct or_progress progress;
     volatile uint32_t stage;         /* enum hx_stage */
+    volatile bool has_parts;         /* workers of its own, which it has to outlive */
     volatile uint64_t stage_started; /* hx_now() */
     volatile double seconds[HX_STAGE_COUNT];
 };
@@ -87,6 +90,8 @@ RT_MUST_USE struct rt_error *hx_job_run(const struct hx_setup *setup, const stru
                                         struct hx_result *ret);
 
 /* worker.c: the worker's whole life, in the forked child. */
+/* Begins a step that may take as long as a stage, with a worker for it or a compiler. */
+void hx_worker_begin_part(const struct hx_job *job);
 _Noreturn void hx_worker_main(const struct hx_job *job, int result_fd);
 
 /* The two witnesses of a comparison, and the files that they are made of. */
@@ -112,6 +117,9 @@ RT_MUST_USE struct rt_error *hx_check_witnesses(const struct hx_job *job, struct
 /* The setup's first two witnesses with a program's artifacts, in the arena. */
 RT_MUST_USE struct rt_error *hx_first_two(const struct hx_setup *setup, const struct hx_source *source,
                                           const char *folder, struct rt_arena *arena, struct hx_two *ret);
+/* check_control.c: what of the findings is gone when both compilers get the words that a known defect names.
+ * In the worker that has made the artifacts, or was given them and their text. */
+RT_MUST_USE struct rt_error *hx_check_controls(const struct hx_job *job, struct hx_result *result);
 /* True when more than two may have to be asked, or another compiler's. */
 bool hx_has_more_witnesses(const struct hx_setup *setup);
 

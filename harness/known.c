@@ -140,8 +140,9 @@ static struct rt_error *read_sibling(const struct hx_json_value *object, const c
 /* A misspelt condition must not make a defect hide more than it was meant to. */
 static struct rt_error *check_members(const struct hx_json_value *object, const char *path) {
     static const char *const members[] = {
-        "signatures", "compilers", "lacking",  "line",       "line_before", "before_column", "from_column",
-        "source",     "reason",    "evidence", "reproducer", "shown_by",    "opt",           "options",
+        "signatures",    "compilers",   "lacking", "line",    "line_before",
+        "before_column", "from_column", "source",  "reason",  "evidence",
+        "reproducer",    "shown_by",    "opt",     "options", "gone_with",
     };
 
     if (object->kind != HX_JSON_OBJECT)
@@ -185,6 +186,8 @@ static struct rt_error *read_members(const struct hx_json_value *object, const c
         error = read_expression(object, "before_column", path, arena, &ret->before_column);
     if (!error)
         error = read_expression(object, "from_column", path, arena, &ret->from_column);
+    if (!error)
+        error = read_optional(object, "gone_with", path, &ret->gone_with);
     if (!error)
         error = read_source(object, path, arena, &ret->source);
     if (!error)
@@ -326,8 +329,9 @@ static bool is_lacking(const char *name, const struct or_finding *finding) {
     return true;
 }
 
-static bool is_defect(const struct hx_known_defect *defect, const struct hx_known_context *context,
-                      const struct or_finding *finding) {
+/* All but what a control build has to tell. */
+static bool looks_like(const struct hx_known_defect *defect, const struct hx_known_context *context,
+                       const struct or_finding *finding) {
     if (!match_any(defect->signatures, finding->signature))
         return false;
     if (context->compiler && !match_any(defect->compilers, context->compiler))
@@ -344,6 +348,23 @@ static bool is_defect(const struct hx_known_defect *defect, const struct hx_know
            is_in_source(defect->source, finding, context->folder);
 }
 
+static bool is_defect(const struct hx_known_defect *defect, const struct hx_known_context *context,
+                      const struct hx_finding *finding) {
+    return (!defect->gone_with || rt_same_text(defect->gone_with, finding->gone_with)) &&
+           looks_like(defect, context, &finding->body);
+}
+
+const char *hx_known_control(const struct hx_known_defect *defect, const struct hx_known_context *context,
+                             const struct hx_finding *finding) {
+    return defect->gone_with && looks_like(defect, context, &finding->body) ? defect->gone_with : NULL;
+}
+
+struct hx_known_context hx_known_context_of(const struct hx_tools *tools, const char *folder) {
+    return (struct hx_known_context){.folder = folder,
+                                     .compiler = tools ? tools->wasm.version : NULL,
+                                     .optimisation = tools ? tools->optimisation : NULL};
+}
+
 size_t hx_known_mark(const struct hx_known *known, const struct hx_known_context *context,
                      struct hx_result *result) {
     size_t unknown = 0;
@@ -352,7 +373,7 @@ size_t hx_known_mark(const struct hx_known *known, const struct hx_known_context
         struct hx_finding *finding = &result->findings[i];
         finding->known = NULL;
         for (size_t j = 0; j < known->count && !finding->known; j++)
-            if (is_defect(&known->defects[j], context, &finding->body))
+            if (is_defect(&known->defects[j], context, finding))
                 finding->known = known->defects[j].name;
         unknown += finding->known == NULL;
     }

@@ -4,6 +4,7 @@
 #define LOCKSTEP_HARNESS_KNOWN_H
 
 #include "harness/result.h"
+#include "harness/tools.h"
 
 #include <regex.h>
 
@@ -29,6 +30,7 @@ struct hx_known_defect {
     regex_t *line;        /* matches in the source line of the finding */
     regex_t *line_before; /* matches in the line before that one */
     regex_t *before_column, *from_column; /* match in the two parts of the source line */
+    const char *gone_with;                /* it is not shown when both compilers get these words, too */
     const char *source; /* matches in the file's text, when VARIABLE in it is the finding's variable */
     const struct hx_known_seeds *shown_by; /* or NULL */
 };
@@ -48,6 +50,9 @@ struct hx_known_context {
     const char *optimisation; /* "-O1"; NULL: unknown */
 };
 
+/* Of a program in that folder, by these compilers; `tools` NULL: nobody knows. */
+struct hx_known_context hx_known_context_of(const struct hx_tools *tools, const char *folder);
+
 /* Reads every *.json of the folder; corpus/known/README.md describes them. `folder` NULL: the one that
  * belongs to this build of lockstep, if there is one. */
 RT_MUST_USE struct rt_error *hx_known_load(const char *folder, struct hx_known *ret);
@@ -56,6 +61,10 @@ void hx_known_clear(struct hx_known *known);
  * something of the source is not named where that cannot be read. */
 size_t hx_known_mark(const struct hx_known *known, const struct hx_known_context *context,
                      struct hx_result *result);
+/* The defect's `gone_with` when the finding has all else that it asks for: then a control build has to tell
+ * whether it is the defect. Else NULL. */
+const char *hx_known_control(const struct hx_known_defect *defect, const struct hx_known_context *context,
+                             const struct hx_finding *finding);
 /* Whether the seed's program is to show the defect when one compiler of this version makes both sides. */
 bool hx_known_is_expected(const struct hx_known_defect *defect, const char *compiler,
                           const char *optimisation, uint64_t seed);

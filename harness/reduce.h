@@ -40,8 +40,7 @@ struct hx_soundness {
 };
 
 struct hx_reduction {
-    struct hx_setup setup; /* has tools; of one trial's stepping */
-    const struct hx_known *known;
+    struct hx_setup setup; /* has tools and known defects; of one trial's stepping */
     const struct hx_temp *temp;
     struct hx_target target;
     const char *sanitizing_cc; /* an absolute path */

@@ -247,11 +247,9 @@ static bool is_judged(const struct hx_reduction *reduction, const struct hx_resu
 
 static enum hx_answer find_target(const struct hx_reduction *reduction, const struct hx_temp *folder,
                                   struct hx_result *result) {
-    const struct hx_known_context context = {.folder = folder->path,
-                                             .compiler = reduction->setup.tools->wasm.version,
-                                             .optimisation = reduction->setup.tools->optimisation};
+    const struct hx_known_context context = hx_known_context_of(reduction->setup.tools, folder->path);
 
-    hx_known_mark(reduction->known, &context, result);
+    hx_known_mark(reduction->setup.known, &context, result);
     if (!is_judged(reduction, result))
         return HX_ANSWER_ENDS_DIFFERENTLY;
     for (size_t i = 0; i < result->finding_count; i++)
@@ -263,13 +261,14 @@ static enum hx_answer find_target(const struct hx_reduction *reduction, const st
 
 static struct rt_error *step(const struct hx_reduction *reduction, const struct hx_temp *folder,
                              enum hx_answer *ret) {
-    char native[512], wasm[512];
+    char native[512], wasm[512], text[512];
     struct hx_result result;
     struct hx_job job;
 
     snprintf(native, sizeof native, "%s/" HX_NATIVE, folder->path);
     snprintf(wasm, sizeof wasm, "%s/" HX_WASM, folder->path);
-    const struct hx_source source = {.native = native, .wasm = wasm};
+    snprintf(text, sizeof text, "%s/" HX_SOURCE, folder->path);
+    const struct hx_source source = {.native = native, .wasm = wasm, .text = text};
     hx_job_init(&job);
     hx_result_init(&result);
     struct rt_error *error = hx_job_run(&reduction->setup, &source, folder, &job, &result);

@@ -55,6 +55,8 @@ void hx_report_finding(const struct hx_finding *finding, const char *folder, str
     if (body->blame)
         hx_buffer_print(out, "  blame    %s (%s)\n", body->blame, body->blame_reason);
     hx_buffer_print(out, "  signature %s\n", body->signature);
+    if (finding->gone_with)
+        hx_buffer_print(out, "  not shown by builds with %s\n", finding->gone_with);
     if (finding->known)
         hx_buffer_print(out, "  known as %s\n", finding->known);
 }

@@ -141,6 +141,7 @@ static void testimony(struct codec *codec, struct or_testimony *value) {
 static void finding(struct codec *codec, struct hx_finding *value) {
     string(codec, &value->kind);
     string(codec, &value->known);
+    string(codec, &value->gone_with);
     string(codec, &value->body.signature);
     string(codec, &value->body.function);
     string(codec, &value->body.file);

@@ -17,9 +17,11 @@ enum hx_stage { HX_GENERATE, HX_COMPILE, HX_STEP, HX_STAGE_COUNT };
 const char *hx_stage_name(enum hx_stage stage);
 
 struct hx_finding {
-    const char *kind;       /* the oracle's word, or "output", "crash", "timeout" */
-    const char *known;      /* name of the known defect that it matches, else NULL */
-    bool is_new;            /* the campaign has not seen its signature before */
+    const char *kind;  /* the oracle's word, or "output", "crash", "timeout" */
+    const char *known; /* name of the known defect that it matches, else NULL */
+    const char
+        *gone_with; /* not shown when both compilers get these words, too; NULL: nobody tried, or it is */
+    bool is_new;    /* the campaign has not seen its signature before */
     struct or_finding body; /* `kind` in it is of use with the oracle's words alone */
 };
 

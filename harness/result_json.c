@@ -72,6 +72,8 @@ void hx_finding_json(const struct hx_finding *finding, bool is_whole, const char
     hx_json_string(json, "variable", body->variable);
     if (finding->known)
         hx_json_string(json, "known", finding->known);
+    if (finding->gone_with)
+        hx_json_string(json, "gone_with", finding->gone_with);
     if (finding->is_new)
         hx_json_bool(json, "new", true);
     if (body->detail)

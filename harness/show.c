@@ -87,6 +87,7 @@ static void show_head(const struct show *show) {
     hx_buffer_text(show->out, "\n");
     pair(show, "", HX_PLAIN, told->detail);
     pair(show, "signature", HX_PLAIN, told->signature);
+    pair(show, "gone with", HX_PLAIN, told->gone_with);
     pair(show, "known as", HX_GOOD, told->known);
     pair(show, "blame", HX_BAD, told->blame);
     pair(show, "", HX_PLAIN, told->blame_reason);

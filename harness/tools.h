@@ -13,6 +13,8 @@
 #define HX_WASM_OBJECT   "wasm.o"
 #define HX_WASM_OTHER    "other.wasm" /* at another level of optimisation, where two are compared */
 
+#define HX_MAX_MORE_WORDS 8
+
 struct hx_compiler {
     const char *name;    /* as it was asked for: "clang-19" */
     const char *path;    /* absolute */
@@ -36,9 +38,10 @@ struct hx_tools {
     struct rt_arena arena;
     const char *cc; /* as it was asked for */
     struct hx_compiler native, wasm;
-    const char *csmith;         /* NULL when it was not asked for */
-    const char *csmith_include; /* "-I..." of its headers, NULL when they are not installed */
-    const char *optimisation;   /* "-O0" */
+    const char *csmith;            /* NULL when it was not asked for */
+    const char *csmith_include;    /* "-I..." of its headers, NULL when they are not installed */
+    const char *optimisation;      /* "-O0" */
+    const char *const *more_words; /* for both compilers, HX_MAX_MORE_WORDS at most; NULL: none */
     /* binaryen's command line, which changes HX_WASM in place; NULL: it is not run. wasm.version names it,
      * too. */
     const char *const *wasm_opt;

@@ -41,13 +41,18 @@ static struct rt_error *add_lockstep(struct rt_arena *arena, struct hx_facts *fa
                rt_arena_printf(arena, "%s, build %016llx", LOCKSTEP_VERSION, (unsigned long long)digest));
 }
 
-/* The first line that has a digit in it, of what it says to --version: some begin with a blank line. */
+/* The first line that has a digit in it, of what it says to --version: some begin with a blank line. In a
+ * folder of its own, because Csmith writes a file into its working folder whatever it is asked. */
 static struct rt_error *ask(const char *name, const char *path, struct rt_arena *arena,
                             struct hx_facts *facts) {
     const char *argv[] = {path, "--version", NULL};
-    struct hx_process process = {.argv = argv, .time_limit = ASK_LIMIT, .own_group = true};
-    struct rt_error *error = hx_process_run(&process, 1);
+    struct hx_temp folder = {0};
+    struct hx_process process = {
+        .argv = argv, .directory = folder.path, .time_limit = ASK_LIMIT, .own_group = true};
+    struct rt_error *error = hx_temp_create(&folder);
 
+    if (!error)
+        error = hx_process_run(&process, 1);
     if (!error) {
         const char *line = hx_buffer_string(&process.output);
         size_t digit = strcspn(line, "0123456789");
@@ -57,6 +62,7 @@ static struct rt_error *ask(const char *name, const char *path, struct rt_arena 
         error = add(facts, name, rt_arena_copy(arena, line, strcspn(line, "\n")));
     }
     hx_process_clear(&process);
+    hx_temp_remove(&folder);
     return error;
 }
 

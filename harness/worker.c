@@ -46,6 +46,11 @@ static void begin_stage(struct hx_shared *shared, enum hx_stage stage) {
     shared->stage = stage;
 }
 
+void hx_worker_begin_part(const struct hx_job *job) {
+    job->shared->has_parts = true;
+    job->shared->stage_started = hx_now();
+}
+
 /* `has_setup`: it is a program of ours, which wants its seed's setup. */
 static struct rt_error *check_engines(const struct hx_job *job, bool has_setup, struct hx_result *result) {
     struct hx_engines engines = *job->setup->engines;
@@ -115,6 +120,8 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
             error = hx_check_witnesses(job, result);
         else
             error = check_two(job, result);
+        if (!error && !setup->is_self && !setup->engines && !is_wasm_only && !source->pair[0])
+            error = hx_check_controls(job, result);
         shared->seconds[HX_STEP] = hx_seconds() - started;
     }
     return error;

@@ -474,18 +474,23 @@ static bool is_filled_early(const struct st_location *location, const struct st_
     return holds;
 }
 
-/* A local that one side could not fill at its function's first stop, as its location does not hold from there
- * on, and that the other side shows full of filling: nothing has been assigned to it yet, and the former
- * shows garbage. */
+/* A local to which nothing has been assigned yet, of which a side that could not fill it at its function's
+ * first stop, as its location does not hold from there on, shows garbage: the other side shows it full of
+ * filling, or could not fill it either, and both stand in front of its declaration (C17 6.7.9, 10:
+ * indeterminate). */
 static bool is_unassigned(const struct or_comparison *comparison, const struct or_variable *variable,
                           const uint8_t *const object[2]) {
-    if (!comparison->sides[0].fill_locals || variable->side[0]->is_parameter)
+    const struct or_side *sides = comparison->sides;
+    bool is_late[2];
+    if (!sides[0].fill_locals || variable->side[0]->is_parameter)
         return false;
+    for (int side = 0; side < 2; side++)
+        is_late[side] = !is_filled_early(&variable->side[side]->location, sides[side].point->function);
+    if (is_late[0] && is_late[1] && sides[0].point->row->line == variable->side[0]->line)
+        return true;
     for (int side = 0; side < 2; side++) {
-        const struct or_side *other = &comparison->sides[!side];
-        bool may_be_unfilled = !is_filled_early(&variable->side[!side]->location, other->point->function);
         uint64_t size = variable->layout->size[side], filled = 0;
-        while (may_be_unfilled && filled < size && object[side][filled] == OR_FILL_BYTE)
+        while (is_late[!side] && filled < size && object[side][filled] == OR_FILL_BYTE)
             filled++;
         if (size && filled == size)
             return true;

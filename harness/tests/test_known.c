@@ -96,6 +96,35 @@ static void test_load_and_mark(void **state) {
     hx_temp_remove(&folder);
 }
 
+/* A control build has to say that the finding is gone, with these words. */
+static void test_control(void **state) {
+    static const char members[] =
+        "\"signatures\": [\"s/a\"], \"compilers\": [\"gcc*\"], \"gone_with\": \"-mllvm -x\"";
+    const struct or_finding body = {.signature = "s/a", .witnesses = {{.name = "native"}, {.name = "wasm"}}};
+    const struct hx_known_context context = {.compiler = "gcc 12"}, other = {.compiler = "clang"};
+    struct hx_temp folder;
+    struct hx_known known;
+    struct hx_result result;
+
+    (void)state;
+    assert_null(hx_temp_create(&folder));
+    put_defect(&folder, "defect.json", members);
+    assert_null(hx_known_load(folder.path, &known));
+    hx_result_init(&result);
+    assert_non_null(hx_result_add(&result, "kind", &body));
+    assert_string_equal(hx_known_control(&known.defects[0], &context, &result.findings[0]), "-mllvm -x");
+    assert_null(hx_known_control(&known.defects[0], &other, &result.findings[0]));
+    assert_int_equal(hx_known_mark(&known, &context, &result), 1);
+    result.findings[0].gone_with = "-mllvm -y";
+    assert_int_equal(hx_known_mark(&known, &context, &result), 1);
+    result.findings[0].gone_with = "-mllvm -x";
+    assert_int_equal(hx_known_mark(&known, &other, &result), 1);
+    assert_int_equal(hx_known_mark(&known, &context, &result), 0);
+    hx_result_clear(&result);
+    hx_known_clear(&known);
+    hx_temp_remove(&folder);
+}
+
 static void test_compiler(void **state) {
     static const char members[] = "\"signatures\": [\"s/a\"], \"compilers\": [\"*version 14.*\", \"gcc*\"]";
     const struct or_finding finding = {.signature = "s/a",
@@ -294,10 +323,9 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),    cmocka_unit_test(test_load_and_mark),
-        cmocka_unit_test(test_compiler), cmocka_unit_test(test_lacking),
-        cmocka_unit_test(test_lines),    cmocka_unit_test(test_source),
-        cmocka_unit_test(test_level),    cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_match),    cmocka_unit_test(test_load_and_mark), cmocka_unit_test(test_control),
+        cmocka_unit_test(test_compiler), cmocka_unit_test(test_lacking),       cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_source),   cmocka_unit_test(test_level),         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_shown_by), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
