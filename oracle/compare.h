@@ -215,6 +215,12 @@ struct or_copy {         /* what a variable was when it was last compared */
     bool has_agreed;
 };
 
+/* value.c: the value of a whole variable from its bytes; of an aggregate, its first scalars with their paths,
+ * as ".f0 = 1, .f1[0] = 2". "(unassigned)" when it is full of filling, "(available)" when it has no scalars.
+ * In the report's arena. */
+const char *or_object_print(struct or_comparison *comparison, const struct or_variable *variable, int side,
+                            const uint8_t *object);
+
 /* Compares two objects scalar by scalar; those whose bytes equal the copy's on both sides, when it agreed,
  * are counted as unchanged. Updates the copy. */
 void or_compare_object(struct or_comparison *comparison, const struct or_variable *variable,
