@@ -385,8 +385,6 @@ struct or_comparison {
 };
 
 uint64_t or_now(void);
-/* Frames from main, which is 1, to the present stop's: a C library's start-up is around main. */
-uint32_t or_depth_from_main(const struct or_side *side);
 /* The present stop of a side as "main at a.c:12:3, depth 1". In the report's arena. */
 const char *or_stop_words(struct or_comparison *comparison, int side);
 
