@@ -2,11 +2,9 @@
  * two levels, and as modules that import nothing for interpreters without WASI. */
 #include "harness/bench_runtime.h"
 
-#include "harness/data.h"
 #include "harness/process.h"
 #include "harness/program.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
