@@ -40,8 +40,4 @@ struct hx_probe_times {
 RT_MUST_USE struct rt_error *hx_bench_probes(const struct hx_tools *tools, const struct hx_temp *temp,
                                              struct hx_probe_times *ret);
 
-/* What checkpoints cost, and going back: measured on both engines, printed as a table or as JSON Lines. */
-RT_MUST_USE struct rt_error *hx_bench_travel(const struct hx_tools *tools, const struct hx_temp *temp,
-                                             bool json);
-
 #endif

@@ -2,11 +2,9 @@
  * two levels, and as modules that import nothing for interpreters without WASI. */
 #include "harness/bench_runtime.h"
 
-#include "harness/data.h"
 #include "harness/process.h"
 #include "harness/program.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,34 +25,6 @@ const struct hx_bench_program hx_bench_programs[HX_BENCH_PROGRAMS] = {
      .optimisation = "-O0",
      .seeds = {13, 26, 49, 55, 51, 10}},
 };
-
-struct rt_error *hx_bench_corpus(struct rt_arena *arena, const char **ret) {
-    char *place = rt_arena_alloc(arena, PATH_MAX + 64);
-
-    if (!place)
-        return rt_error_out_of_memory();
-    *ret = hx_data_folder("bench", LOCKSTEP_BENCH, place, PATH_MAX + 64);
-    if (!*ret)
-        return rt_error_format(RT_USAGE, "the benchmark's programs are missing: no folder %s",
-                               LOCKSTEP_BENCH);
-    return NULL;
-}
-
-struct rt_error *hx_bench_check(const struct hx_list *programs, const char *const *names, size_t count,
-                                uint64_t rounds, uint64_t percent) {
-    for (size_t i = 0; i < programs->count; i++) {
-        bool found = false;
-        for (size_t j = 0; j < count; j++)
-            found = found || strcmp(programs->items[i], names[j]) == 0;
-        if (!found)
-            return rt_error_format(RT_USAGE, "--program: there is no program '%s'", programs->items[i]);
-    }
-    if (rounds == 0 || rounds > HX_SAMPLES_MAX)
-        return rt_error_format(RT_USAGE, "--rounds: from 1 to %d", HX_SAMPLES_MAX);
-    if (percent > 10000)
-        return rt_error_format(RT_USAGE, "--work: up to 10000 percent");
-    return NULL;
-}
 
 /* Runs a compiler in the folder. */
 static struct rt_error *compile(const char *const *words, const char *folder, const char *what) {

@@ -3,7 +3,6 @@
 #include "harness/bench.h"
 
 #include "harness/bench_runtime.h"
-#include "harness/interrupt.h"
 #include "harness/json.h"
 #include "harness/process.h"
 
@@ -219,17 +218,11 @@ static struct rt_error *go(const struct bench *bench, struct subject *subject, c
 
 /* ---- Rounds ---- */
 
-/* A signal that waits comes through here, between two runs. */
-static bool interrupted(void) {
-    hx_interrupt_poll(NULL, 0, 0);
-    return hx_interrupted();
-}
-
 static struct rt_error *measure_round(const struct bench *bench, struct subject *subject) {
     struct times plain[ENGINES] = {{0, 0}};
     struct rt_error *error = NULL;
 
-    for (size_t i = 0; i < WAYS && !error && !interrupted(); i++) {
+    for (size_t i = 0; i < WAYS && !error && !hx_bench_interrupted(); i++) {
         struct measured *measured = &subject->measured[i];
         struct times times = {0, 0};
         if (ways[i].engine == RT_ENGINE_INTERP && !subject->workload->interprets)
@@ -280,7 +273,7 @@ static struct rt_error *count_crossed(struct subject *subject) {
 static struct rt_error *measure(struct bench *bench) {
     struct rt_error *error = NULL;
 
-    for (uint64_t round = 0; round < bench->values->rounds && !error && !interrupted(); round++)
+    for (uint64_t round = 0; round < bench->values->rounds && !error && !hx_bench_interrupted(); round++)
         for (size_t i = 0; i < bench->subject_count && !error; i++)
             error = measure_round(bench, &bench->subjects[i]);
     for (size_t i = 0; i < bench->subject_count && !error; i++)
@@ -290,12 +283,6 @@ static struct rt_error *measure(struct bench *bench) {
 }
 
 /* ---- Telling ---- */
-
-static void end_line(const struct bench *bench, struct hx_buffer *line) {
-    if (bench->values->json)
-        puts(hx_buffer_string(line));
-    hx_buffer_clear(line);
-}
 
 static void add_ratio(struct hx_json *json, const char *key, const struct hx_samples *samples) {
     hx_json_open(json, key, '{');
@@ -334,7 +321,7 @@ static void print_way(const struct bench *bench, const struct subject *subject, 
         }
         putchar('\n');
     }
-    end_line(bench, &line);
+    hx_bench_end_line(bench->values->json, &line);
 }
 
 /* Nanoseconds that recording so adds to a call of an import, by the least processor time of the guest's
@@ -373,7 +360,7 @@ static void print_trace(const struct bench *bench, const struct subject *subject
                    call_cost(subject, RECORDS_IN_BACKGROUND));
         puts("\n");
     }
-    end_line(bench, &line);
+    hx_bench_end_line(bench->values->json, &line);
 }
 
 static void print(const struct bench *bench) {
@@ -392,13 +379,6 @@ static void print(const struct bench *bench) {
 }
 
 /* ---- The command ---- */
-
-static bool is_chosen(const struct values *values, const char *name) {
-    for (size_t i = 0; i < values->programs.count; i++)
-        if (strcmp(values->programs.items[i], name) == 0)
-            return true;
-    return values->programs.count == 0;
-}
 
 static struct rt_error *load(struct bench *bench, struct subject *subject) {
     char path[300];
@@ -420,9 +400,9 @@ static struct rt_error *load(struct bench *bench, struct subject *subject) {
 static struct rt_error *build(struct bench *bench) {
     struct rt_error *error = NULL;
 
-    for (size_t i = 0; i < WORKLOADS && !error && !interrupted(); i++) {
+    for (size_t i = 0; i < WORKLOADS && !error && !hx_bench_interrupted(); i++) {
         struct subject *subject = &bench->subjects[bench->subject_count];
-        if (!is_chosen(bench->values, workloads[i].name))
+        if (!hx_bench_is_chosen(&bench->values->programs, workloads[i].name))
             continue;
         subject->workload = &workloads[i];
         error = hx_bench_build(&bench->context, &workloads[i].program, &subject->built);
@@ -450,45 +430,21 @@ static void unload(struct bench *bench) {
     }
 }
 
-static struct rt_error *find(struct bench *bench, struct hx_tools *tools, struct hx_temp *temp) {
-    const struct hx_tools_choice choice = {.cc = HX_DEFAULT_CC, .optimisation = "-O2"};
-    struct rt_error *error = hx_bench_corpus(bench->arena, &bench->context.corpus);
-
-    if (!error)
-        error = hx_temp_create(temp);
-    if (!error)
-        error = hx_tools_find(&choice, temp, tools);
-    bench->context.tools = tools;
-    bench->context.temp = temp;
-    snprintf(bench->file, sizeof bench->file, "%s/trace", temp->path);
-    return error;
-}
-
-static struct rt_error *check_values(const struct values *values) {
-    const char *names[WORKLOADS];
-
-    for (size_t i = 0; i < WORKLOADS; i++)
-        names[i] = workloads[i].name;
-    return hx_bench_check(&values->programs, names, WORKLOADS, values->rounds, values->percent);
-}
-
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
-    struct bench bench = {.values = all};
-    struct hx_tools tools = {0};
-    struct hx_temp temp = {0};
-    struct rt_arena arena;
+    const struct values *values = all;
+    const char *names[WORKLOADS];
+    const struct hx_bench_choice choice = {&values->programs, names, WORKLOADS, values->rounds,
+                                           values->percent};
+    struct hx_bench_command command;
+    struct bench bench = {.values = values, .arena = &command.arena};
 
     (void)ret_status; /* a measurement finds nothing */
-    if (arguments->count > 0)
-        return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
-    struct rt_error *error = check_values(all);
-    if (error)
-        return error;
-    rt_arena_init(&arena, 0);
-    bench.arena = &arena;
-    bench.context.percent = bench.values->percent;
-    hx_interrupt_catch();
-    error = find(&bench, &tools, &temp);
+    for (size_t i = 0; i < WORKLOADS; i++)
+        names[i] = workloads[i].name;
+    struct rt_error *error = hx_bench_begin(arguments, &choice, &bench.context, &command);
+    snprintf(bench.file, sizeof bench.file, "%s/trace", command.temp.path);
+    if (!error)
+        error = hx_bench_tools(&command, false, &bench.context);
     if (!error)
         error = build(&bench);
     if (!error)
@@ -496,9 +452,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error)
         print(&bench);
     unload(&bench);
-    hx_tools_clear(&tools);
-    hx_temp_remove(&temp);
-    rt_arena_clear(&arena);
+    hx_bench_end(&command);
     return error;
 }
 

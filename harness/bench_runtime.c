@@ -3,7 +3,6 @@
 #include "harness/bench.h"
 
 #include "harness/bench_runtime.h"
-#include "harness/interrupt.h"
 #include "harness/json.h"
 #include "harness/process.h"
 
@@ -67,12 +66,6 @@ static void clear_line(const struct bench *bench) {
         fputs("\r\033[K", stderr);
 }
 
-/* A signal that waits comes through here, between two runs; what was measured until then is told. */
-static bool interrupted(void) {
-    hx_interrupt_poll(NULL, 0, 0);
-    return hx_interrupted();
-}
-
 /* What is missing is said, and the rest goes on. */
 static struct rt_error *pass_over(const struct bench *bench, struct rt_error *error) {
     if (!error || error->code != RT_USAGE)
@@ -97,7 +90,7 @@ static struct rt_error *add_row(struct bench *bench, const struct hx_bench_built
 static struct rt_error *run_row(struct bench *bench, struct row *row) {
     struct rt_error *error = NULL;
 
-    for (size_t i = 0; i < row->engine_count && !error && !interrupted(); i++) {
+    for (size_t i = 0; i < row->engine_count && !error && !hx_bench_interrupted(); i++) {
         struct hx_bench_run run = {0};
         if (!hx_bench_engine_available(&row->engines[i], &bench->context))
             continue;
@@ -156,20 +149,13 @@ static struct rt_error *add_modules(struct bench *bench) {
     return error;
 }
 
-static bool is_chosen(const struct values *values, const char *name) {
-    for (size_t i = 0; i < values->programs.count; i++)
-        if (strcmp(values->programs.items[i], name) == 0)
-            return true;
-    return values->programs.count == 0;
-}
-
 static struct rt_error *build(struct bench *bench) {
     struct rt_error *error = NULL;
 
-    for (size_t i = 0; i < HX_BENCH_PROGRAMS && !error && !interrupted(); i++) {
+    for (size_t i = 0; i < HX_BENCH_PROGRAMS && !error && !hx_bench_interrupted(); i++) {
         const struct hx_bench_program *program = &hx_bench_programs[i];
         struct hx_bench_built built;
-        if (!is_chosen(bench->values, program->name))
+        if (!hx_bench_is_chosen(&bench->values->programs, program->name))
             continue;
         say(bench, "building", program->name);
         error = hx_bench_build(&bench->context, program, &built);
@@ -187,15 +173,16 @@ static struct rt_error *build(struct bench *bench) {
 static struct rt_error *measure(struct bench *bench) {
     struct rt_error *error = NULL;
 
-    for (uint64_t round = 0; round < bench->values->rounds && !error && !interrupted(); round++) {
+    for (uint64_t round = 0; round < bench->values->rounds && !error && !hx_bench_interrupted(); round++) {
         for (size_t i = 0; i < bench->row_count && !error; i++)
             error = run_row(bench, &bench->rows[i]);
-        for (size_t i = 0; i < bench->module_count && !error && !interrupted(); i++) {
+        for (size_t i = 0; i < bench->module_count && !error && !hx_bench_interrupted(); i++) {
             say(bench, "starting", bench->modules[i]->name);
             error = hx_bench_module_measure(bench->modules[i], &bench->context);
         }
     }
-    for (size_t i = 0; i < bench->module_count && !error && bench->context.wasm2c && !interrupted(); i++) {
+    for (size_t i = 0; i < bench->module_count && !error && bench->context.wasm2c && !hx_bench_interrupted();
+         i++) {
         say(bench, "translating", bench->modules[i]->name);
         error = hx_bench_module_translate(bench->modules[i], &bench->context);
     }
@@ -204,12 +191,6 @@ static struct rt_error *measure(struct bench *bench) {
 }
 
 /* ---- Telling ---- */
-
-static void end_line(const struct bench *bench, struct hx_buffer *line) {
-    if (bench->values->json)
-        puts(hx_buffer_string(line));
-    hx_buffer_clear(line);
-}
 
 /* What the others are measured against: Node, or wasm-interp. */
 static size_t yardstick(const struct row *row) {
@@ -244,7 +225,7 @@ static void print_row(const struct bench *bench, const struct row *row) {
         if (other > 0)
             hx_json_seconds(&json, "ratio", seconds / other);
         hx_json_close(&json, '}');
-        end_line(bench, &line);
+        hx_bench_end_line(bench->values->json, &line);
     }
     if (bench->values->json)
         return;
@@ -335,7 +316,7 @@ static void print_module(const struct bench *bench, const struct hx_bench_module
                 printf("  %-16s %8.2f MB/s %10.3f ms\n", rates[i].name, rate(module, rates[i].seconds),
                        rates[i].seconds * 1e3);
     }
-    end_line(bench, &line);
+    hx_bench_end_line(bench->values->json, &line);
 }
 
 /* The means over all programs: how far ours with sites is from Node, and what the sites cost. */
@@ -372,7 +353,7 @@ static void print_means(const struct bench *bench) {
             printf("; with sites %.2f times Node's time", exp(beside / (double)both));
         puts("\n");
     }
-    end_line(bench, &line);
+    hx_bench_end_line(bench->values->json, &line);
 }
 
 static void print(const struct bench *bench) {
@@ -399,60 +380,41 @@ static struct rt_error *find_optional(struct bench *bench, const char *name, con
     return pass_over(bench, error);
 }
 
-static struct rt_error *find(struct bench *bench, struct hx_tools *tools, struct hx_temp *temp) {
-    struct hx_tools_choice choice = {.cc = HX_DEFAULT_CC, .optimisation = "-O2"};
+static struct rt_error *find(struct bench *bench, struct hx_bench_command *command) {
+    struct hx_bench_context *context = &bench->context;
     const char *csmith;
-    struct rt_error *error = hx_bench_corpus(bench->arena, &bench->context.corpus);
+    struct rt_error *error = find_optional(bench, "node", "nodejs", &context->node);
 
     if (!error)
-        error = hx_temp_create(temp);
-    if (!error)
-        error = find_optional(bench, "node", "nodejs", &bench->context.node);
-    if (!error)
-        error = find_optional(bench, "wasm-interp", "wabt", &bench->context.wasm_interp);
+        error = find_optional(bench, "wasm-interp", "wabt", &context->wasm_interp);
     if (!error && bench->values->translate)
-        error = find_optional(bench, "wasm2c", "wabt", &bench->context.wasm2c);
+        error = find_optional(bench, "wasm2c", "wabt", &context->wasm2c);
     if (!error)
         error = find_optional(bench, "csmith", "csmith", &csmith);
+    if (!error)
+        error = hx_bench_tools(command, csmith != NULL, context);
     if (error)
         return error;
-    choice.generate = csmith != NULL;
-    error = hx_tools_find(&choice, temp, tools);
-    if (error)
-        return error;
-    bench->context.tools = tools;
-    bench->context.temp = temp;
-    bench->context.script = rt_arena_printf(bench->arena, "%s/bench_node.js", temp->path);
-    return bench->context.script ? hx_file_write(bench->context.script, hx_bench_node_script,
-                                                 strlen(hx_bench_node_script), 0600)
-                                 : rt_error_out_of_memory();
-}
-
-static struct rt_error *check_values(const struct values *values) {
-    const char *names[HX_BENCH_PROGRAMS];
-
-    for (size_t i = 0; i < HX_BENCH_PROGRAMS; i++)
-        names[i] = hx_bench_programs[i].name;
-    return hx_bench_check(&values->programs, names, HX_BENCH_PROGRAMS, values->rounds, values->percent);
+    context->script = rt_arena_printf(bench->arena, "%s/bench_node.js", command->temp.path);
+    return context->script
+               ? hx_file_write(context->script, hx_bench_node_script, strlen(hx_bench_node_script), 0600)
+               : rt_error_out_of_memory();
 }
 
 static struct rt_error *run(const struct hx_arguments *arguments, const void *all, int *ret_status) {
-    struct bench bench = {.values = all, .progress = isatty(STDERR_FILENO)};
-    struct hx_tools tools = {0};
-    struct hx_temp temp = {0};
-    struct rt_arena arena;
+    const struct values *values = all;
+    const char *names[HX_BENCH_PROGRAMS];
+    const struct hx_bench_choice choice = {&values->programs, names, HX_BENCH_PROGRAMS, values->rounds,
+                                           values->percent};
+    struct hx_bench_command command;
+    struct bench bench = {.values = values, .arena = &command.arena, .progress = isatty(STDERR_FILENO)};
 
     (void)ret_status; /* a measurement finds nothing */
-    if (arguments->count > 0)
-        return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);
-    struct rt_error *error = check_values(all);
-    if (error)
-        return error;
-    rt_arena_init(&arena, 0);
-    bench.arena = &arena;
-    bench.context.percent = bench.values->percent;
-    hx_interrupt_catch();
-    error = find(&bench, &tools, &temp);
+    for (size_t i = 0; i < HX_BENCH_PROGRAMS; i++)
+        names[i] = hx_bench_programs[i].name;
+    struct rt_error *error = hx_bench_begin(arguments, &choice, &bench.context, &command);
+    if (!error)
+        error = find(&bench, &command);
     if (!error)
         error = build(&bench);
     if (!error && bench.row_count == 0 && bench.module_count == 0)
@@ -461,9 +423,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         error = measure(&bench);
     if (!error)
         print(&bench);
-    hx_tools_clear(&tools);
-    hx_temp_remove(&temp);
-    rt_arena_clear(&arena);
+    hx_bench_end(&command);
     return error;
 }
 

@@ -20,13 +20,41 @@ struct hx_bench_context {
     uint64_t percent;   /* of the usual amount of work */
 };
 
-/* ---- Programs (bench_programs.c) ---- */
+/* ---- Around a measurement, for `bench record` too (bench_command.c) ---- */
 
-/* Finds the folder of our own programs; its name is in the arena. */
-RT_MUST_USE struct rt_error *hx_bench_corpus(struct rt_arena *arena, const char **ret);
-/* Checks what --program, --rounds and --work say; RT_USAGE. `names` are the programs that there are. */
-RT_MUST_USE struct rt_error *hx_bench_check(const struct hx_list *programs, const char *const *names,
-                                            size_t count, uint64_t rounds, uint64_t percent);
+/* What a command of these has to give back. */
+struct hx_bench_command {
+    struct rt_arena arena;
+    struct hx_tools tools;
+    struct hx_temp temp;
+};
+
+/* What --program, --rounds and --work say, of the programs that there are. */
+struct hx_bench_choice {
+    const struct hx_list *programs;
+    const char *const *names;
+    size_t name_count;
+    uint64_t rounds, percent;
+};
+
+/* Checks the command line (RT_USAGE), catches signals, and finds what all measurements need but for the
+ * tools. To be ended on errors, too. */
+RT_MUST_USE struct rt_error *hx_bench_begin(const struct hx_arguments *arguments,
+                                            const struct hx_bench_choice *choice,
+                                            struct hx_bench_context *context, struct hx_bench_command *ret);
+/* Finds the tools that compile; Csmith, too, with `generate`. */
+RT_MUST_USE struct rt_error *hx_bench_tools(struct hx_bench_command *command, bool generate,
+                                            struct hx_bench_context *context);
+void hx_bench_end(struct hx_bench_command *command);
+
+/* A signal that waits comes through here, between two runs; what was measured until then is told. */
+bool hx_bench_interrupted(void);
+/* All programs are, when none is named. */
+bool hx_bench_is_chosen(const struct hx_list *programs, const char *name);
+/* Prints a line of JSON, if `json`, and clears it. */
+void hx_bench_end_line(bool json, struct hx_buffer *line);
+
+/* ---- Programs (bench_programs.c) ---- */
 
 struct hx_bench_program {
     const char *name;

@@ -184,16 +184,26 @@ static struct rt_error *compare(const char *path, const struct rt_dwarf_sections
     return error;
 }
 
+/* The sections live as long as the module. */
+static struct rt_error *open_module(const char *path, struct rt_module **ret,
+                                    struct rt_dwarf_sections *ret_sections) {
+    struct rt_error *error = rt_module_open(path, ret);
+    if (error)
+        return error;
+    error = rt_dwarf_module_sections(*ret, ret_sections);
+    if (error)
+        rt_module_destroy(*ret);
+    return error;
+}
+
 static struct rt_error *measure(const char *path, const struct values *values, const char *dwarfutil,
                                 const struct hx_temp *temp, struct row *row) {
     struct rt_dwarf_sections sections;
     struct rt_module *module;
-    struct rt_error *error = rt_module_open(path, &module);
+    struct rt_error *error = open_module(path, &module, &sections);
     if (error)
-        return error;
-    error = rt_dwarf_module_sections(module, &sections);
-    if (!error)
-        error = time_passes(&sections, values->rounds, row);
+        return rt_error_context(error, "%s", path);
+    error = time_passes(&sections, values->rounds, row);
     if (!error && row->input)
         error = time_native(module, values->rounds, row);
     if (!error && row->input)
@@ -294,15 +304,14 @@ static struct rt_error *link_copies(const struct hx_tools *tools, const char *fo
 static struct rt_error *find_size(const char *path, uint64_t *ret) {
     struct rt_dwarf_sections sections;
     struct rt_module *module;
-    struct rt_error *error = rt_module_open(path, &module);
+    struct rt_error *error = open_module(path, &module, &sections);
     *ret = 0;
     if (error)
         return error;
-    error = rt_dwarf_module_sections(module, &sections);
-    for (int i = 0; !error && i < RT_DWARF_SECTION_COUNT; i++)
+    for (int i = 0; i < RT_DWARF_SECTION_COUNT; i++)
         *ret += sections.at[i].size;
     rt_module_destroy(module);
-    return error;
+    return NULL;
 }
 
 /* The folder's program, which was measured alone, grows: `size` bytes of DWARF are those of one. */

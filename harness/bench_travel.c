@@ -229,7 +229,8 @@ static struct rt_error *measure_program(const struct hx_tools *tools, const stru
     return error;
 }
 
-struct rt_error *hx_bench_travel(const struct hx_tools *tools, const struct hx_temp *temp, bool json) {
+/* What checkpoints cost, and going back: on both engines, printed as a table or as JSON Lines. */
+static struct rt_error *measure_all(const struct hx_tools *tools, const struct hx_temp *temp, bool json) {
     struct rt_error *error = NULL;
 
     if (!json)
@@ -268,7 +269,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     if (!error)
         error = hx_tools_find(&choice, &temp, &tools);
     if (!error)
-        error = hx_bench_travel(&tools, &temp, values->json);
+        error = measure_all(&tools, &temp, values->json);
     hx_tools_clear(&tools);
     hx_temp_remove(&temp);
     return error;

@@ -59,6 +59,18 @@ void hx_buffer_print(struct hx_buffer *buffer, const char *format, ...) {
     buffer->size += (size_t)size;
 }
 
+void hx_buffer_shell_word(struct hx_buffer *buffer, const char *text) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+:,./@%";
+    if (*text && !text[strspn(text, plain)]) {
+        hx_buffer_text(buffer, text);
+        return;
+    }
+    hx_buffer_text(buffer, "'");
+    for (; *text; text++)
+        hx_buffer_print(buffer, *text == '\'' ? "'\\%c'" : "%c", *text);
+    hx_buffer_text(buffer, "'");
+}
+
 const char *hx_buffer_string(const struct hx_buffer *buffer) {
     return buffer->bytes ? buffer->bytes : "";
 }

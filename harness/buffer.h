@@ -16,6 +16,8 @@ void hx_buffer_clear(struct hx_buffer *buffer); /* frees; the buffer may be used
 void hx_buffer_append(struct hx_buffer *buffer, const void *bytes, size_t size);
 void hx_buffer_text(struct hx_buffer *buffer, const char *text);
 void hx_buffer_print(struct hx_buffer *buffer, const char *format, ...) RT_PRINTF(2, 3);
+/* Appends a word of a shell's command line that means `text`; quoted only where it must be. */
+void hx_buffer_shell_word(struct hx_buffer *buffer, const char *text);
 /* The bytes as a string; never NULL. */
 const char *hx_buffer_string(const struct hx_buffer *buffer);
 /* Reads once from `fd` and appends. Returns what read returned: 0 at the end, -1 with errno. */

@@ -2,6 +2,7 @@
 #include "harness/program.h"
 
 #include "harness/process.h"
+#include "harness/source.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,9 +19,10 @@ static const struct hx_compiler *side(const struct hx_tools *tools, int index) {
     return index == NATIVE ? &tools->native : &tools->wasm;
 }
 
-/* What both compilers are told; without a link of our own the driver goes on to link by itself. The map makes
- * an artifact the same in whatever folder it was built. `warnings` are options in place of -w; NULL: none. */
-static void compile_words(const struct hx_tools *tools, int index, const char *optimisation,
+/* What both compilers are told; without a link of our own (`to_object`) the driver goes on to link by itself.
+ * The map makes an artifact the same in whatever folder it was built. `warnings` are options in place of -w;
+ * NULL: none. */
+static void compile_words(const struct hx_tools *tools, int index, bool to_object, const char *optimisation,
                           const char *const *warnings, const char *source, const char *map,
                           const char **words) {
     const struct hx_compiler *compiler = side(tools, index);
@@ -48,13 +50,13 @@ static void compile_words(const struct hx_tools *tools, int index, const char *o
     words[count++] = map;
     if (tools->csmith_include)
         words[count++] = tools->csmith_include;
-    if (compiler->link)
+    if (to_object)
         words[count++] = "-c";
     else if (index == NATIVE)
         words[count++] = "-shared";
     words[count++] = source;
     words[count++] = "-o";
-    words[count++] = compiler->link ? objects[index] : artifacts[index];
+    words[count++] = to_object ? objects[index] : artifacts[index];
     words[count] = NULL;
 }
 
@@ -89,7 +91,7 @@ static struct rt_error *build(const struct hx_tools *tools, int first, int last,
 
     snprintf(map, sizeof map, "-fdebug-prefix-map=%s=.", folder);
     for (int i = first; i <= last; i++) {
-        compile_words(tools, i, optimisation, NULL, source, map, words[i]);
+        compile_words(tools, i, side(tools, i)->link, optimisation, NULL, source, map, words[i]);
         processes[count] = (struct hx_process){.argv = words[i], .directory = folder};
         compilers[count++] = side(tools, i);
     }
@@ -129,7 +131,8 @@ struct rt_error *hx_compile_object(const struct hx_tools *tools, bool is_wasm, c
     char map[512];
 
     snprintf(map, sizeof map, "-fdebug-prefix-map=%s=.", folder);
-    compile_words(tools, is_wasm ? WASM : NATIVE, tools->optimisation, warnings, source, map, words);
+    const int index = is_wasm ? WASM : NATIVE;
+    compile_words(tools, index, side(tools, index)->link, tools->optimisation, warnings, source, map, words);
     *ret = (struct hx_process){.argv = words, .directory = folder, .time_limit = COMPILE_LIMIT};
     struct rt_error *error = hx_process_run(ret, 1);
     ret->argv = NULL;
@@ -151,4 +154,50 @@ struct rt_error *hx_link_objects(const struct hx_tools *tools, const char *folde
         hx_process_clear(&processes[i]);
     }
     return error;
+}
+
+/* ---- The same for people ---- */
+
+static const char map_of_here[] = "-fdebug-prefix-map=\"$PWD\"=."; /* for a shell */
+
+/* One command, run in a folder below the program's (NULL: there). */
+static void tell(const char *name, const char *const *words, const char *folder, struct hx_json *json) {
+    struct hx_buffer line = {0};
+
+    if (folder)
+        hx_buffer_print(&line, "(cd %s && ", folder);
+    /* As it was asked for, where that leads to the path. */
+    hx_buffer_shell_word(&line, strcmp(hx_base_name(words[0]), name) == 0 ? name : words[0]);
+    for (const char *const *word = words + 1; *word; word++) {
+        hx_buffer_text(&line, " ");
+        if (*word == map_of_here)
+            hx_buffer_text(&line, map_of_here);
+        else
+            hx_buffer_shell_word(&line, *word);
+    }
+    hx_buffer_text(&line, folder ? ")" : "");
+    hx_json_string(json, NULL, hx_buffer_string(&line));
+    json->out->failed |= line.failed;
+    hx_buffer_clear(&line);
+}
+
+void hx_compile_commands(const struct hx_tools *tools, bool is_wasm, const char *folder,
+                         struct hx_json *json) {
+    const int index = is_wasm ? WASM : NATIVE;
+    const struct hx_compiler *compiler = side(tools, index);
+    const char *words[MAX_WORDS], *link[HX_LINK_WORDS];
+
+    if (folder)
+        tell("mkdir", (const char *const[]){"mkdir", "-p", folder, NULL}, NULL, json);
+    compile_words(tools, index, true, tools->optimisation, NULL, folder ? "../" HX_SOURCE : HX_SOURCE,
+                  map_of_here, words);
+    tell(compiler->name, words, folder, json);
+    hx_compiler_link_words(compiler, false, objects[index], artifacts[index], link);
+    tell(compiler->name, link, folder, json);
+    if (!is_wasm) {
+        hx_compiler_link_words(compiler, true, objects[index], HX_NATIVE_PROGRAM, link);
+        tell(compiler->name, link, folder, json);
+    } else if (tools->wasm_opt) {
+        tell("wasm-opt", tools->wasm_opt, folder, json);
+    }
 }

@@ -11,22 +11,11 @@
 
 /* ---- The words that the script takes ---- */
 
-/* A word for a shell. */
-static void put_quoted(struct hx_buffer *out, const char *word) {
-    hx_buffer_text(out, "'");
-    for (; *word; word++)
-        if (*word == '\'')
-            hx_buffer_text(out, "'\\''");
-        else
-            hx_buffer_append(out, word, 1);
-    hx_buffer_text(out, "'");
-}
-
 static void put_words(struct hx_buffer *out, const char *name, const struct hx_export_strings *strings) {
     hx_buffer_print(out, "%s=(", name);
     for (size_t i = 0; i < strings->count; i++) {
         hx_buffer_text(out, i ? " " : "");
-        put_quoted(out, strings->items[i]);
+        hx_buffer_shell_word(out, strings->items[i]);
     }
     hx_buffer_text(out, ")\n");
 }

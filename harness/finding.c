@@ -1,7 +1,9 @@
 /* Keeping a finding: a folder that says all about it and can be handed to somebody else. */
 #include "harness/finding.h"
 
+#include "harness/program.h"
 #include "harness/report.h"
+#include "harness/versions.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -37,14 +39,6 @@ static struct rt_error *copy_file(const char *from_folder, const char *name, con
     return copy_as(from, to_folder, name);
 }
 
-/* A shell word that means `text`. */
-static void quote(const char *text, struct hx_buffer *out) {
-    hx_buffer_text(out, "'");
-    for (; *text; text++)
-        hx_buffer_print(out, *text == '\'' ? "'\\%c'" : "%c", *text);
-    hx_buffer_text(out, "'");
-}
-
 static bool is_wasm_only(const struct hx_job *job) {
     return job->source.has_seed && job->setup->generator && !job->setup->generator->has_native;
 }
@@ -57,11 +51,11 @@ static void reproduce_seed(const struct hx_job *job, struct hx_buffer *out) {
 
 static void reproduce_compiler(const struct hx_tools *tools, struct hx_buffer *out) {
     hx_buffer_text(out, " --cc ");
-    quote(tools->cc, out);
+    hx_buffer_shell_word(out, tools->cc);
     hx_buffer_print(out, " --opt %s", tools->optimisation);
     if (tools->wasm_opt) {
         hx_buffer_text(out, " --wasm-opt ");
-        quote(tools->wasm_opt_words, out);
+        hx_buffer_shell_word(out, tools->wasm_opt_words);
     }
 }
 
@@ -93,7 +87,7 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
                         "# lockstep binary; more options of `lockstep check` may follow.\n"
                         "cd \"$(dirname \"$0\")\" || exit 2\n"
                         "lockstep=${LOCKSTEP:-");
-    quote(binary, out);
+    hx_buffer_shell_word(out, binary);
     hx_buffer_text(out, "}\n"
                         "[ -x \"$lockstep\" ] || lockstep=lockstep\n"
                         "exec \"$lockstep\" ");
@@ -112,7 +106,7 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
         reproduce_compiler(tools, out);
     if (tools && strcmp(tools->cc, tools->native.name) != 0) {
         hx_buffer_text(out, " --native-cc ");
-        quote(tools->native.name, out);
+        hx_buffer_shell_word(out, tools->native.name);
     }
     for (size_t i = 0; witnesses && i < witnesses->first_count; i++)
         hx_buffer_print(out, "%s%s", i ? "," : " --witness ", witnesses->items[i].name);
@@ -130,8 +124,86 @@ static void reproduce_script(const struct hx_job *job, struct hx_buffer *out) {
                     job->setup->time_limit);
 }
 
-static void finding_document(const struct hx_job *job, const struct hx_result *result,
-                             const struct hx_finding *finding, struct hx_buffer *out) {
+/* The testimony of a witness of that name, if it is in the finding. */
+static bool testifies(const struct or_finding *finding, const char *name) {
+    bool found = false;
+
+    for (size_t i = 0; i < 2 + finding->other_count; i++) {
+        const struct or_testimony *testimony = i < 2 ? &finding->witnesses[i] : &finding->others[i - 2];
+        found |= rt_same_text(testimony->name, name);
+    }
+    return found;
+}
+
+/* True of the first witness of several with the same file of another compiler's. */
+static bool has_own_folder(const struct hx_witnesses *witnesses, size_t index) {
+    const char *folder = witnesses->items[index].folder;
+    bool is_first = folder != NULL;
+
+    for (size_t i = 0; i < index && is_first; i++)
+        is_first = !witnesses->items[i].folder || strcmp(witnesses->items[i].folder, folder) != 0;
+    return is_first;
+}
+
+/* Each witness's file. Compiled code that is stepped as native code has none. */
+static void artifacts_json(const struct hx_job *job, struct hx_json *json) {
+    const struct hx_witnesses *witnesses = job->setup->witnesses;
+
+    hx_json_open(json, "artifacts", '{');
+    if (!witnesses) {
+        if (!is_wasm_only(job))
+            hx_json_string(json, "native", HX_NATIVE);
+        hx_json_string(json, "wasm", HX_WASM);
+    }
+    for (size_t i = 0; witnesses && i < witnesses->count; i++)
+        if (witnesses->items[i].kind != HX_WITNESS_JIT)
+            hx_json_string(json, witnesses->items[i].name, witnesses->items[i].artifact);
+    hx_json_close(json, '}');
+}
+
+/* What to type to have the artifacts that the finding is about. */
+static void commands_json(const struct hx_job *job, const struct or_finding *finding, struct hx_json *json) {
+    const struct hx_tools *tools = job->setup->tools;
+    const struct hx_witnesses *witnesses = job->setup->witnesses;
+    const bool is_self = job->setup->is_self;
+
+    hx_json_open(json, "commands", '[');
+    if (tools && !is_wasm_only(job) && !job->setup->engines && (!is_self || testifies(finding, "native")))
+        hx_compile_commands(tools, false, NULL, json);
+    if (tools && (!is_self || testifies(finding, "wasm")))
+        hx_compile_commands(tools, true, NULL, json);
+    for (size_t i = 0; witnesses && i < witnesses->count; i++) {
+        const struct hx_witness *witness = &witnesses->items[i];
+        if (testifies(finding, witness->name) && has_own_folder(witnesses, i))
+            hx_compile_commands(witness->tools, hx_witness_is_module(witness), witness->folder, json);
+    }
+    hx_json_close(json, ']');
+}
+
+static struct rt_error *tools_json(const struct hx_job *job, const struct or_finding *finding,
+                                   struct hx_json *json) {
+    struct hx_facts facts = {.count = 0};
+    struct rt_arena arena;
+    const char *gdb;
+
+    rt_arena_init(&arena, 0);
+    struct rt_error *error =
+        hx_tool_versions(job->setup->tools, job->setup->engines, job->setup->witnesses, &arena, &facts);
+    if (!error && testifies(finding, "gdb")) {
+        error = hx_tool_find("gdb", "gdb", &arena, &gdb);
+        if (!error)
+            error = hx_ask_version("gdb", gdb, &arena, &facts);
+    }
+    hx_json_open(json, "tools", '{');
+    for (size_t i = 0; i < facts.count; i++)
+        hx_json_string(json, facts.items[i].name, facts.items[i].value);
+    hx_json_close(json, '}');
+    rt_arena_clear(&arena);
+    return error;
+}
+
+static struct rt_error *finding_document(const struct hx_job *job, const struct hx_result *result,
+                                         const struct hx_finding *finding, struct hx_buffer *out) {
     const struct hx_tools *tools = job->setup->tools;
     struct hx_json json = {.out = out};
 
@@ -153,6 +225,9 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
         hx_json_string(&json, "opt", tools->optimisation);
         hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
     }
+    struct rt_error *error = tools_json(job, &finding->body, &json);
+    artifacts_json(job, &json);
+    commands_json(job, &finding->body, &json);
     hx_json_number(&json, "stops", job->setup->max_stops);
     hx_json_number(&json, "visits", job->setup->max_visits);
     hx_json_number(&json, "time_limit", job->setup->time_limit);
@@ -166,6 +241,7 @@ static void finding_document(const struct hx_job *job, const struct hx_result *r
     hx_json_close(&json, ']');
     hx_json_close(&json, '}');
     hx_buffer_text(out, "\n");
+    return error;
 }
 
 static void finding_text(const struct hx_job *job, const struct hx_result *result,
@@ -196,10 +272,10 @@ struct rt_error *hx_finding_write_to(const char *folder, const struct hx_job *jo
         error = copy_as(job->source.wasm, folder, HX_WASM);
     for (size_t i = 0; i < sizeof files / sizeof *files && !error; i++)
         error = copy_file(job->folder.path, files[i], folder);
-    if (!error) {
-        finding_document(job, result, finding, &text);
+    if (!error)
+        error = finding_document(job, result, finding, &text);
+    if (!error)
         error = hx_buffer_save(&text, folder, "finding.json", 0666);
-    }
     if (!error) {
         finding_text(job, result, finding, &text);
         error = hx_buffer_save(&text, folder, "finding.txt", 0666);

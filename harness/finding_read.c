@@ -24,9 +24,14 @@ static uint32_t narrow(const struct hx_json_value *object, const char *key) {
     return wide <= UINT32_MAX ? (uint32_t)wide : 0;
 }
 
-static const struct hx_json_value *array(const struct hx_json_value *object, const char *key) {
+static const struct hx_json_value *container(const struct hx_json_value *object, const char *key,
+                                             enum hx_json_kind kind) {
     const struct hx_json_value *value = hx_json_member(object, key);
-    return value && value->kind == HX_JSON_ARRAY ? value : NULL;
+    return value && value->kind == kind ? value : NULL;
+}
+
+static const struct hx_json_value *array(const struct hx_json_value *object, const char *key) {
+    return container(object, key, HX_JSON_ARRAY);
 }
 
 /* The items of an array that are objects. */
@@ -70,6 +75,7 @@ static bool read_witness(const struct hx_json_value *json, struct rt_arena *aren
                                  .column = narrow(json, "column"),
                                  .depth = narrow(json, "depth"),
                                  .pc = number(json, "pc"),
+                                 .hits = number(json, "hits"),
                                  .die = number(json, "die")};
     const uint64_t stop_at = number(json, "stop_at");
     if (!read_places(array(json, "stack"), arena, &ret->stack, &ret->stack_count) ||
@@ -176,6 +182,9 @@ static struct rt_error *read_document(const char *path, struct rt_arena *arena, 
     ret->wasm = hx_json_member_string(json, "wasm");
     ret->native_cc = hx_json_member_string(json, "native_cc");
     ret->wasm_cc = hx_json_member_string(json, "wasm_cc");
+    ret->tools = container(json, "tools", HX_JSON_OBJECT);
+    ret->artifacts = container(json, "artifacts", HX_JSON_OBJECT);
+    ret->commands = container(json, "commands", HX_JSON_ARRAY);
     ret->opt = hx_json_member_string(json, "opt");
     ret->engine = hx_json_member_string(json, "engine");
     ret->engines = hx_json_member_string(json, "engines");

@@ -39,6 +39,8 @@ struct hx_kept {
     const char *native, *wasm;
     const char *native_cc, *wasm_cc; /* the compilers' names */
     const char *opt, *engine;
+    /* Objects and an array of strings: versions by tool, files by witness, a shell's commands. Or NULL. */
+    const struct hx_json_value *tools, *artifacts, *commands;
     const char *engines; /* of a comparison of engines */
     const char *file;    /* what the program's source was called, else NULL: it is HX_SOURCE in the folder */
     bool has_seed;

@@ -1,9 +1,12 @@
 /* A finding as the text of an issue for those who keep the tool that is wrong, in Markdown. */
 #include "harness/show.h"
 
+#include "harness/evidence.h"
+#include "harness/program.h"
 #include "harness/source.h"
 #include "harness/tools.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,12 +85,10 @@ static uint32_t line_count(const char *text) {
     return count;
 }
 
-/* Appends the program and says whether Csmith's headers are needed. */
-static void print_program(const struct hx_kept *kept, bool *ret_needs_csmith, struct hx_buffer *out) {
+static void print_program(const struct hx_kept *kept, struct hx_buffer *out) {
     const struct hx_told *told = &kept->told;
     struct hx_buffer text = {0};
 
-    *ret_needs_csmith = false;
     hx_buffer_text(out, "#### Program\n\n");
     if (hx_source_text(HX_SOURCE, kept->folder, &text)) {
         const char *source = hx_buffer_string(&text);
@@ -95,7 +96,6 @@ static void print_program(const struct hx_kept *kept, bool *ret_needs_csmith, st
         const uint32_t lines = line_count(source);
         const bool is_whole = lines <= WHOLE_LINES || told->line == 0;
         const uint32_t first = is_whole || told->line <= LINES_AROUND ? 1 : told->line - LINES_AROUND;
-        *ret_needs_csmith = strstr(source, "csmith.h") != NULL;
         if (!is_whole)
             hx_buffer_print(out,
                             "Around line %u; all %u lines are attached as " HX_SOURCE
@@ -110,42 +110,151 @@ static void print_program(const struct hx_kept *kept, bool *ret_needs_csmith, st
     hx_buffer_clear(&text);
 }
 
-/* The compiler's command for one side; what `lockstep` runs besides (warnings off, the linker by itself)
- * makes no difference to the debug information. */
-static void print_compiler(const struct hx_kept *kept, bool is_wasm, const char *include,
-                           struct hx_buffer *out) {
-    const char *cc = is_wasm ? kept->wasm_cc : kept->native_cc;
-    if (!cc)
-        return;
-    plain(cc, out);
-    hx_buffer_text(out, is_wasm ? " --target=wasm32-wasi" : " -fPIC -shared");
-    if (strncmp(cc, "gcc", 3) != 0)
-        hx_buffer_text(out, " -fno-strict-float-cast-overflow");
-    hx_buffer_text(out, " -g ");
-    plain(kept->opt ? kept->opt : "-O0", out);
-    hx_buffer_print(out, "%s " HX_SOURCE " -o %s\n", include, is_wasm ? HX_WASM : HX_NATIVE);
+/* ---- Commands ---- */
+
+static const struct or_testimony *testimony_of(const struct hx_told *told, const char *name) {
+    for (size_t i = 0; i < told->witness_count; i++)
+        if (strcmp(told->witnesses[i].name, name) == 0)
+            return &told->witnesses[i];
+    return NULL;
 }
 
-static void print_commands(const struct hx_kept *kept, bool needs_csmith, struct hx_buffer *out) {
+/* The file that a witness of that name ran, or NULL. */
+static const char *artifact_of(const struct hx_kept *kept, const char *name) {
+    return kept->artifacts ? hx_json_member_string(kept->artifacts, name) : NULL;
+}
+
+/* A tool of LLVM's as Debian calls it, beside the compiler that made the module. */
+static void llvm_tool(const struct hx_kept *kept, const char *tool, struct hx_buffer *out) {
+    const char *const cc = kept->wasm_cc, *const dash = cc ? strrchr(cc, '-') : NULL;
+    const bool has_version = dash && dash[1] && strspn(dash + 1, "0123456789") == strlen(dash + 1);
+
+    hx_buffer_print(out, "%s%s", tool, has_version ? dash : "");
+}
+
+/* The row behind what a witness says, and that of the others. */
+static void line_commands(const struct hx_kept *kept, const char *file, struct hx_buffer *out) {
     const struct hx_told *told = &kept->told;
 
-    hx_buffer_text(out, "#### Commands\n\n");
-    open_block("sh", 3, out);
-    for (int is_wasm = 0; is_wasm < 2; is_wasm++)
-        print_compiler(kept, is_wasm, needs_csmith ? " -I" HX_CSMITH_INCLUDE : "", out);
+    llvm_tool(kept, "llvm-dwarfdump", out);
+    hx_buffer_text(out, " --debug-line ");
+    hx_buffer_shell_word(out, file);
+    hx_buffer_print(out, " | awk '/^0x/ && ($2 == %u", told->line);
     for (size_t i = 0; i < told->witness_count; i++) {
-        const struct or_testimony *testimony = &told->witnesses[i];
-        const char *file = strcmp(testimony->name, "native") == 0 ? HX_NATIVE
-                           : strcmp(testimony->name, "wasm") == 0 ? HX_WASM
-                                                                  : NULL;
-        if (file && testimony->die)
-            hx_buffer_print(out, "llvm-dwarfdump --debug-info=0x%llx %s\n",
-                            (unsigned long long)testimony->die, file);
-        else if (file && told->line > 0 && !kept->engines)
-            hx_buffer_print(out, "llvm-dwarfdump --debug-line %s | grep -w %u\n", file, told->line);
+        bool is_said = told->witnesses[i].line == told->line;
+        for (size_t k = 0; k < i; k++)
+            is_said |= told->witnesses[k].line == told->witnesses[i].line;
+        if (!is_said && told->witnesses[i].line > 0)
+            hx_buffer_print(out, " || $2 == %u", told->witnesses[i].line);
     }
-    hx_buffer_text(out, "./reproduce   # the same by Lockstep\n");
-    close_block(3, out);
+    hx_buffer_text(out, ")'\n");
+}
+
+/* The variable's DIE, or those of the function that should have it. */
+static void die_command(const struct hx_kept *kept, const struct or_testimony *testimony, const char *file,
+                        struct hx_buffer *out) {
+    const struct hx_told *told = &kept->told;
+
+    llvm_tool(kept, "llvm-dwarfdump", out);
+    if (testimony->die) {
+        hx_buffer_print(out, " --show-parents --debug-info=0x%" PRIx64 " ", testimony->die);
+    } else {
+        hx_buffer_text(out, told->function ? " --show-children --name=" : " --name=");
+        hx_buffer_shell_word(out, told->function ? told->function : told->variable);
+        hx_buffer_text(out, " ");
+    }
+    hx_buffer_shell_word(out, file);
+    hx_buffer_text(out, "\n");
+}
+
+/* The code at the stop. In a module DWARF counts from the start of the code section. */
+static void code_command(const struct or_testimony *testimony, const char *file, struct hx_buffer *out) {
+    hx_buffer_text(out, "wasm-objdump -d --section-offsets ");
+    hx_buffer_shell_word(out, file);
+    hx_buffer_print(out, " | grep -B 4 -A 4 '^ %06" PRIx64 ":'\n", testimony->pc);
+}
+
+/* GDB at the stop: the breakpoint is counted from the function's start, for a program has its code elsewhere
+ * than a shared object. */
+static void gdb_command(const struct hx_kept *kept, const struct or_testimony *testimony,
+                        struct hx_buffer *out) {
+    const struct hx_told *told = &kept->told;
+    struct hx_artifact artifact;
+    struct rt_error *error = hx_artifact_open(kept->folder, testimony->name, &artifact);
+    const struct st_function *function = error ? NULL : st_debug_function_at(artifact.debug, testimony->pc);
+    struct hx_buffer words = {0};
+
+    if (function && function->name) {
+        hx_buffer_text(out, "gdb -nx -batch");
+        hx_buffer_print(&words, "break *(%s+%" PRIu64 ")", function->name, testimony->pc - function->low);
+        hx_buffer_text(out, " -ex ");
+        hx_buffer_shell_word(out, hx_buffer_string(&words));
+        if (testimony->hits > 1)
+            hx_buffer_print(out, " -ex 'ignore 1 %" PRIu64 "'", testimony->hits - 1);
+        hx_buffer_text(out, " -ex run -ex backtrace");
+        if (told->variable) {
+            hx_buffer_clear(&words);
+            hx_buffer_print(&words, "print %s", told->variable);
+            hx_buffer_text(out, " -ex ");
+            hx_buffer_shell_word(out, hx_buffer_string(&words));
+        }
+        hx_buffer_text(out, " ./" HX_NATIVE_PROGRAM "\n");
+    }
+    hx_buffer_clear(&words);
+    rt_error_destroy(error);
+    hx_artifact_close(&artifact);
+}
+
+static void look_commands(const struct hx_kept *kept, const struct or_testimony *testimony,
+                          struct hx_buffer *out) {
+    const char *file = artifact_of(kept, testimony->name);
+    for (const struct or_testimony *other = kept->told.witnesses; other < testimony && file; other++)
+        if (rt_same_text(artifact_of(kept, other->name), file))
+            return;
+    const bool is_module = file && strcmp(hx_base_name(file), HX_WASM) == 0;
+    const bool is_native = file && strcmp(file, HX_NATIVE) == 0;
+
+    if (!file)
+        return;
+    if (kept->told.variable)
+        die_command(kept, testimony, file, out);
+    else if (kept->told.line > 0)
+        line_commands(kept, file, out);
+    if (testimony->pc > 0 && is_module)
+        code_command(testimony, file, out);
+    if (testimony->hits > 0 && is_native)
+        gdb_command(kept, testimony, out);
+}
+
+static void run_commands(const struct hx_kept *kept, struct hx_buffer *out) {
+    if (testimony_of(&kept->told, "native"))
+        hx_buffer_text(out, "./" HX_NATIVE_PROGRAM "; echo \"exit status $?\"\n");
+    hx_buffer_text(out, "wasmtime " HX_WASM "; echo \"exit status $?\"   # or another engine with WASI\n");
+}
+
+static void print_commands(const struct hx_kept *kept, struct hx_buffer *out) {
+    const struct hx_told *told = &kept->told;
+    const bool is_output = strcmp(told->kind, "output") == 0 || strcmp(told->kind, "crash") == 0 ||
+                           strcmp(told->kind, "timeout") == 0;
+    const struct hx_json_value *command = kept->commands ? kept->commands->first : NULL;
+    struct hx_buffer text = {0};
+
+    for (; command; command = command->next)
+        if (command->kind == HX_JSON_STRING)
+            hx_buffer_print(&text, "%s\n", command->string);
+    if (is_output && !kept->engines)
+        run_commands(kept, &text);
+    for (size_t i = 0; i < told->witness_count && !is_output && !kept->engines; i++)
+        look_commands(kept, &told->witnesses[i], &text);
+    if (text.size > 0) {
+        const size_t run = longest_run(hx_buffer_string(&text), '`'), fence = run < 3 ? 3 : run + 1;
+        hx_buffer_text(out, "#### Commands\n\nIn a folder with the program as " HX_SOURCE ":\n\n");
+        open_block("sh", fence, out);
+        plain(hx_buffer_string(&text), out);
+        close_block(fence, out);
+    }
+    out->failed |= text.failed;
+    hx_buffer_clear(&text);
 }
 
 static void print_witness(const struct or_testimony *testimony, struct rt_arena *arena,
@@ -175,6 +284,8 @@ static const char *expectation(const struct hx_kept *kept) {
     const char *kind = kept->told.kind;
     if (kept->engines)
         return "Both runs of the module do the same. These disagree:\n\n";
+    if (testimony_of(&kept->told, "itself"))
+        return "What the debug information says is what happens in the same build. These disagree:\n\n";
     if (strcmp(kind, "output") == 0 || strcmp(kind, "crash") == 0 || strcmp(kind, "timeout") == 0)
         return "All builds of one source print the same and end the same way. These disagree:\n\n";
     return "A debugger shows the same in all builds of one source. These disagree:\n\n";
@@ -210,13 +321,21 @@ static void print_expectation(const struct hx_kept *kept, struct rt_arena *arena
 static void print_versions(const struct hx_kept *kept, struct hx_buffer *out) {
     const struct {
         const char *label, *text;
-    } rows[] = {{"native compiler", kept->native},
-                {"Wasm compiler", kept->wasm},
+    } rows[] = {{"native", kept->tools ? NULL : kept->native},
+                {"wasm", kept->tools ? NULL : kept->wasm},
                 {"optimisation", kept->opt},
                 {"engine", kept->engines ? kept->engines : kept->engine},
                 {"Lockstep", kept->lockstep}};
 
     hx_buffer_text(out, "#### Versions\n\n");
+    for (const struct hx_json_value *tool = kept->tools ? kept->tools->first : NULL; tool; tool = tool->next)
+        if (tool->kind == HX_JSON_STRING) {
+            hx_buffer_text(out, "- ");
+            plain(tool->key, out);
+            hx_buffer_text(out, ": ");
+            code(tool->string, out);
+            hx_buffer_text(out, "\n");
+        }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].text) {
             hx_buffer_print(out, "- %s: ", rows[i].label);
@@ -229,7 +348,6 @@ static void print_versions(const struct hx_kept *kept, struct hx_buffer *out) {
 
 struct rt_error *hx_show_issue(const struct hx_kept *kept, struct rt_arena *arena, struct hx_buffer *out) {
     const struct hx_told *told = &kept->told;
-    bool needs_csmith;
 
     hx_buffer_text(out, "### ");
     code(hx_show_headline(told, arena), out);
@@ -238,8 +356,8 @@ struct rt_error *hx_show_issue(const struct hx_kept *kept, struct rt_arena *aren
         plain(told->detail, out);
         hx_buffer_text(out, "\n\n");
     }
-    print_program(kept, &needs_csmith, out);
-    print_commands(kept, needs_csmith, out);
+    print_program(kept, out);
+    print_commands(kept, out);
     print_expectation(kept, arena, out);
     print_versions(kept, out);
     return out->failed ? rt_error_out_of_memory() : NULL;

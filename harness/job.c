@@ -89,7 +89,8 @@ static void kill_all(const struct hx_job *job) {
     kill(job->is_part ? job->pid : -job->pid, SIGKILL);
 }
 
-uint64_t hx_job_deadline(const struct hx_job *job) {
+/* When the worker's present stage must have ended, in hx_now()'s time. */
+static uint64_t stage_deadline(const struct hx_job *job) {
     uint64_t limit;
 
     switch (job->shared->stage) {
@@ -104,7 +105,7 @@ uint64_t hx_job_deadline(const struct hx_job *job) {
 }
 
 void hx_job_enforce(struct hx_job *job) {
-    if (job->pid == 0 || job->timed_out || hx_now() < hx_job_deadline(job))
+    if (job->pid == 0 || job->timed_out || hx_now() < stage_deadline(job))
         return;
     job->timed_out = true;
     kill_all(job);
@@ -122,7 +123,8 @@ void hx_job_read(struct hx_job *job) {
     }
 }
 
-const char *hx_job_side(const struct hx_job *job, uint32_t side) {
+/* The witness on a side of the comparison that a job makes: its name, as the setup has it. */
+static const char *side_name(const struct hx_job *job, uint32_t side) {
     const struct hx_engines *engines = job->setup->engines;
 
     if (engines)
@@ -143,7 +145,7 @@ static void describe_places(const struct hx_job *job, struct or_finding *finding
         snprintf(text[i], 64, "pc 0x%llx%s", (unsigned long long)progress->pc[i],
                  job->shared->stage == HX_STEP && progress->running == i ? ", running" : "");
         finding->witnesses[i] =
-            (struct or_testimony){.name = hx_job_side(job, i), .value = text[i], .pc = progress->pc[i]};
+            (struct or_testimony){.name = side_name(job, i), .value = text[i], .pc = progress->pc[i]};
     }
 }
 
@@ -165,7 +167,7 @@ static struct rt_error *make_crash(const struct hx_job *job, int status, struct 
     const struct or_progress *progress = &job->shared->progress;
     bool stepping = job->shared->stage == HX_STEP;
     const char *running = !stepping               ? "tools"
-                          : progress->running < 2 ? hx_job_side(job, progress->running)
+                          : progress->running < 2 ? side_name(job, progress->running)
                                                   : "oracle";
     struct or_finding finding = {.detail = how};
 
@@ -268,7 +270,7 @@ struct rt_error *hx_job_run(const struct hx_setup *setup, const struct hx_source
         return error;
     for (;;) {
         struct pollfd fds[2] = {{job->pid_fd, POLLIN, 0}, {job->result_fd, POLLIN, 0}};
-        uint64_t now = hx_now(), deadline = hx_job_deadline(job);
+        uint64_t now = hx_now(), deadline = stage_deadline(job);
         /* The worker moves its deadline as it goes, so look again now and then. */
         uint64_t left = deadline > now ? deadline - now : 1;
         hx_interrupt_poll(fds, 2, left < 200 ? (int)left : 200);

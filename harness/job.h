@@ -70,8 +70,6 @@ void hx_job_init(struct hx_job *job);
 /* Makes the folder NAME in `temp` and starts the worker. */
 RT_MUST_USE struct rt_error *hx_job_start(const struct hx_setup *setup, const struct hx_source *source,
                                           const struct hx_temp *temp, const char *name, struct hx_job *ret);
-/* When the worker's present stage must have ended, in hx_now()'s time. */
-uint64_t hx_job_deadline(const struct hx_job *job);
 /* Kills a worker that is past its deadline, with all that it started. */
 void hx_job_enforce(struct hx_job *job);
 /* Takes what the worker has written so far; never blocks. */
@@ -80,9 +78,6 @@ void hx_job_read(struct hx_job *job);
 RT_MUST_USE struct rt_error *hx_job_finish(struct hx_job *job, struct hx_result *ret);
 /* Kills what runs and removes the folder. */
 void hx_job_clear(struct hx_job *job);
-
-/* The witness on a side of the comparison that a job makes: its name, as the setup has it. */
-const char *hx_job_side(const struct hx_job *job, uint32_t side);
 
 /* Starts a job and waits for it. RT_EXIT when the user interrupts. */
 RT_MUST_USE struct rt_error *hx_job_run(const struct hx_setup *setup, const struct hx_source *source,

@@ -4,6 +4,7 @@
 #define LOCKSTEP_HARNESS_PROGRAM_H
 
 #include "harness/buffer.h"
+#include "harness/json.h"
 #include "harness/process.h"
 #include "harness/tools.h"
 
@@ -44,5 +45,13 @@ RT_MUST_USE struct rt_error *hx_compile_object(const struct hx_tools *tools, boo
 /* Then links both. */
 RT_MUST_USE struct rt_error *hx_link_objects(const struct hx_tools *tools, const char *folder,
                                              bool *ret_linked);
+
+/* Writes strings into a JSON array: a shell's commands that make one side's artifact in the way of
+ * hx_compile, from HX_SOURCE in the shell's folder, and of the native side HX_NATIVE_PROGRAM, which a
+ * debugger can start. The driver links, by the command that it was asked about. Artifacts lie in `folder`
+ * below; NULL: there. */
+#define HX_NATIVE_PROGRAM "native"
+void hx_compile_commands(const struct hx_tools *tools, bool is_wasm, const char *folder,
+                         struct hx_json *json);
 
 #endif

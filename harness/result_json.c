@@ -30,6 +30,7 @@ static void whole_witness_json(const struct or_testimony *testimony, struct hx_j
     where_json(testimony->function, testimony->file, testimony->line, testimony->column, testimony->depth,
                json);
     hx_json_number(json, "pc", testimony->pc);
+    hx_json_number(json, "hits", testimony->hits);
     hx_json_number(json, "die", testimony->die);
     places_json(testimony->stack, testimony->stack_count, "stack", json);
     places_json(testimony->stops, testimony->stop_count, "stops", json);

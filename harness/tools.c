@@ -117,24 +117,35 @@ static struct rt_error *find_link(struct hx_compiler *compiler, const char *outp
     return compiler->link ? check_link(compiler) : NULL;
 }
 
+void hx_compiler_link_words(const struct hx_compiler *compiler, bool is_program, const char *object,
+                            const char *artifact, const char **words) {
+    size_t count = 0;
+
+    words[count++] = compiler->path;
+    if (compiler->target)
+        words[count++] = compiler->target;
+    else if (!is_program)
+        words[count++] = "-shared";
+    if (compiler->sysroot)
+        words[count++] = compiler->sysroot;
+    words[count++] = object;
+    words[count++] = "-o";
+    words[count++] = artifact;
+    words[count] = NULL;
+}
+
 static void ask(struct hx_process *process, const char **argv, const struct hx_compiler *compiler,
                 const char *directory, const char *object, const char *artifact) {
     size_t count = 0;
 
-    argv[count++] = compiler->path;
-    if (!object) {
-        argv[count++] = "--version";
-    } else {
-        if (compiler->target)
-            argv[count++] = compiler->target;
-        else
-            argv[count++] = "-shared";
-        if (compiler->sysroot)
-            argv[count++] = compiler->sysroot;
+    if (object) {
+        hx_compiler_link_words(compiler, false, object, artifact, argv);
+        while (argv[count])
+            count++;
         argv[count++] = "-###";
-        argv[count++] = object;
-        argv[count++] = "-o";
-        argv[count++] = artifact;
+    } else {
+        argv[count++] = compiler->path;
+        argv[count++] = "--version";
     }
     argv[count] = NULL;
     *process =
@@ -147,7 +158,7 @@ static struct rt_error *ask_drivers(struct hx_tools *tools, const struct hx_temp
     static const char *const objects[2] = {HX_NATIVE_OBJECT, HX_WASM_OBJECT};
     static const char *const artifacts[2] = {HX_NATIVE, HX_WASM};
     struct hx_process processes[4];
-    const char *argv[4][8];
+    const char *argv[4][HX_LINK_WORDS + 1];
     char path[512], text[160];
     struct rt_error *error = NULL;
 

@@ -30,6 +30,11 @@ struct hx_compiler {
 
 /* By its name: "gcc", "gcc-12". */
 bool hx_compiler_is_gcc(const struct hx_compiler *compiler);
+/* Writes the driver's command line for linking one side's object to an artifact, or, with `is_program`, the
+ * native one to a program of its own: NULL-terminated, HX_LINK_WORDS at most. */
+enum { HX_LINK_WORDS = 8 };
+void hx_compiler_link_words(const struct hx_compiler *compiler, bool is_program, const char *object,
+                            const char *artifact, const char **words);
 struct hx_tools;
 /* One compiler of one version makes both sides. */
 bool hx_tools_are_alike(const struct hx_tools *tools);

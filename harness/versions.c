@@ -41,10 +41,9 @@ static struct rt_error *add_lockstep(struct rt_arena *arena, struct hx_facts *fa
                rt_arena_printf(arena, "%s, build %016llx", LOCKSTEP_VERSION, (unsigned long long)digest));
 }
 
-/* The first line that has a digit in it, of what it says to --version: some begin with a blank line. In a
- * folder of its own, because Csmith writes a file into its working folder whatever it is asked. */
-static struct rt_error *ask(const char *name, const char *path, struct rt_arena *arena,
-                            struct hx_facts *facts) {
+/* In a folder of its own, because Csmith writes a file into its working folder whatever it is asked. */
+struct rt_error *hx_ask_version(const char *name, const char *path, struct rt_arena *arena,
+                                struct hx_facts *facts) {
     const char *argv[] = {path, "--version", NULL};
     struct hx_temp folder = {0};
     struct hx_process process = {
@@ -72,9 +71,9 @@ static struct rt_error *add_linkers(const struct hx_tools *tools, struct rt_aren
     struct rt_error *error = NULL;
 
     if (tools->native.link)
-        error = ask("native linker", tools->native.link[0], arena, facts);
+        error = hx_ask_version("native linker", tools->native.link[0], arena, facts);
     if (!error && tools->wasm.link)
-        error = ask("wasm linker", tools->wasm.link[0], arena, facts);
+        error = hx_ask_version("wasm linker", tools->wasm.link[0], arena, facts);
     return error;
 }
 
@@ -90,24 +89,34 @@ static struct rt_error *add_modules(const char *const *modules, size_t count, st
                rt_arena_printf(arena, "%zu, names %016llx", count, (unsigned long long)digest));
 }
 
+struct rt_error *hx_tool_versions(const struct hx_tools *tools, const struct hx_engines *engines,
+                                  const struct hx_witnesses *witnesses, struct rt_arena *arena,
+                                  struct hx_facts *ret) {
+    struct rt_error *error = NULL;
+
+    if (tools) {
+        hx_facts_add(ret, "native", tools->native.version);
+        hx_facts_add(ret, "wasm", tools->wasm.version);
+        error = add_linkers(tools, arena, ret);
+    }
+    if (!error && tools && tools->csmith)
+        error = hx_ask_version("csmith", tools->csmith, arena, ret);
+    if (!error && engines && engines->wasm_opt)
+        error = hx_ask_version("wasm-opt", engines->wasm_opt, arena, ret);
+    for (size_t i = 0; witnesses && i < witnesses->count; i++)
+        if (witnesses->items[i].variant && witnesses->items[i].compiler)
+            hx_facts_add(ret, witnesses->items[i].name, witnesses->items[i].compiler->version);
+    return error;
+}
+
 struct rt_error *hx_versions(const struct hx_tools *tools, const struct hx_engines *engines,
                              const struct hx_witnesses *witnesses, const struct hx_known *known,
                              const char *const *modules, size_t module_count, struct rt_arena *arena,
                              struct hx_facts *ret) {
     struct rt_error *error = add_lockstep(arena, ret);
 
-    if (!error && tools) {
-        hx_facts_add(ret, "native", tools->native.version);
-        hx_facts_add(ret, "wasm", tools->wasm.version);
-        error = add_linkers(tools, arena, ret);
-    }
-    if (!error && tools && tools->csmith)
-        error = ask("csmith", tools->csmith, arena, ret);
-    if (!error && engines && engines->wasm_opt)
-        error = ask("wasm-opt", engines->wasm_opt, arena, ret);
-    for (size_t i = 0; witnesses && i < witnesses->count; i++)
-        if (witnesses->items[i].variant && witnesses->items[i].compiler)
-            hx_facts_add(ret, witnesses->items[i].name, witnesses->items[i].compiler->version);
+    if (!error)
+        error = hx_tool_versions(tools, engines, witnesses, arena, ret);
     if (!error && modules)
         error = add_modules(modules, module_count, arena, ret);
     if (!error)

@@ -215,6 +215,12 @@ struct or_copy {         /* what a variable was when it was last compared */
     bool has_agreed;
 };
 
+/* value.c: the value of a whole variable from its bytes; of an aggregate, its first scalars with their paths,
+ * as ".f0 = 1, .f1[0] = 2". "(unassigned)" when it is full of filling, "(available)" when it has no scalars.
+ * In the report's arena. */
+const char *or_object_print(struct or_comparison *comparison, const struct or_variable *variable, int side,
+                            const uint8_t *object);
+
 /* Compares two objects scalar by scalar; those whose bytes equal the copy's on both sides, when it agreed,
  * are counted as unchanged. Updates the copy. */
 void or_compare_object(struct or_comparison *comparison, const struct or_variable *variable,
@@ -379,8 +385,6 @@ struct or_comparison {
 };
 
 uint64_t or_now(void);
-/* Frames from main, which is 1, to the present stop's: a C library's start-up is around main. */
-uint32_t or_depth_from_main(const struct or_side *side);
 /* The present stop of a side as "main at a.c:12:3, depth 1". In the report's arena. */
 const char *or_stop_words(struct or_comparison *comparison, int side);
 

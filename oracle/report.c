@@ -22,7 +22,8 @@ const char *or_kind_name(enum or_kind kind) {
     return (unsigned)kind < OR_KIND_COUNT ? names[kind] : "unknown";
 }
 
-uint32_t or_depth_from_main(const struct or_side *side) {
+/* Frames from main, which is 1, to the present stop's: a C library's start-up is around main. */
+static uint32_t depth_from_main(const struct or_side *side) {
     size_t outer = 0;
     while (outer < side->depth && strcmp(side->frames[outer].function->name, "main"))
         outer++;
@@ -36,7 +37,7 @@ const char *or_stop_words(struct or_comparison *comparison, int i) {
         return "(ended)";
     const struct or_key *key = &comparison->match.keys[side->point->key];
     return rt_arena_printf(arena, "%s at %s:%u:%u, depth %u", key->function, key->file, key->line,
-                           side->point->row->column, or_depth_from_main(side));
+                           side->point->row->column, depth_from_main(side));
 }
 
 static void fill_testimony(struct or_comparison *comparison, int i, struct or_testimony *ret) {
@@ -49,7 +50,7 @@ static void fill_testimony(struct or_comparison *comparison, int i, struct or_te
     ret->file = st_debug_file(side->debug, side->point->row->file);
     ret->line = key->line;
     ret->column = side->point->row->column;
-    ret->depth = or_depth_from_main(side);
+    ret->depth = depth_from_main(side);
     ret->pc = side->point->pc;
     ret->hits = side->point->hits;
 }

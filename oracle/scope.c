@@ -70,9 +70,10 @@ static const char *state_word(const struct st_place *place) {
                                                    : NULL;
 }
 
-/* A variable that one side shows and the other does not, or that a side cannot evaluate. */
+/* A variable that one side shows and the other does not, or that a side cannot evaluate. `object`: its bytes
+ * on the side that shows it, else NULL. */
 static void report_state(struct or_comparison *comparison, const struct or_variable *variable,
-                         const struct st_place place[2], enum or_kind kind) {
+                         const struct st_place place[2], const uint8_t *const object[2], enum or_kind kind) {
     const char *shape = shape_of(comparison, variable, place);
     struct or_finding *finding = or_report_add(comparison, kind, variable->side[0]->name, shape, NULL);
     if (!finding)
@@ -83,8 +84,8 @@ static void report_state(struct or_comparison *comparison, const struct or_varia
         testimony->state = state_word(&place[side]);
         testimony->reason =
             place[side].reason ? rt_arena_printf(&comparison->report->arena, "%s", place[side].reason) : NULL;
-        if (!testimony->state)
-            testimony->value = "(available)";
+        if (object[side])
+            testimony->value = or_object_print(comparison, variable, side, object[side]);
     }
 }
 
@@ -164,13 +165,13 @@ bool or_place_variable(struct or_comparison *comparison, const struct or_variabl
     /* Of one code, what neither debug information can show is no difference. */
     if (comparison->options.is_same_code && place[0].kind == place[1].kind) {
         if (place[0].kind == ST_PLACE_OPTIMIZED_OUT && !has_same_parts(place))
-            report_state(comparison, variable, place, OR_OPTIMIZED_OUT);
+            report_state(comparison, variable, place, object, OR_OPTIMIZED_OUT);
         return false;
     }
     if (place[0].kind == ST_PLACE_IRRETRIEVABLE || place[1].kind == ST_PLACE_IRRETRIEVABLE)
-        report_state(comparison, variable, place, OR_IRRETRIEVABLE);
+        report_state(comparison, variable, place, object, OR_IRRETRIEVABLE);
     else if ((place[0].kind == ST_PLACE_OPTIMIZED_OUT) != (place[1].kind == ST_PLACE_OPTIMIZED_OUT))
-        report_state(comparison, variable, place, OR_OPTIMIZED_OUT);
+        report_state(comparison, variable, place, object, OR_OPTIMIZED_OUT);
     return false;
 }
 

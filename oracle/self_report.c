@@ -110,6 +110,7 @@ void or_self_report(struct or_self *self, enum or_self_kind kind, const struct o
     finding.witnesses[0].value =
         or_printf(&self->report->arena, "at pc 0x%llx: %s", (unsigned long long)place->pc, said);
     finding.witnesses[0].dwarf = dwarf;
+    finding.witnesses[0].die = place->variable ? place->variable->die : 0;
     finding.witnesses[1].name = "itself";
     finding.witnesses[1].value = is;
     report->findings[report->public.finding_count] = finding;

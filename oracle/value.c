@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { MAX_PRINTED = 4 }; /* scalars of an object that are told one by one */
+
 uint64_t or_leaf_bits(const struct or_leaf *leaf, int side, const uint8_t *object) {
     const uint8_t *bytes = object + leaf->offset[side];
     uint64_t bits = 0;
@@ -87,9 +89,9 @@ static bool holds(const struct or_variable *variable, const struct or_copy *copy
 }
 
 /* Index in by_address of the last watched variable that starts at or below the address; SIZE_MAX when none
- * does. */
+ * does, as long as they are still being gathered. */
 static size_t watched_below(const struct or_watch *watch, int side, uint64_t address) {
-    size_t low = 0, high = watch->item_count;
+    size_t low = 0, high = watch->by_address[side] ? watch->item_count : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (watch->items[watch->by_address[side][middle]].copy.address[side] <= address)
@@ -218,4 +220,33 @@ const char *or_leaf_print(struct or_comparison *comparison, const struct or_leaf
     case OR_OPAQUE: break;
     }
     return rt_arena_printf(arena, "0x%llx", (unsigned long long)bits);
+}
+
+/* A local that the comparison filled at its function's first stop, and nothing has been assigned to since. */
+static bool is_unassigned(const struct or_comparison *comparison, const struct or_variable *variable,
+                          int side, const uint8_t *object) {
+    const struct st_variable *v = variable->side[side];
+    const uint64_t size = variable->layout->size[side];
+    uint64_t filled = 0;
+    while (filled < size && object[filled] == OR_FILL_BYTE)
+        filled++;
+    return comparison->sides[side].fill_locals && !v->is_static && !v->is_parameter && size && filled == size;
+}
+
+const char *or_object_print(struct or_comparison *comparison, const struct or_variable *variable, int side,
+                            const uint8_t *object) {
+    struct rt_arena *arena = &comparison->report->arena;
+    const struct or_layout *layout = variable->layout;
+    const char *text = "";
+    if (is_unassigned(comparison, variable, side, object))
+        return "(unassigned)";
+    for (size_t i = 0; text && i < layout->leaf_count && i < MAX_PRINTED; i++) {
+        const struct or_leaf *leaf = &layout->leaves[i];
+        const char *path = or_layout_path(layout, i, arena);
+        const char *value = or_leaf_print(comparison, leaf, side, or_leaf_bits(leaf, side, object));
+        text = *path ? rt_arena_printf(arena, "%s%s%s = %s", text, i ? ", " : "", path, value) : value;
+    }
+    if (text && layout->leaf_count > MAX_PRINTED)
+        text = rt_arena_printf(arena, "%s, ... (%zu scalars)", text, layout->leaf_count);
+    return text && *text ? text : "(available)";
 }

@@ -255,7 +255,6 @@ static inline uint8_t rt_cached_register(const struct rt_compiler *c, const stru
 
 /* ---- compile_control.c: blocks, branches, calls ---- */
 
-void rt_bind(struct rt_compiler *c, struct rt_label *label);
 /* Remembers that the field at this machine offset is a jump's to the label (or fills it in). */
 void rt_use_label(struct rt_compiler *c, struct rt_label *label, uint32_t field);
 /* Adds an out-of-line trap; `field` is the jump's that goes there. The operands up to `height` are known at

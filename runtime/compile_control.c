@@ -27,7 +27,7 @@ void rt_use_label(struct rt_compiler *c, struct rt_label *label, uint32_t field)
     label->uses = field;
 }
 
-void rt_bind(struct rt_compiler *c, struct rt_label *label) {
+static void bind_label(struct rt_compiler *c, struct rt_label *label) {
     label->offset = rt_here(c);
     rt_forget_locals(c);
     if (c->error) /* the chain may be broken */
@@ -169,7 +169,7 @@ static void compile_block(struct rt_compiler *c, uint32_t opcode) {
     rt_settle(c, type.param_count);
     struct rt_control *control = push_control(c, opcode, type);
     if (opcode == RT_OP_LOOP) {
-        rt_bind(c, &control->label);
+        bind_label(c, &control->label);
         /* A branch to a loop's label executes the loop instruction again (section 4.4.8), and so its site. */
         if (c->site_in_loop)
             rt_compile_site(c);
@@ -185,7 +185,7 @@ static void compile_else(struct rt_compiler *c) {
         c->target->jump(c, &control->label);
     }
     control->opcode = RT_OP_ELSE;
-    rt_bind(c, &control->otherwise);
+    bind_label(c, &control->otherwise);
     restart_with(c, control, control->type.param_count, control->type.params);
 }
 
@@ -208,8 +208,8 @@ static void compile_end(struct rt_compiler *c) {
             }
         }
         if (control->opcode == RT_OP_IF)
-            rt_bind(c, &control->otherwise);
-        rt_bind(c, &control->label);
+            bind_label(c, &control->otherwise);
+        bind_label(c, &control->label);
         restart_with(c, control, control->type.result_count, control->type.results);
     }
     c->control_count--;
@@ -242,7 +242,7 @@ static void compile_branch_if(struct rt_compiler *c) {
     struct rt_label stay = {.offset = RT_UNBOUND};
     c->target->branch(c, c->target->invert(condition), &stay);
     go_to(c, control);
-    rt_bind(c, &stay);
+    bind_label(c, &stay);
 }
 
 static void compile_branch_table(struct rt_compiler *c) {

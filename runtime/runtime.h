@@ -475,10 +475,6 @@ struct rt_wasi_options {
 RT_MUST_USE struct rt_error *rt_wasi_create(struct rt_store *store, const struct rt_wasi_options *options,
                                             struct rt_wasi **ret);
 void rt_wasi_destroy(struct rt_wasi *wasi);
-/* The host function for an import of "wasi_snapshot_preview1" (or "wasi_unstable"); NULL when WASI has no
- * such function of that type. The store owns it; it must not be called after rt_wasi_destroy. */
-RT_MUST_USE struct rt_error *rt_wasi_import(struct rt_wasi *wasi, const struct rt_import *import,
-                                            struct rt_func **ret);
 
 /* Whether preview 1 has a function of this name ("fd_write"), and whether that returns an errno. */
 bool rt_wasi_function_find(const char *name, bool *ret_has_errno);

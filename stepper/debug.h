@@ -274,8 +274,6 @@ RT_MUST_USE struct rt_error *st_attribute_offset(const struct st_reader *reader,
 /* A file attribute as an index for st_debug_file; 0 when it is not there. */
 uint32_t st_attribute_file(const struct st_reader *reader, struct st_attributes *attributes,
                            enum st_attribute attribute);
-/* The unit that holds an attribute. */
-const struct st_unit *st_attribute_unit(const struct st_reader *reader, const Dwarf_Attribute *attribute);
 /* An expression, a location list, or a constant; what cannot be read is ST_LOCATION_BROKEN. A constant that
  * is a number has constant_size 0 and 16 bytes, extended as its form says, until the object's size is known.
  * Fails only for memory. */

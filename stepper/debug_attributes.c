@@ -140,7 +140,8 @@ struct rt_cursor st_attribute_bytes(const struct st_reader *reader, const Dwarf_
     return rt_cursor_make(NULL, 0, 0);
 }
 
-const struct st_unit *st_attribute_unit(const struct st_reader *reader, const Dwarf_Attribute *attribute) {
+/* The unit that holds an attribute. */
+static const struct st_unit *unit_of(const struct st_reader *reader, const Dwarf_Attribute *attribute) {
     if (attribute->cu == reader->unit->cu)
         return reader->unit;
     for (size_t i = 0; i < reader->debug->unit_count; i++)
@@ -153,7 +154,7 @@ struct rt_error *st_attribute_offset(const struct st_reader *reader, struct st_a
                                      enum st_attribute attribute, uint64_t *ret) {
     const Dwarf_Attribute *at = &attributes->at[attribute];
     struct rt_cursor cursor = st_attribute_bytes(reader, at);
-    const struct st_unit *unit = st_attribute_unit(reader, at);
+    const struct st_unit *unit = unit_of(reader, at);
     uint32_t low = 0;
     struct rt_error *error = NULL;
     if (!unit)
@@ -176,7 +177,7 @@ uint32_t st_attribute_file(const struct st_reader *reader, struct st_attributes 
                            enum st_attribute attribute) {
     if (!st_has(attributes, attribute))
         return 0;
-    const struct st_unit *unit = st_attribute_unit(reader, &attributes->at[attribute]);
+    const struct st_unit *unit = unit_of(reader, &attributes->at[attribute]);
     uint64_t index = st_attribute_number(attributes, attribute);
     return unit && index < unit->file_count ? unit->files[index] : 0;
 }
@@ -228,7 +229,7 @@ struct rt_error *st_attribute_location(const struct st_reader *reader, struct st
                    : NULL;
     Dwarf_Attribute *at = &attributes->at[attribute];
     struct rt_cursor cursor = st_attribute_bytes(reader, at);
-    const struct st_unit *unit = st_attribute_unit(reader, at);
+    const struct st_unit *unit = unit_of(reader, at);
     if (!unit)
         return broken(reader, rt_cursor_error(&cursor, "a location in an unknown unit"), ret);
     Dwarf_Block block;

@@ -127,7 +127,6 @@ RT_MUST_USE struct rt_error *st_trampoline_jump(struct st_site *site, const stru
 /* The original address of a pc inside a trampoline; 0 when it is in none. *ret_stack is what must be added to
  * the stack pointer. */
 uintptr_t st_trampoline_original(const struct st_image *image, uintptr_t pc, uint64_t *ret_stack);
-bool st_trampoline_holds(const struct st_image *image, uintptr_t pc);
 void st_trampolines_destroy(struct st_image *image);
 /* The site of the jump trampoline that called the stub: `back` is its return address. */
 struct st_site *st_trampoline_site(uintptr_t back);

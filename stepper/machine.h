@@ -48,8 +48,6 @@ uint64_t st_memory_load(const void *word);
 
 /* memory.c: whether all of these bytes of this process can be read. */
 bool st_memory_can_read(uint64_t address, size_t size);
-/* The same for writing. No other thread may use them meanwhile: some are written, and put back. */
-bool st_memory_can_write(uint64_t address, size_t size);
 
 struct st_unwind_row; /* the rule row for one pc; owned and cached by the unwinder */
 /* The row for a pc (link-time); NULL when no FDE covers it, or its program is malformed. Cheap on a second

@@ -29,7 +29,8 @@ bool st_memory_can_read(uint64_t address, size_t size) {
 }
 
 /* Likewise: it copies the present set out, before it is known to be of use. */
-bool st_memory_can_write(uint64_t address, size_t size) {
+/* The same for writing. No other thread may use them meanwhile: some are written, and put back. */
+static bool can_write(uint64_t address, size_t size) {
     enum { KERNEL_SET_SIZE = 8 };
     if (!st_memory_can_read(address, size)) {
         return false;
@@ -77,7 +78,7 @@ void *st_session_writable(struct st_session *session, uint64_t address, size_t s
     const struct st_image *image = session->image;
     const struct st_segment *segment = st_image_segment(image, address);
     if (session->is_registered && st_jit_is_memory(session, address)) {
-        return st_memory_can_write(address, size) ? (void *)(uintptr_t)address : NULL;
+        return can_write(address, size) ? (void *)(uintptr_t)address : NULL;
     }
     if (segment != NULL) {
         uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;

@@ -255,10 +255,6 @@ static const struct st_trampolines *block_at(const struct st_image *image, uintp
     return block;
 }
 
-bool st_trampoline_holds(const struct st_image *image, uintptr_t pc) {
-    return block_at(image, pc) != NULL;
-}
-
 uintptr_t st_trampoline_original(const struct st_image *image, uintptr_t pc, uint64_t *ret_stack) {
     *ret_stack = 0;
     const struct st_trampolines *block = block_at(image, pc);

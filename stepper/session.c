@@ -28,19 +28,30 @@ void st_session_end(struct st_session *session, int status, struct rt_error *err
     st_fiber_finish(&session->fiber);
 }
 
-/* Code with probes in it may run outside of its session: a constructor, a function that another debuggee
- * calls. It passes through then, as if the probe were not there; saved->resume says just that already. */
-void st_injected(struct st_saved *saved) {
-    struct st_session *session = st_current;
-    if (session == NULL || !session->in_debuggee) {
-        return;
-    }
+static void deliver(struct st_session *session, struct st_saved *saved) {
     st_vector_settle(saved->registers.vector);
     if (session->is_wasm) {
         st_wasm_injected(session, saved);
     } else {
         st_native_injected(session, saved);
     }
+}
+
+/* Code with probes in it may run outside of its session: a constructor, a function that another debuggee
+ * calls. It passes through then, as if the probe were not there; the resume slot says just that already. */
+void st_injected(void *stub) {
+    struct st_session *session = st_current;
+    if (session == NULL || !session->in_debuggee) {
+        return;
+    }
+    if ((uintptr_t)stub % _Alignof(struct st_saved) == 0) {
+        deliver(session, stub);
+        return;
+    }
+    struct st_saved saved;
+    memcpy(&saved, stub, sizeof(saved));
+    deliver(session, &saved);
+    memcpy(stub, &saved, sizeof(saved));
 }
 
 /* ---- Going on ---- */

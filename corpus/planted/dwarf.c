@@ -13,21 +13,25 @@
  * EDIT FRAME_BASE wasm in_die(<small>, 's/(\t237\n\t\.int8\t0\n\t\.int8\t)(\d+)/$1 . ($2 - 1)/e');
  * PLANT FRAME_BASE value small alone 41 *
  * EDIT FRAME_BASE_NOWHERE wasm in_die(<small>, 's/(\t237\n\t\.int8\t0\n\t\.int8\t)\d+/${1}99/');
- * PLANT FRAME_BASE_NOWHERE irretrievable small alone (available) irretrievable
+ * PLANT FRAME_BASE_NOWHERE irretrievable small alone (unassigned) irretrievable
  * EDIT FRAME_BASE_OPERAND wasm in_die(<small>, 's/\t237\n\t\.int8\t0\n\t\.int8\t\d+/\t237\n\t.int8\t2\n\t.int8\t0/');
- * PLANT FRAME_BASE_OPERAND irretrievable small alone (available) irretrievable
+ * PLANT FRAME_BASE_OPERAND irretrievable small alone (unassigned) irretrievable
  * EDIT ADDRESS wasm in_die(<global>, 's/\tglobal\n/\tglobal+4\n/');
  * PLANT ADDRESS value main global 12 13
  * EDIT ADDRESS_OUTSIDE wasm in_die(<global>, 's/\tglobal\n/\tglobal+1000000000\n/');
- * PLANT ADDRESS_OUTSIDE irretrievable main global (available) irretrievable
+ * PLANT ADDRESS_OUTSIDE irretrievable main global 12 irretrievable
+ * EDIT POINTER_OUTSIDE wasm in_die(<pointer>, 's/\tpointer\n/\tpointer+1000000000\n/');
+ * PLANT POINTER_OUTSIDE irretrievable main pointer 0x* irretrievable
+ * EDIT NUMBERS_OUTSIDE wasm in_die(<numbers>, 's/\tnumbers\n/\tnumbers+1000000000\n/');
+ * PLANT NUMBERS_OUTSIDE irretrievable main numbers [0]=1,[1]=2,[2]=3,[3]=4,...(6scalars) irretrievable
  * EDIT OPTIMIZED_OUT wasm in_die(<second>, 's/\t145\n\t\.int8\t\d+/\t147\n\t.int8\t4/');
- * PLANT OPTIMIZED_OUT optimized_out work second (available) optimized_out
+ * PLANT OPTIMIZED_OUT optimized_out work second (unassigned) optimized_out
  * EDIT UNKNOWN_OPERATION wasm in_die(<second>, 's/\t145\n/\t255\n/');
- * PLANT UNKNOWN_OPERATION irretrievable work second (available) irretrievable
+ * PLANT UNKNOWN_OPERATION irretrievable work second (unassigned) irretrievable
  * EDIT EMPTY_STACK wasm in_die(<second>, 's/\t145\n\t\.int8\t\d+/\t34\n\t.int8\t34/');
- * PLANT EMPTY_STACK irretrievable work second (available) irretrievable
+ * PLANT EMPTY_STACK irretrievable work second (unassigned) irretrievable
  * EDIT WILD_ADDRESS wasm in_die(<second>, 's/\t145\n\t\.int8\t\d+/\t9\n\t.int8\t255/');
- * PLANT WILD_ADDRESS irretrievable work second (available) irretrievable
+ * PLANT WILD_ADDRESS irretrievable work second (unassigned) irretrievable
  * EDIT NAME wasm in_die(<second>, 's/\.Linfo_string\d+/.Linfo_string1/');
  * PLANT NAME scope work second (inscope) absent
  * PLANT NAME scope work * absent (inscope)
@@ -91,6 +95,8 @@ enum colour { RED, GREEN };
 int before = 11;
 int global = 12; /* LINE global */
 int after = 13;
+int *pointer = &global; /* LINE pointer */
+int numbers[6] = {1, 2, 3, 4, 5, 6}; /* LINE numbers */
 
 static int small(void) { /* LINE small */
     int alone = 41; /* SEEN small */
@@ -117,11 +123,11 @@ static int work(void) { /* SEEN PROLOGUE_END */ /* LINE work */
         int inner = plain;
         plain += inner; /* SEEN BLOCK */
     }
-    return first + second + narrow + pair.high + array[2] + colour + plain + before + global + after;
+    return first + second + narrow + pair.high + array[2] + colour + plain + before + *pointer + after;
 }
 
 int main(void) {
-    int sum = 0; /* SEEN main */
+    int sum = numbers[0]; /* SEEN main */
     sum += work(); /* LINE main */
     sum += small();
     sum += over(52);

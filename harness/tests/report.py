@@ -99,7 +99,7 @@ def test_show(empty):
         assert max(map(len, table)) <= columns, max(table, key=len)
 
     issue = run("show", "--issue", folder).decode()
-    expect(issue, "#### Program", "```c", "count += 2;", "--target=wasm32-wasi", "llvm-dwarfdump --debug-line program.wasm",
+    expect(issue, "#### Program", "```c", "count += 2;", "--target=wasm32-wasi", "llvm-dwarfdump-19 --debug-line program.wasm",
            "#### Expected", "#### Versions", "clang version")
     again = subprocess.run([f"{folder}/reproduce", "--known", empty], capture_output=True, env={**os.environ, "LOCKSTEP": lockstep})
     expect(again.stdout.decode(), "location in main at program.c:8:11")
@@ -117,6 +117,46 @@ def test_show(empty):
     return folder
 
 
+def follow(folder, issue):
+    """What the commands of an issue's text print in a folder with nothing but the program."""
+    (commands,) = re.findall("^```sh\n(.*?)^```", issue, re.DOTALL | re.MULTILINE)
+    assert "lockstep" not in commands, commands
+    os.mkdir("fresh")
+    shutil.copy(f"{folder}/program.c", "fresh")
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd="fresh", capture_output=True, timeout=120)
+    shutil.rmtree("fresh")
+    assert done.returncode == 0, commands + done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_issue(empty):
+    """Others see what we saw, with the commands that the text has."""
+    def text_of(name, *options):
+        shutil.rmtree("kept")
+        run("check", f"{corpus}/known/{name}.c", "--known", empty, "--out", "kept", *options, status=1)
+        folder = sorted(glob.glob("kept/*"))[0]
+        issue = run("show", "--issue", folder).decode()
+        return issue, follow(folder, issue)
+
+    issue, seen = text_of("returned-local-before-declaration")
+    expect(issue, "- native: `(unassigned)`", "- wasm: `optimized_out`", "linker: `GNU ld", "linker: `Debian LLD")
+    expect(seen, "DW_AT_location	(DW_OP_fbreg -8)", " at ./program.c:18", "$1 = {a = ", "): DW_OP_WASM_location 0x0 0x0")
+
+    issue, seen = text_of("block-in-front-of-loop")
+    expect(issue, "native: `main at block-in-front-of-loop.c:8:11", "wasm: `main at block-in-front-of-loop.c:9:11")
+    expect(seen, "main () at ./program.c:8", "is_stmt", "| ")
+
+    issue, seen = text_of("unused-aggregate-parameter")
+    expect(issue, "wasm: `absent`")
+    expect(seen, "DW_TAG_formal_parameter", "function (first=", 'DW_AT_name	("function")')
+    assert seen.count("DW_TAG_formal_parameter") == 1, seen
+
+    issue, seen = text_of("wasm-opt-renumbers-locals", "--self", "--wasm-opt", "--coalesce-locals")
+    expect(issue, "wasm-opt -g --coalesce-locals program.wasm -o program.wasm", "wasm-opt version")
+    assert "native.so" not in issue
+    expect(seen, "DW_AT_location	(DW_OP_fbreg", "DW_AT_frame_base")
+
+
 def test_hostile_show(folder):
     shutil.copytree(folder, "hostile")
     with open("hostile/program.c", "rb") as file:
@@ -128,7 +168,9 @@ def test_hostile_show(folder):
     def change(document):
         finding = document["finding"]
         finding["variable"] = finding["function"] = finding["detail"] = finding["blame"] = HOSTILE
-        document["native"] = HOSTILE + "\n# heading ``` "
+        document["tools"] = {HOSTILE: HOSTILE + "\n# heading ``` "}
+        document["commands"] = [HOSTILE + "```", 7, None]
+        document["artifacts"] = {HOSTILE: HOSTILE, "native": 5}
         for witness in finding["witnesses"]:
             witness.update(value=HOSTILE, reason=HOSTILE, dwarf=HOSTILE, words=HOSTILE, die=1 << 60, pc=-5, stop_at=10**30)
             for place in witness["stops"] + witness["stack"]:
@@ -444,6 +486,7 @@ with tempfile.TemporaryDirectory() as temporary:
         finding = test_show(nothing)
         test_hostile_show(finding)
         test_broken_show(finding, nothing)
+        test_issue(nothing)
     elif what == "publish":
         test_publish(nothing)
     else:

@@ -63,7 +63,7 @@ static int set_up(void **state) {
 static void test_passes(void **state) {
     (void)state;
     expect("cmp input test/input && cmp start/file test/dirs/0/file && cat test/setup", 0,
-           "args=('program.wasm' 'it'\\''s')\nenv=('NAME=value')\ndirs=('/')\n");
+           "args=(program.wasm 'it'\\''s')\nenv=(NAME=value)\ndirs=(/)\n");
     expect("test/run lockstep >again", 0, " calls made, 0 differ, 1 left out");
     expect("cmp out again && echo same", 0, "same");
     expect("test/run interp >again", 0, " calls made, 0 differ, 1 left out");

@@ -5,8 +5,7 @@
 #include "harness/modules.h"
 #include "harness/native_view.h"
 #include "oracle/oracle.h"
-#include "runtime/dwarf/dwarf.h"
-#include "runtime/jit/jit.h"
+#include "stepper/tests/jit_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,118 +20,49 @@ static const struct build {
 };
 enum { BUILDS = sizeof builds / sizeof *builds };
 
-/* A guest with its compiled code, and a session over it. */
-struct guest {
-    struct rt_module *module;
-    struct st_debug *debug;
-    struct rt_code *code;
-    struct rt_store *store;
-    struct rt_wasi *wasi;
-    struct rt_instance *instance;
-    struct st_jit_images *images;
-    struct st_session *session;
-};
-
-static void expect_good(struct rt_error *error) {
-    if (error)
-        fail_msg("%s", error->message);
-}
-
-static void path_of(const struct build *build, char path[512]) {
-    snprintf(path, 512, "%s/%s.wasm", temp.path, build->name);
-}
-
-static bool swallow(void *user, int fd, const void *bytes, size_t size) {
-    (void)user, (void)fd, (void)bytes, (void)size;
-    return true;
-}
-
 /* With the oracle's sites in its code, so that each statement has some of its own. */
-static void compile_guest(bool is_native, struct guest *guest) {
+static void open_guest(const struct build *build, bool is_native, struct guest *ret) {
     struct rt_compile_options options = {.private_code = is_native, .writable_locals = is_native};
     struct rt_arena arena;
-    rt_arena_init(&arena, 0);
-    expect_good(or_sites(guest->module, guest->debug, &arena, &options.sites, &options.site_count));
-    expect_good(rt_code_create(guest->module, &options, &guest->code));
-    rt_arena_clear(&arena);
-}
-
-static void open_guest(const struct build *build, bool is_native, struct guest *ret) {
-    static const char *const arguments[] = {"program"};
-    const struct rt_wasi_options wasi = {.args = arguments,
-                                         .arg_count = 1,
-                                         .stdin_fd = -1,
-                                         .stdout_fd = -1,
-                                         .stderr_fd = -1,
-                                         .write = swallow,
-                                         .deterministic = true};
     char path[512];
-    *ret = (struct guest){0};
-    path_of(build, path);
-    expect_good(rt_module_open(path, &ret->module));
-    expect_good(st_debug_open_wasm(ret->module, &ret->debug));
-    compile_guest(is_native, ret);
-    expect_good(rt_store_create(&ret->store));
-    expect_good(rt_wasi_create(ret->store, &wasi, &ret->wasi));
-    expect_good(rt_wasi_instantiate(ret->wasi, ret->code, &ret->instance));
-}
-
-static void close_guest(struct guest *guest) {
-    st_session_destroy(guest->session);
-    st_jit_images_destroy(guest->images);
-    rt_wasi_destroy(guest->wasi);
-    rt_store_destroy(guest->store);
-    rt_code_destroy(guest->code);
-    st_debug_close(guest->debug);
-    rt_module_destroy(guest->module);
+    memset(ret, 0, sizeof *ret);
+    snprintf(path, sizeof path, "%s/%s.wasm", temp.path, build->name);
+    check(rt_module_open(path, &ret->module));
+    check(st_debug_open_wasm(ret->module, &ret->debug));
+    rt_arena_init(&arena, 0);
+    check(or_sites(ret->module, ret->debug, &arena, &options.sites, &options.site_count));
+    guest_instantiate(ret, &options);
+    rt_arena_clear(&arena);
 }
 
 /* What is made with a fault: the map has to be destroyed, and the output, too. */
 static struct rt_dwarf_output *translate(const struct guest *guest, enum rt_native_fault fault,
                                          struct rt_code_map **ret_map) {
     struct rt_dwarf_output *output;
-    expect_good(rt_code_map_create(guest->code, ret_map));
-    expect_good(rt_code_map_plant(*ret_map, fault));
-    expect_good(rt_native_dwarf(*ret_map, guest->instance, &output));
+    check(rt_code_map_create(guest->code, ret_map));
+    check(rt_code_map_plant(*ret_map, fault));
+    check(rt_native_dwarf(*ret_map, guest->instance, &output));
     return output;
-}
-
-static int enter(void *user) {
-    const struct guest *guest = user;
-    int status = 0;
-    struct rt_error *error = rt_wasi_run(guest->instance, &status);
-    if (error)
-        status = 128;
-    rt_error_destroy(error);
-    return status;
 }
 
 static void open_session(const struct build *build, struct guest *ret) {
     open_guest(build, false, ret);
-    expect_good(st_session_create_wasm(ret->instance, ret->debug, &(struct st_session_options){.quantum = 50},
-                                       &ret->session));
+    check(st_session_create_wasm(ret->instance, ret->debug, &(struct st_session_options){.quantum = 50},
+                                 &ret->session));
 }
 
 /* The same as native code, with a fault. */
 static void open_faulty_session(const struct build *build, enum rt_native_fault fault, struct guest *ret) {
     struct rt_jit_image *image;
     struct rt_code_map *map;
-    uintptr_t low, high;
     open_guest(build, true, ret);
     struct rt_dwarf_output *output = translate(ret, fault, &map);
-    expect_good(hx_native_image_make(map, output, &image));
+    check(hx_native_image_make(map, output, &image));
     rt_dwarf_output_destroy(output);
     rt_code_map_destroy(map);
-    expect_good(st_jit_images_read(&ret->images));
-    rt_code_range(ret->code, &low, &high);
-    const struct st_jit_image *seen = st_jit_image_at(ret->images, low);
-    assert_non_null(seen);
-    if (!seen->debug)
-        return; /* it is noticed before the first step */
-    const struct st_session_options options = {
-        .quantum = 50, .memory = (uintptr_t)rt_memory_base(rt_instance_memory(ret->instance, 0))};
-    expect_good(st_session_create_jit(ret->images, seen, enter, ret, &options, &ret->session));
-    rt_store_set_stack_limit(ret->store, st_session_stack_limit(ret->session));
+    const struct st_jit_image *seen = guest_read_image(ret);
+    if (seen->debug) /* else it is noticed before the first step */
+        guest_open_session(ret, seen, &(struct st_session_options){.quantum = 50});
 }
 
 /* Whether stepping a build as it is beside the same with a fault finds a difference, or that there is nothing
@@ -161,8 +91,8 @@ static bool is_noticed(const struct build *build, enum rt_native_fault fault) {
         rt_error_destroy(error);
         or_report_destroy(report);
     }
-    close_guest(&native);
-    close_guest(&module);
+    guest_close(&native);
+    guest_close(&module);
     return is_found;
 }
 
@@ -215,7 +145,7 @@ static void test_output(void **state) {
         }
         rt_dwarf_output_destroy(sound);
         rt_code_map_destroy(sound_map);
-        close_guest(&guest);
+        guest_close(&guest);
     }
     for (int fault = 0; fault < RT_NATIVE_FAULT_COUNT; fault++) {
         if (!is_seen[fault]) {

@@ -314,14 +314,15 @@ static void test_kept(void **state) {
                                        .max_steps = 1000,
                                        .is_coarse = true,
                                        .is_replay = true};
-    const struct hx_tools tools = {.cc = "clang-19", .optimisation = "-O1"};
+    const struct hx_tools tools = {
+        .cc = "clang-19", .wasm = {.name = "clang-19", .path = "/usr/bin/clang-19"}, .optimisation = "-O1"};
     const struct {
         const struct hx_generator *generator;
         const struct hx_tools *tools;
         const char *words;
     } cases[] = {
         {&hx_generator_wasi, &tools,
-         "fuzz --source wasi --seeds 7 --cc 'clang-19' --opt -O1 --replay --coarse"},
+         "fuzz --source wasi --seeds 7 --cc clang-19 --opt -O1 --replay --coarse"},
         {NULL, NULL, "check program.wasm --replay --coarse --engines interp,compiled --steps 1000 "},
     };
     const struct or_finding body = {.signature = "replay/event/call"};

@@ -181,11 +181,6 @@ static bool is_open(struct rt_dwarf_pass *pass) {
     return pass->is_open && !pass->budget->failed;
 }
 
-void rt_dwarf_put_pcs(struct rt_dwarf_pass *pass) {
-    if (is_open(pass))
-        write_pcs(pass, false, false);
-}
-
 /* Asks the visitor about each range of the list or pair. */
 static struct rt_error *translate_ranges(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                          bool is_list) {

@@ -205,8 +205,6 @@ RT_MUST_USE struct rt_error *rt_dwarf_operation_read(struct rt_dwarf_pass *pass,
                                                      const struct rt_dwarf_unit *unit,
                                                      struct rt_cursor *cursor,
                                                      struct rt_dwarf_operation *ret);
-/* "DW_OP_plus", or NULL. */
-const char *rt_dwarf_operation_name(uint8_t code);
 
 /* ---- Visitors ---- */
 
@@ -290,9 +288,6 @@ void rt_dwarf_put_attribute(struct rt_dwarf_pass *pass, const struct rt_dwarf_at
 /* An attribute of all that was put by rt_dwarf_put_location since the last one: an expression, a location
  * list, or (nothing was put) none. */
 void rt_dwarf_put_locations(struct rt_dwarf_pass *pass, unsigned name);
-/* DW_AT_low_pc and DW_AT_high_pc, or DW_AT_ranges, of what was put by rt_dwarf_put_range since the last one.
- */
-void rt_dwarf_put_pcs(struct rt_dwarf_pass *pass);
 
 /* A name for a DIE that is yet to be added, for references to it. */
 uint64_t rt_dwarf_new_name(struct rt_dwarf_pass *pass);
@@ -338,7 +333,6 @@ void rt_dwarf_put_fde(struct rt_dwarf_pass *pass, enum rt_dwarf_section section,
 /* Counts something under a static text: what was left out, and why ("optimised out: ..."). */
 void rt_dwarf_count(struct rt_dwarf_pass *pass, const char *what);
 
-unsigned rt_dwarf_output_version(const struct rt_dwarf_pass *pass);
 unsigned rt_dwarf_output_address_size(const struct rt_dwarf_pass *pass, const struct rt_dwarf_unit *unit);
 
 /* ---- Running a pass ---- */

@@ -15,10 +15,6 @@ const struct rt_dwarf_operation_info *rt_dwarf_operation_info(uint8_t code) {
     return &operations[code];
 }
 
-const char *rt_dwarf_operation_name(uint8_t code) {
-    return operations[code].name;
-}
-
 /* ---- Decoding ---- */
 
 static struct rt_error *read_signed(struct rt_cursor *cursor, unsigned size, uint64_t *ret) {

@@ -79,10 +79,6 @@ void rt_dwarf_count(struct rt_dwarf_pass *pass, const char *what) {
     rt_dwarf_put(&pass->reasons, &reason, sizeof reason);
 }
 
-unsigned rt_dwarf_output_version(const struct rt_dwarf_pass *pass) {
-    return pass->options.version;
-}
-
 unsigned rt_dwarf_output_address_size(const struct rt_dwarf_pass *pass, const struct rt_dwarf_unit *unit) {
     return pass->options.address_size ? pass->options.address_size : unit->address_size;
 }

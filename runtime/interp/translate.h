@@ -110,9 +110,6 @@ void rt_emit_site(struct rt_translator *t);
 void rt_label_use(struct rt_translator *t, struct rt_translator_label *label, uint32_t word);
 /* The label is here. */
 void rt_label_bind(struct rt_translator *t, struct rt_translator_label *label);
-void rt_place_add(struct rt_translator *t, uint32_t word, uint32_t pc, uint32_t node);
-/* The list of the lowest `height` operands. */
-uint32_t rt_operands_node(struct rt_translator *t, uint32_t height);
 
 /* translate_operands.c: operands, by index from the bottom */
 /* The slot of the operand that will have this index. */

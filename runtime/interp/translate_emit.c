@@ -81,7 +81,7 @@ static uint32_t make_node(struct rt_translator *t, const struct rt_interp_node *
     return t->node_slots[slot];
 }
 
-uint32_t rt_operands_node(struct rt_translator *t, uint32_t height) {
+static uint32_t operands_node(struct rt_translator *t, uint32_t height) {
     for (uint32_t i = t->known_nodes; i < height && !t->error; i++) {
         struct rt_translator_operand *operand = &t->operands[i];
         operand->node =
@@ -98,7 +98,7 @@ uint32_t rt_operands_node(struct rt_translator *t, uint32_t height) {
 
 /* ---- The map ---- */
 
-void rt_place_add(struct rt_translator *t, uint32_t word, uint32_t pc, uint32_t node) {
+static void add_place(struct rt_translator *t, uint32_t word, uint32_t pc, uint32_t node) {
     struct rt_interp_code *code = t->code;
     const struct rt_interp_place *before = code->place_count ? &code->places[code->place_count - 1] : NULL;
     if (before && before->pc == pc && before->node == node)
@@ -110,7 +110,7 @@ void rt_place_add(struct rt_translator *t, uint32_t word, uint32_t pc, uint32_t 
 /* The site that waits gets the next word. */
 static void place_site(struct rt_translator *t) {
     t->code->base.sites[t->code->base.site_count - 1].machine = t->code->word_count;
-    rt_place_add(t, (uint32_t)t->code->word_count, t->site_pc, t->site_node);
+    add_place(t, (uint32_t)t->code->word_count, t->site_pc, t->site_node);
     t->site_waits = false;
 }
 
@@ -148,7 +148,7 @@ uint32_t rt_emit(struct rt_translator *t, uint32_t handler, const uint32_t *oper
     if (t->site_waits)
         place_site(t);
     if (!shared || count) /* an instruction that can trap has operands */
-        rt_place_add(t, start + shared, t->pc, rt_operands_node(t, t->start_height));
+        add_place(t, start + shared, t->pc, operands_node(t, t->start_height));
     words[0] = (uint32_t)t->handlers[handler];
     for (uint32_t i = 0; i < count; i++)
         words[1 + i] = operands[i];
@@ -170,7 +170,7 @@ void rt_emit_callee(struct rt_translator *t, uint32_t word, uint32_t function) {
 }
 
 void rt_emit_calling(struct rt_translator *t) {
-    rt_place_add(t, (uint32_t)t->code->word_count - 1, t->pc, rt_operands_node(t, t->height));
+    add_place(t, (uint32_t)t->code->word_count - 1, t->pc, operands_node(t, t->height));
 }
 
 void rt_emit_site(struct rt_translator *t) {
@@ -182,7 +182,7 @@ void rt_emit_site(struct rt_translator *t) {
     code->base.sites[code->base.site_count++] = (struct rt_site){.pc = t->pc};
     t->site_waits = true;
     t->site_pc = t->pc;
-    t->site_node = rt_operands_node(t, t->height);
+    t->site_node = operands_node(t, t->height);
     t->last = RT_NO_WORD;
 }
 

@@ -17,8 +17,6 @@ struct rt_code_map;
 RT_MUST_USE struct rt_error *rt_code_map_create(const struct rt_code *code, struct rt_code_map **ret);
 void rt_code_map_destroy(struct rt_code_map *map);
 const struct rt_code *rt_code_map_code(const struct rt_code_map *map);
-/* Bytes that the map takes. */
-size_t rt_code_map_size(const struct rt_code_map *map);
 
 struct rt_machine_range {
     uintptr_t low, high; /* machine pcs, [low, high) */

@@ -80,14 +80,6 @@ const struct rt_code *rt_code_map_code(const struct rt_code_map *map) {
     return &map->code->base;
 }
 
-size_t rt_code_map_size(const struct rt_code_map *map) {
-    const struct rt_notes *notes = &map->notes;
-    return sizeof(*map) + map->frames.size + notes->entry_count * sizeof(*notes->entries) +
-           notes->operand_count * sizeof(*notes->operands) + notes->return_count * sizeof(*notes->returns) +
-           notes->call_count * sizeof(*notes->calls) +
-           map->code->function_count * (sizeof(*notes->functions) + sizeof(*map->functions));
-}
-
 const uint8_t *rt_code_map_frames(const struct rt_code_map *map, size_t *ret_size) {
     *ret_size = map->frames.size;
     return map->frames.bytes;

@@ -50,7 +50,8 @@ void rt_native_mask(struct rt_native_translation *t, unsigned bits) {
     rt_native_op(t, RT_DWARF_OP_and);
 }
 
-void rt_native_extend_sign(struct rt_native_translation *t, unsigned bits) {
+/* Puts copies of its sign above the lowest bits of the top. */
+static void extend_sign(struct rt_native_translation *t, unsigned bits) {
     if (bits >= 64 || t->native->fault == RT_NATIVE_SIGN_LOST)
         return;
     rt_native_op_constant(t, UINT64_C(1) << (bits - 1));
@@ -68,10 +69,10 @@ void rt_native_binary(struct rt_native_translation *t, uint8_t code, bool is_sig
     const unsigned bits = is_shift || below.bits > top.bits ? below.bits : top.bits;
     if (is_signed) {
         rt_native_op(t, RT_DWARF_OP_swap);
-        rt_native_extend_sign(t, below.bits);
+        extend_sign(t, below.bits);
         rt_native_op(t, RT_DWARF_OP_swap);
         if (!is_shift)
-            rt_native_extend_sign(t, top.bits);
+            extend_sign(t, top.bits);
     }
     rt_native_op(t, code);
     if (is_masked)
@@ -82,7 +83,7 @@ void rt_native_binary(struct rt_native_translation *t, uint8_t code, bool is_sig
 void rt_native_unary(struct rt_native_translation *t, uint8_t code, bool is_signed) {
     const struct rt_native_integer top = rt_native_pop(t);
     if (is_signed)
-        rt_native_extend_sign(t, top.bits);
+        extend_sign(t, top.bits);
     rt_native_op(t, code);
     rt_native_mask(t, top.bits);
     rt_native_push(t, top.bits);
@@ -100,7 +101,7 @@ struct rt_error *rt_native_convert(struct rt_native_translation *t, uint64_t pos
         return NULL;
     }
     if (from.is_signed && to.bits > from.bits)
-        rt_native_extend_sign(t, from.bits);
+        extend_sign(t, from.bits);
     if (from.is_signed || to.bits < from.bits)
         rt_native_mask(t, to.bits);
     rt_native_push(t, to.bits);

@@ -51,9 +51,8 @@ void rt_native_refuse(struct rt_native_translation *t, const char *reason);
 /* What the output's stack has gained and lost. */
 void rt_native_push(struct rt_native_translation *t, unsigned bits);
 struct rt_native_integer rt_native_pop(struct rt_native_translation *t);
-/* Puts zeros above the lowest bits of the top, or copies of its sign. */
+/* Puts zeros above the lowest bits of the top. */
 void rt_native_mask(struct rt_native_translation *t, unsigned bits);
-void rt_native_extend_sign(struct rt_native_translation *t, unsigned bits);
 
 void rt_native_binary(struct rt_native_translation *t, uint8_t code, bool is_signed, bool is_masked,
                       bool is_comparison);

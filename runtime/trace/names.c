@@ -12,7 +12,8 @@ static size_t slot_of(const struct rt_trace_map *map, const void *key) {
     return slot;
 }
 
-const struct rt_trace_place *rt_trace_map_find(const struct rt_trace_map *map, const void *key) {
+/* NULL when it is not there. */
+static const struct rt_trace_place *find_place(const struct rt_trace_map *map, const void *key) {
     if (!map->count || !key)
         return NULL;
     const struct rt_trace_map_entry *entry = &map->entries[slot_of(map, key)];
@@ -42,7 +43,7 @@ bool rt_trace_map_set(struct rt_trace_map *map, const void *key, struct rt_trace
     return true;
 }
 
-void rt_trace_map_clear(struct rt_trace_map *map) {
+static void clear_map(struct rt_trace_map *map) {
     free(map->entries);
     *map = (struct rt_trace_map){0};
 }
@@ -50,14 +51,14 @@ void rt_trace_map_clear(struct rt_trace_map *map) {
 /* ---- Names ---- */
 
 void rt_trace_names_clear(struct rt_trace_names *names) {
-    rt_trace_map_clear(&names->places);
-    rt_trace_map_clear(&names->funcrefs);
-    rt_trace_map_clear(&names->externrefs);
+    clear_map(&names->places);
+    clear_map(&names->funcrefs);
+    clear_map(&names->externrefs);
     *names = (struct rt_trace_names){0};
 }
 
 bool rt_trace_place_of(const struct rt_trace_names *names, const void *thing, struct rt_trace_place *ret) {
-    const struct rt_trace_place *found = rt_trace_map_find(&names->places, thing);
+    const struct rt_trace_place *found = find_place(&names->places, thing);
     if (found)
         *ret = *found;
     return found;
@@ -97,7 +98,7 @@ bool rt_trace_names_add_instance(struct rt_trace_names *names, struct rt_instanc
 
 uint64_t rt_trace_reference(const struct rt_trace_names *names, uint8_t type, const void *reference) {
     const struct rt_trace_map *map = type == RT_FUNCREF ? &names->funcrefs : &names->externrefs;
-    const struct rt_trace_place *found = rt_trace_map_find(map, reference);
+    const struct rt_trace_place *found = find_place(map, reference);
     if (!reference)
         return 0;
     return found ? (uint64_t)found->index + 1 : RT_TRACE_UNNAMED;

@@ -14,11 +14,8 @@ struct rt_trace_map {
     } *entries;
     size_t capacity, count; /* a power of two; at most half of it is used */
 };
-/* NULL when it is not there. */
-const struct rt_trace_place *rt_trace_map_find(const struct rt_trace_map *map, const void *key);
 /* False when memory is at its end. A key that is there gets the new value. */
 bool rt_trace_map_set(struct rt_trace_map *map, const void *key, struct rt_trace_place value);
-void rt_trace_map_clear(struct rt_trace_map *map);
 
 struct rt_trace_names {
     /* What the host made, and instances' tables, memories and globals. Instances' functions are not in it:

@@ -277,13 +277,6 @@ static struct rt_error *import_binding(struct rt_wasi_binding *binding, const st
     return NULL;
 }
 
-struct rt_error *rt_wasi_import(struct rt_wasi *wasi, const struct rt_import *import, struct rt_func **ret) {
-    const char *reason;
-    struct rt_wasi_binding *binding = find_binding(wasi, import, &reason);
-    *ret = NULL;
-    return binding ? import_binding(binding, import, ret) : NULL;
-}
-
 /* ---- Commands ---- */
 
 struct rt_error *rt_wasi_instantiate(struct rt_wasi *wasi, struct rt_code *code, struct rt_instance **ret) {

@@ -13,6 +13,7 @@
 
 struct guest {
     struct rt_module *module;
+    struct st_debug *debug; /* the module's own, where a test opens it */
     struct rt_code *code;
     struct rt_store *store;
     struct rt_wasi *wasi;
@@ -80,13 +81,19 @@ static inline int guest_enter(void *user) {
     return status;
 }
 
-static inline void guest_open_session(struct guest *guest, const struct st_session_options *given) {
-    struct st_session_options options = given ? *given : (struct st_session_options){0};
+/* What is registered of the guest's code. */
+static inline const struct st_jit_image *guest_read_image(struct guest *guest) {
     uintptr_t low, high;
     check(st_jit_images_read(&guest->images));
     rt_code_range(guest->code, &low, &high);
     const struct st_jit_image *image = st_jit_image_at(guest->images, low);
     assert_non_null(image);
+    return image;
+}
+
+static inline void guest_open_session(struct guest *guest, const struct st_jit_image *image,
+                                      const struct st_session_options *given) {
+    struct st_session_options options = given ? *given : (struct st_session_options){0};
     struct rt_memory *memory = rt_instance_memory(guest->instance, 0);
     options.memory = memory ? (uintptr_t)rt_memory_base(memory) : 0;
     check(st_session_create_jit(guest->images, image, guest_enter, guest, &options, &guest->session));
@@ -100,7 +107,7 @@ static inline void guest_open(struct guest *guest, const char *path) {
     check(rt_module_open(path, &guest->module));
     guest_instantiate(guest, &options);
     guest_register(guest);
-    guest_open_session(guest, NULL);
+    guest_open_session(guest, guest_read_image(guest), NULL);
 }
 
 static inline void guest_close(struct guest *guest) {
@@ -109,6 +116,7 @@ static inline void guest_close(struct guest *guest) {
     rt_wasi_destroy(guest->wasi);
     rt_store_destroy(guest->store);
     rt_code_destroy(guest->code);
+    st_debug_close(guest->debug);
     rt_module_destroy(guest->module);
 }
 

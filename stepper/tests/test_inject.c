@@ -64,8 +64,9 @@ static void find_loop(struct st_image *image, const uint64_t *pcs, size_t count,
     fail_msg("the function has no loop");
 }
 
-/* Every instruction of the loop is stopped at (`stride` 1), or some, for which jumps fit. */
-static void pass(int mode, bool x87, size_t stride, bool prefer_traps, unsigned expected_form) {
+/* Every instruction of the loop is stopped at (`stride` 1), or some, for which jumps fit. The stack pointer
+ * is off its alignment by `shift` bytes; what the driver is shown is not. */
+static void pass(int mode, bool x87, int shift, size_t stride, bool prefer_traps, unsigned expected_form) {
     static uint64_t pcs[1024];
     struct st_image *image = open_image("registers");
     size_t count = instructions_of(image, "pass", pcs, 1024), low, high;
@@ -77,7 +78,7 @@ static void pass(int mode, bool x87, size_t stride, bool prefer_traps, unsigned 
         probes[probe_count] = (struct st_probe){.pc = pcs[i], .cookie = (uint32_t)i, .kind = ST_STEP};
         probe_count++;
     }
-    const char mode_text[] = {(char)('0' + mode), x87 ? 'x' : 0, 0};
+    const char mode_text[] = {(char)('0' + mode), x87 ? 'x' : '-', (char)('0' + shift), 0};
     struct st_session *session = start(image, mode_text, "2000", 0);
     st_session_prefer_traps(session, prefer_traps);
     check(st_session_set_probes(session, probes, probe_count));
@@ -93,6 +94,8 @@ static void pass(int mode, bool x87, size_t stride, bool prefer_traps, unsigned 
         assert_int_equal(event.cookie, probes[turn].cookie);
         assert_int_equal(event.pc, probes[turn].pc);
         assert_int_equal(event.machine, probes[turn].pc + st_image_bias(image));
+        assert_int_equal((uintptr_t)session->saved % _Alignof(struct st_saved), 0);
+        assert_int_equal((session->saved->registers.general[4] + (uint64_t)shift) % 8, 0);
         turn = (turn + 1) % probe_count;
         stops++;
         disturb();
@@ -109,8 +112,8 @@ static void pass(int mode, bool x87, size_t stride, bool prefer_traps, unsigned 
 /* Both ways of saving, for each width. */
 static void pass_all(int mode) {
     for (int x87 = 0; x87 < 2; x87++) {
-        pass(mode, x87, 1, true, ST_PROBE_TRAP);
-        pass(mode, x87, 3, false, ST_PROBE_JUMP);
+        pass(mode, x87, 0, 1, true, ST_PROBE_TRAP);
+        pass(mode, x87, 0, 3, false, ST_PROBE_JUMP);
     }
 }
 
@@ -133,6 +136,15 @@ static void test_avx512(void **state) {
         skip();
     }
     pass_all(2);
+}
+
+/* Compilers leave it so in functions that call none. */
+static void test_odd_stack(void **state) {
+    (void)state;
+    for (int shift = 1; shift < 8; shift += 3) {
+        pass(widest(), false, shift, 1, true, ST_PROBE_TRAP);
+        pass(0, true, shift, 3, false, ST_PROBE_JUMP);
+    }
 }
 
 /* What a processor gets that cannot tell which registers are in use, or has no XSAVEC. */
@@ -212,7 +224,7 @@ static void test_changes_registers(void **state) {
     struct st_probe probe = {.pc = pcs[high], .kind = ST_STEP};
     for (int i = 0; i < 3 * (widest() + 1); i++) {
         int mode = i / 3;
-        const char mode_text[] = {(char)('0' + mode), i % 3 == 1 ? 'x' : 0, 0};
+        const char mode_text[] = {(char)('0' + mode), i % 3 == 1 ? 'x' : '-', i % 3 == 2 ? '4' : '0', 0};
         struct st_session *session = start(image, mode_text, "1", 0); /* asks the processor */
         uint8_t moves = st_vector_moves;
         st_vector_moves = moves && i % 3 != 2;
@@ -264,6 +276,7 @@ int main(void) {
         cmocka_unit_test(test_sse),
         cmocka_unit_test(test_avx),
         cmocka_unit_test(test_avx512),
+        cmocka_unit_test(test_odd_stack),
         cmocka_unit_test(test_older_processors),
         cmocka_unit_test(test_shows_registers),
         cmocka_unit_test(test_changes_registers),

@@ -387,7 +387,7 @@ static void test_quantum(void **state) {
     open_program(&guest, LOOPS);
     st_session_destroy(guest.session);
     st_jit_images_destroy(guest.images);
-    guest_open_session(&guest, &(struct st_session_options){.quantum = 20});
+    guest_open_session(&guest, guest_read_image(&guest), &(struct st_session_options){.quantum = 20});
     for (int i = 0; i < 3; i++) {
         struct st_event event = next(guest.session);
         assert_int_equal(event.kind, ST_INTERRUPT);

@@ -10,8 +10,9 @@
  *   st_inject_abort, st_inject_assert
  *                     as st_inject_call, from a native image's call through its GOT.
  *
- * Takes: nothing but a valid stack. Keeps: every register, the flags, and the x87, SSE, AVX and AVX-512 state
- * (whatever XCR0 enables), exactly. Clobbers: nothing above the stack pointer and nothing in the red zone.
+ * Takes: nothing but a valid stack, however aligned. Keeps: every register, the flags, and the x87, SSE, AVX
+ * and AVX-512 state (whatever XCR0 enables), exactly. Clobbers: nothing above the stack pointer and nothing in
+ * the red zone.
  *
  * The stack, from the interrupted stack pointer S down (offsets in inject.h):
  *

@@ -72,8 +72,10 @@ void st_inject_jump(void);
 void st_inject_abort(void);
 void st_inject_assert(void);
 
-/* What the stub calls: delivers the event and decides saved->resume. */
-void st_injected(struct st_saved *saved);
+/* What the stub calls with its struct st_saved: delivers the event and decides where to go on. The stack may
+ * be at any address (compilers align it only for calls), and so may what is given here; the rest of the
+ * stepper sees a struct that is aligned. */
+void st_injected(void *stub);
 
 /* The area: its size (a multiple of 64), the state components to save (all of XCR0 that hold register
  * contents), whether XSAVEC writes it, and whether registers may be moved one by one where the processor says

@@ -3,8 +3,8 @@
  * the test says and nothing else.
  *
  * `before` is loaded, `after` is stored. `mode` is 1 for AVX, 2 for AVX-512, else SSE; x87 may
- * be used besides. `stored` is the same for what is looked at in the end, the widest there is. `result` is 0
- * when all is as it was; else it tells what is not. */
+ * be used besides, and the stack pointer be off its alignment by `shift` bytes. `stored` is the same for what is
+ * looked at in the end, the widest there is. `result` is 0 when all is as it was; else it tells what is not. */
 #include <stdint.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ struct state {
 
 struct state before, after;
 _Alignas(64) uint8_t initial[1024] = {[24] = 0x80, [25] = 0x1f}; /* an XSAVE area of nothing but MXCSR */
-uint64_t mode, stored, uses_x87, rounds, count, flags_seen, flags_changed, saved_rax;
+uint64_t mode, stored, uses_x87, shift, rounds, count, flags_seen, flags_changed, saved_rax;
 int result;
 
 #define EACH_GENERAL(X)                                                                                      \
@@ -63,6 +63,7 @@ _Static_assert(__builtin_offsetof(struct state, mxcsr) == 2384, "");
 __attribute__((naked, noinline)) void pass(void) {
     __asm__(
         "pushq %rbx\n pushq %rbp\n pushq %r12\n pushq %r13\n pushq %r14\n pushq %r15\n"
+        "subq shift(%rip), %rsp\n"
         /* Puts all but SSE into its initial state: the stub looks at what is in use. */
         "movl $0xe5, %eax\n"
         "xorl %edx, %edx\n"
@@ -129,6 +130,7 @@ __attribute__((naked, noinline)) void pass(void) {
         "stmxcsr after+2384(%rip)\n"
         "movl $0x1f80, -8(%rsp)\n"
         "ldmxcsr -8(%rsp)\n"
+        "addq shift(%rip), %rsp\n"
         "popq %r15\n popq %r14\n popq %r13\n popq %r12\n popq %rbp\n popq %rbx\n"
         "ret\n");
 }
@@ -147,6 +149,7 @@ int main(int argc, char **argv) {
     mode = argc > 1 ? (uint64_t)(argv[1][0] - '0') : 0;
     stored = __builtin_cpu_supports("avx512bw") ? 2 : __builtin_cpu_supports("avx") ? 1 : 0;
     uses_x87 = argc > 1 && argv[1][1] == 'x';
+    shift = argc > 1 && argv[1][1] != 0 && argv[1][2] != 0 ? (uint64_t)(argv[1][2] - '0') : 0;
     fill(&before, sizeof(before), 12345 + mode);
     memset(&after, 0, sizeof(after));
     before.x87 = 3.25;
