@@ -313,7 +313,7 @@ struct or_self_options {
 
 struct or_self_report {
     enum or_verdict verdict; /* OR_AGREE or OR_DIFFER */
-    bool is_limited;         /* stopped at a limit, and not at the end */
+    bool is_limited;         /* stopped at a limit, or where it ran out of its code: not at the end */
     uint64_t instructions;   /* in functions with debug information, that were stepped */
     uint64_t stops;          /* of both steppers, at statement rows */
     uint64_t values;         /* variables whose digests both steppers have told */

@@ -46,6 +46,9 @@ static void check_constant(struct or_self *self, const struct or_self_site *site
     if (!shown->is_constant_known) {
         shown->is_constant_known = true;
         shown->constant = value;
+        shown->constant_address = shown->address;
+    } else if (is_frame_offset(place->expression) && shown->address != shown->constant_address) {
+        return; /* another object is read, and `place` says so */
     } else if (shown->constant != value) {
         struct or_self_place at = or_self_at(self, site, variable->variable, place->expression);
         or_self_report(self, OR_SELF_CONSTANT, &at, NULL, "a const-qualified parameter's value changes",
