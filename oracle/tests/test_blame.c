@@ -11,7 +11,7 @@
 
 #include "oracle/oracle.h"
 
-enum { NATIVE, WASM, JIT, INTERP, GCC, OLDER, KINDS };
+enum { NATIVE, WASM, JIT, INTERP, GCC, OLDER, OLDER_WASM, KINDS };
 
 static const struct or_part native_parts[] = {{"native DWARF of clang-19", "native"},
                                               {"LLVM's x86-64 back end", "native"}};
@@ -26,6 +26,9 @@ static const struct or_part interp_parts[] = {{"Wasm DWARF of clang-19", "wasm"}
 static const struct or_part jit_parts[] = {
     {"Wasm DWARF of clang-19", "wasm"}, {"the compiled engine", "engine"}, {"the rewritten DWARF", "jit"}};
 
+static const struct or_part older_wasm_parts[] = {{"Wasm DWARF of clang-14", "wasm:clang-14"},
+                                                  {"the compiled engine", "engine"}};
+
 static const struct or_account accounts[KINDS] = {
     [NATIVE] = {"native", native_parts, 2, false, false},
     [WASM] = {"wasm", wasm_parts, 3, false, false},
@@ -33,6 +36,7 @@ static const struct or_account accounts[KINDS] = {
     [INTERP] = {"wasm:interp", interp_parts, 2, false, false},
     [GCC] = {"native:gcc", gcc_parts, 1, true, false},
     [OLDER] = {"native:clang-14", older_parts, 2, false, false},
+    [OLDER_WASM] = {"wasm:clang-14", older_wasm_parts, 2, false, false},
 };
 
 static const struct or_place here[] = {{"f", "a.c", 8, {true, true}, 3}, {"f", "a.c", 9, {true, true}, 3}};
@@ -164,6 +168,54 @@ static void both_families_agree_with_themselves(void **state) {
     differ(0, 2, OR_VALUE, "x", 8);
     differ(0, 3, OR_VALUE, "x", 8);
     expect("native", "native against wasm, jit, native:clang-14");
+}
+
+/* The pair (a, b) finds that one of the two cannot show x. */
+static void lack(uint32_t a, uint32_t b, uint32_t lacking) {
+    struct or_finding *finding = differ(a, b, OR_OPTIMIZED_OUT, "x", 8);
+
+    finding->witnesses[lacking == b].value = NULL;
+    finding->witnesses[lacking == b].state = "optimized_out";
+}
+
+/* Two that lack a variable, each by a fault of its own, against two of nothing common that have it. */
+static void who_lacks_confirms_nobody(void **state) {
+    (void)state;
+    witness(NATIVE, WASM, GCC, OLDER_WASM);
+    lack(0, 1, 0);
+    lack(0, 2, 0);
+    lack(1, 3, 3);
+    lack(2, 3, 3);
+    expect("native",
+           "native, wasm:clang-14 against wasm, native:gcc: native DWARF of clang-19, or LLVM's x86-64 "
+           "back end; that others lack it confirms nothing");
+    assert_string_equal(result->signature, "s");
+    /* The same when the two that have it show other values, as before its first assignment. */
+    differ(1, 2, OR_VALUE, "x", 8);
+    expect("native", "native, wasm:clang-14 against wasm against native:gcc");
+    /* The lacking one may be the second of the first pair. */
+    witness(NATIVE, WASM, GCC, OLDER);
+    lack(0, 1, 1);
+    lack(0, 3, 3);
+    lack(1, 2, 1);
+    lack(2, 3, 3);
+    expect("wasm", "native, native:gcc against wasm, native:clang-14: Wasm DWARF of clang-19");
+}
+
+static void a_lack_needs_two_that_have_it(void **state) {
+    (void)state;
+    /* Both that have it rest on one module. */
+    witness(NATIVE, WASM, INTERP, -1);
+    lack(0, 1, 0);
+    lack(0, 2, 0);
+    expect("undecided", "native against wasm, wasm:interp: one of native DWARF");
+    /* Wrong values do confirm each other. */
+    witness(NATIVE, WASM, GCC, OLDER_WASM);
+    differ(0, 1, OR_VALUE, "x", 8);
+    differ(0, 2, OR_VALUE, "x", 8);
+    differ(1, 3, OR_VALUE, "x", 8);
+    differ(2, 3, OR_VALUE, "x", 8);
+    expect("two against two", "native, wasm:clang-14 against wasm, native:gcc");
 }
 
 /* Silence is no agreement where the pair has not looked. */
@@ -311,6 +363,8 @@ int main(void) {
         cmocka_unit_test(one_module_is_one_vote),
         cmocka_unit_test(one_view_stands_alone),
         cmocka_unit_test(both_families_agree_with_themselves),
+        cmocka_unit_test(who_lacks_confirms_nobody),
+        cmocka_unit_test(a_lack_needs_two_that_have_it),
         cmocka_unit_test(silence_needs_a_look),
         cmocka_unit_test(an_earlier_report_hides),
         cmocka_unit_test(subjects_stay_apart),
