@@ -58,9 +58,12 @@ static bool belongs(const struct group *group, const struct or_pair_report *pair
         return false;
     if (group->subject == ON_OUTPUT)
         return true;
+    if (group->subject == ON_VARIABLE && !or_names_one_variable(first->variable, finding->variable))
+        return false;
+    if (group->subject == ON_VARIABLE && first->is_global && finding->is_global)
+        return true; /* each pair shows it where its stops begin */
     if (group->subject != ON_PLACE)
-        return first->line == finding->line && rt_same_text(first->function, finding->function) &&
-               (group->subject != ON_VARIABLE || or_names_one_variable(first->variable, finding->variable));
+        return first->line == finding->line && rt_same_text(first->function, finding->function);
     /* Where the next stops differ, a witness is known by where it stands. */
     for (int i = 0; i < 2; i++) {
         const struct or_testimony *known = group->testimony[pair->witness[i]];
@@ -107,13 +110,14 @@ static const struct or_place *place_in(const struct or_pair_report *pair, const 
     return NULL;
 }
 
-/* The oracle reports a variable once in a function: what came behind that is not known. */
+/* The oracle reports a variable once in a function: what came behind that is not known. The stops of two
+ * views of one module are not numbered as others are. */
 static const struct or_finding *earlier_report(const struct group *group, const struct or_pair_report *pair) {
     for (size_t i = 0; group->subject == ON_VARIABLE && i < pair->finding_count; i++) {
         const struct or_finding *finding = &pair->findings[i];
         if (subject_of(finding) == ON_VARIABLE && rt_same_text(finding->function, group->first->function) &&
             or_names_one_variable(finding->variable, group->first->variable) &&
-            finding->stop <= group->first->stop)
+            (pair->is_one_module || finding->stop <= group->first->stop))
             return finding;
     }
     return NULL;
@@ -323,7 +327,8 @@ static uint32_t right_class(const struct blamer *blamer, const struct group *gro
     }
     for (uint32_t w = 0; w < blamer->witness_count; w++)
         if (right != NO_CLASS && classes->of[w] == right && rests_on(&blamer->witnesses[w], part) &&
-            !(group->subject == ON_PLACE && blamer->witnesses[w].may_find_places))
+            !((group->subject == ON_PLACE || group->subject == ON_LINE) &&
+              blamer->witnesses[w].may_find_places))
             return NO_CLASS;
     return right;
 }

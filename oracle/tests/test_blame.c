@@ -318,6 +318,36 @@ static void places_differ(void **state) {
     expect("undecided", "nothing is known of native:gcc: its compiler gives lines");
 }
 
+/* A global is one variable, whatever function a pair's stops begin in. */
+static void globals_are_one(void **state) {
+    (void)state;
+    for (int is_global = 0; is_global < 2; is_global++) {
+        witness(NATIVE, WASM, JIT, OLDER_WASM);
+        differ(0, 1, OR_VALUE, "g[1]", 8)->is_global = is_global;
+        differ(0, 2, OR_VALUE, "g[1]", 8)->is_global = is_global;
+        for (uint32_t view = 1; view < 3; view++) {
+            struct or_finding *finding = differ(view, 3, OR_VALUE, "g", 3);
+            finding->function = "_start";
+            finding->is_global = is_global;
+        }
+        blame();
+        assert_string_equal(result[0].blame, is_global ? "wasm" : "undecided");
+        assert_int_equal(made, is_global ? 1 : 2);
+    }
+}
+
+/* Compiled code's functions reach over their code, and have lines that the module's have not. */
+static void found_lines_acquit_nothing(void **state) {
+    struct or_place lacking[] = {{"f", "a.c", 8, {true, false}, 1}};
+
+    (void)state;
+    witness(NATIVE, WASM, JIT, OLDER_WASM);
+    differ(0, 1, OR_LINE_MISSING, NULL, 8);
+    pair_of(1, 2)->places = pair_of(1, 3)->places = lacking;
+    pair_of(1, 2)->place_count = pair_of(1, 3)->place_count = 1;
+    expect("wasm", "native, jit, wasm:clang-14 against wasm: Wasm DWARF of clang-19");
+}
+
 /* Which line tables have a line is a fact about each witness; gcc's counts where it has the line. */
 static void lines_are_facts(void **state) {
     struct or_place present[] = {{"f", "a.c", 8, {true, true}, 1}};
@@ -370,6 +400,8 @@ int main(void) {
         cmocka_unit_test(subjects_stay_apart),
         cmocka_unit_test(found_places_acquit_nothing),
         cmocka_unit_test(places_differ),
+        cmocka_unit_test(globals_are_one),
+        cmocka_unit_test(found_lines_acquit_nothing),
         cmocka_unit_test(lines_are_facts),
         cmocka_unit_test(outputs),
         cmocka_unit_test(limits),
