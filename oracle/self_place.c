@@ -86,6 +86,7 @@ static void check_meaning(struct or_self *self, const struct or_self_site *site,
     const struct or_self_shown *shown =
         &self->live->shown[variable - self->functions[site->function].variables];
     const char *shape = strstr(place->reason, "no local")      ? "no_local"
+                        : strstr(place->reason, "two types")   ? "two_types"
                         : !strstr(place->reason, "no operand") ? NULL
                         : shown->held == at.expression         ? "operand_gone"
                                                                : "operand_to_come";
