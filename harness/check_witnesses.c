@@ -3,6 +3,7 @@
  * the others nothing. */
 #include "harness/job.h"
 
+#include "harness/ask_front_end.h"
 #include "harness/ask_gdb.h"
 #include "harness/process.h"
 #include "harness/program.h"
@@ -291,6 +292,8 @@ struct rt_error *hx_check_witnesses(const struct hx_job *job, struct hx_result *
     if (!error && asks_more) {
         hx_worker_begin_part(job);
         error = hx_ask_gdb(job, result);
+        if (!error)
+            error = hx_ask_front_end(job, result);
     }
     for (size_t p = 0; p < work.pair_count; p++)
         hx_result_clear(&work.parts[p]);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NATIVE, WASM, SIDES, MAX_WORDS = 24 + HX_MAX_WARNINGS + HX_MAX_MORE_WORDS };
+enum { NATIVE, WASM, SIDES, MAX_WORDS = 28 + HX_MAX_WARNINGS + HX_MAX_MORE_WORDS };
 
 /* Milliseconds that a compiler or linker may take where programs are tried by the hundreds. */
 enum { COMPILE_LIMIT = 20000 };
@@ -137,6 +137,29 @@ struct rt_error *hx_compile_object(const struct hx_tools *tools, bool is_wasm, c
     struct rt_error *error = hx_process_run(ret, 1);
     ret->argv = NULL;
     return error;
+}
+
+struct rt_error *hx_compile_ir(const struct hx_tools *tools, bool is_wasm, const char *source,
+                               const char *folder) {
+    const struct hx_compiler *compiler = side(tools, is_wasm ? WASM : NATIVE);
+    const char *words[MAX_WORDS];
+    char map[512];
+    size_t count = 0;
+
+    if (hx_compiler_is_gcc(compiler))
+        return rt_error_format(RT_USAGE, "%s has no intermediate code that could be read", compiler->name);
+    snprintf(map, sizeof map, "-fdebug-prefix-map=%s=.", folder);
+    compile_words(tools, is_wasm ? WASM : NATIVE, tools->optimisation, NULL, source, map, words);
+    while (words[count])
+        count++;
+    /* Of two files to write, the last one counts. */
+    words[count++] = "-S";
+    words[count++] = "-emit-llvm";
+    words[count++] = "-o";
+    words[count++] = HX_IR;
+    words[count] = NULL;
+    struct hx_process process = {.argv = words, .directory = folder, .time_limit = COMPILE_LIMIT};
+    return run(&process, &compiler, 1, "compile", folder);
 }
 
 struct rt_error *hx_link_objects(const struct hx_tools *tools, const char *folder, bool *ret_linked) {

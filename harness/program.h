@@ -35,6 +35,10 @@ RT_MUST_USE struct rt_error *hx_compile_native(const struct hx_tools *tools, con
 RT_MUST_USE struct rt_error *hx_compile_wasm(const struct hx_tools *tools, const char *optimisation,
                                              const char *source, const char *folder);
 
+/* Has clang write its intermediate code for one side, as text, to HX_IR in the folder. RT_USAGE for gcc. */
+RT_MUST_USE struct rt_error *hx_compile_ir(const struct hx_tools *tools, bool is_wasm, const char *source,
+                                           const char *folder);
+
 /* The same in steps, for who wants to stop at the first that fails. Compiles one side's object (with gcc:
  * links it, too) with `warnings`, options that end in NULL, HX_MAX_WARNINGS at most; the process tells how it
  * went. */

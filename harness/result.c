@@ -114,6 +114,12 @@ static void spots(struct codec *codec, struct or_spot **items, size_t *count) {
         spot(codec, &(*items)[i]);
 }
 
+static void truth(struct codec *codec, bool *value) {
+    uint64_t wide = *value;
+    number(codec, &wide);
+    *value = wide != 0;
+}
+
 static void testimony(struct codec *codec, struct or_testimony *value) {
     uint64_t stop_at = value->stop_at;
 
@@ -149,6 +155,7 @@ static void finding(struct codec *codec, struct hx_finding *value) {
     narrow(codec, &value->body.column);
     narrow(codec, &value->body.depth);
     string(codec, &value->body.variable);
+    truth(codec, &value->body.is_global);
     number(codec, &value->body.stop);
     string(codec, &value->body.detail);
     for (int i = 0; i < 2; i++)
@@ -222,12 +229,6 @@ static void more_of_result(struct codec *codec, struct hx_result *result) {
     result->pairs = items;
     for (size_t i = 0; i < result->pair_count && !codec->error; i++)
         pair(codec, &result->pairs[i]);
-}
-
-static void truth(struct codec *codec, bool *value) {
-    uint64_t wide = *value;
-    number(codec, &wide);
-    *value = wide != 0;
 }
 
 static void self(struct codec *codec, struct hx_self *value) {

@@ -11,6 +11,7 @@
 #define HX_NATIVE_OBJECT "native.o"
 #define HX_WASM          "program.wasm"
 #define HX_WASM_OBJECT   "wasm.o"
+#define HX_IR            "program.ll"
 #define HX_WASM_OTHER    "other.wasm" /* at another level of optimisation, where two are compared */
 
 #define HX_MAX_MORE_WORDS 8

@@ -18,6 +18,7 @@ enum { MAX_PAIRS = OR_MAX_WITNESSES * (OR_MAX_WITNESSES - 1) / 2, NO_CLASS = UIN
 struct group {
     enum subject subject;
     const struct or_finding *first;
+    const uint32_t *pair;                                   /* the witnesses of `first` */
     const struct or_testimony *testimony[OR_MAX_WITNESSES]; /* NULL: no finding shows it */
     enum answer answers[MAX_PAIRS];
     const char *reasons[MAX_PAIRS]; /* of KNOWS_NOTHING */
@@ -57,9 +58,12 @@ static bool belongs(const struct group *group, const struct or_pair_report *pair
         return false;
     if (group->subject == ON_OUTPUT)
         return true;
+    if (group->subject == ON_VARIABLE && !or_names_one_variable(first->variable, finding->variable))
+        return false;
+    if (group->subject == ON_VARIABLE && first->is_global && finding->is_global)
+        return true; /* each pair shows it where its stops begin */
     if (group->subject != ON_PLACE)
-        return first->line == finding->line && rt_same_text(first->function, finding->function) &&
-               (group->subject != ON_VARIABLE || or_names_one_variable(first->variable, finding->variable));
+        return first->line == finding->line && rt_same_text(first->function, finding->function);
     /* Where the next stops differ, a witness is known by where it stands. */
     for (int i = 0; i < 2; i++) {
         const struct or_testimony *known = group->testimony[pair->witness[i]];
@@ -106,13 +110,14 @@ static const struct or_place *place_in(const struct or_pair_report *pair, const 
     return NULL;
 }
 
-/* The oracle reports a variable once in a function: what came behind that is not known. */
+/* The oracle reports a variable once in a function: what came behind that is not known. The stops of two
+ * views of one module are not numbered as others are. */
 static const struct or_finding *earlier_report(const struct group *group, const struct or_pair_report *pair) {
     for (size_t i = 0; group->subject == ON_VARIABLE && i < pair->finding_count; i++) {
         const struct or_finding *finding = &pair->findings[i];
         if (subject_of(finding) == ON_VARIABLE && rt_same_text(finding->function, group->first->function) &&
             or_names_one_variable(finding->variable, group->first->variable) &&
-            finding->stop <= group->first->stop)
+            (pair->is_one_module || finding->stop <= group->first->stop))
             return finding;
     }
     return NULL;
@@ -322,7 +327,8 @@ static uint32_t right_class(const struct blamer *blamer, const struct group *gro
     }
     for (uint32_t w = 0; w < blamer->witness_count; w++)
         if (right != NO_CLASS && classes->of[w] == right && rests_on(&blamer->witnesses[w], part) &&
-            !(group->subject == ON_PLACE && blamer->witnesses[w].may_find_places))
+            !((group->subject == ON_PLACE || group->subject == ON_LINE) &&
+              blamer->witnesses[w].may_find_places))
             return NO_CLASS;
     return right;
 }
@@ -364,15 +370,16 @@ static const char *silence_in_words(const struct blamer *blamer, const struct gr
 
 /* All parts that explain the classes, as long as their faults would make the same witnesses wrong. */
 struct explanation {
-    uint32_t right;    /* the class */
-    const char *blame; /* the word of the first such part */
-    const char *parts; /* in words */
+    uint32_t right;     /* the class */
+    const char *blame;  /* the word of the first such part */
+    const char *parts;  /* in words */
+    const char *remark; /* behind them */
     bool is_ambiguous;
 };
 
 static void explain(const struct blamer *blamer, const struct group *group, const struct classes *classes,
                     struct explanation *ret) {
-    *ret = (struct explanation){.right = NO_CLASS};
+    *ret = (struct explanation){.right = NO_CLASS, .remark = ""};
     for (uint32_t w = 0; w < blamer->witness_count; w++)
         for (size_t i = 0; i < blamer->witnesses[w].part_count; i++) {
             const struct or_part *part = &blamer->witnesses[w].parts[i];
@@ -391,6 +398,69 @@ static void explain(const struct blamer *blamer, const struct group *group, cons
         }
 }
 
+/* ---- Who cannot show a variable ---- */
+
+enum ability { UNKNOWN_ABILITY, SHOWS, LACKS };
+
+/* What a witness's class says about itself; UNKNOWN_ABILITY when it contradicts itself. */
+static enum ability ability_of(const struct blamer *blamer, const struct group *group,
+                               const struct classes *classes, uint32_t class) {
+    enum ability ability = UNKNOWN_ABILITY;
+
+    for (uint32_t w = 0; w < blamer->witness_count; w++) {
+        const struct or_testimony *testimony = classes->of[w] == class ? group->testimony[w] : NULL;
+        enum ability own = testimony && testimony->state ? LACKS : SHOWS;
+        if (testimony && ability != UNKNOWN_ABILITY && ability != own)
+            return UNKNOWN_ABILITY;
+        if (testimony)
+            ability = own;
+    }
+    return ability;
+}
+
+static bool share_a_part(const struct or_account *a, const struct or_account *b) {
+    for (size_t i = 0; i < a->part_count; i++)
+        if (rests_on(b, a->parts[i].name))
+            return true;
+    return false;
+}
+
+/* Any fault loses a variable, so witnesses that lack it do not confirm each other: each may have lost it by a
+ * fault of its own. But two that rest on nothing common do not both make up one that can be shown. Then the
+ * lacking one of the first pair is wrong, by a part that none who shows it rests on. */
+static void explain_lack(const struct blamer *blamer, const struct group *group,
+                         const struct classes *classes, struct explanation *ret) {
+    enum ability abilities[OR_MAX_WITNESSES] = {0};
+    const struct or_account *lacking;
+    bool is_confirmed = false;
+
+    if (group->subject != ON_VARIABLE)
+        return;
+    for (uint32_t w = 0; w < blamer->witness_count; w++)
+        if (classes->of[w] != NO_CLASS)
+            abilities[w] = ability_of(blamer, group, classes, classes->of[w]);
+    for (uint32_t a = 0; a < blamer->witness_count; a++)
+        for (uint32_t b = 0; b < a; b++)
+            is_confirmed |= abilities[a] == SHOWS && abilities[b] == SHOWS &&
+                            !share_a_part(&blamer->witnesses[a], &blamer->witnesses[b]);
+    if (!is_confirmed || abilities[group->pair[0]] + abilities[group->pair[1]] != SHOWS + LACKS)
+        return;
+    lacking = &blamer->witnesses[group->pair[abilities[group->pair[0]] == SHOWS]];
+    *ret = (struct explanation){.right = NO_CLASS, .remark = "; that others lack it confirms nothing"};
+    for (size_t i = 0; i < lacking->part_count; i++) {
+        const struct or_part *part = &lacking->parts[i];
+        bool is_acquitted = false;
+        for (uint32_t w = 0; w < blamer->witness_count; w++)
+            is_acquitted |= abilities[w] == SHOWS && rests_on(&blamer->witnesses[w], part->name);
+        if (is_acquitted)
+            continue;
+        ret->parts =
+            ret->parts ? rt_arena_printf(blamer->arena, "%s, or %s", ret->parts, part->name) : part->name;
+        if (!ret->blame)
+            ret->blame = part->blame;
+    }
+}
+
 static struct rt_error *judge(const struct blamer *blamer, const struct group *group,
                               struct or_finding *ret) {
     struct rt_arena *arena = blamer->arena;
@@ -399,6 +469,8 @@ static struct rt_error *judge(const struct blamer *blamer, const struct group *g
 
     classify(blamer, group, &classes);
     explain(blamer, group, &classes, &explanation);
+    if (!explanation.parts || explanation.is_ambiguous)
+        explain_lack(blamer, group, &classes, &explanation);
     const char *sides = sides_in_words(blamer, &classes);
     const char *silence = silence_in_words(blamer, group, &classes);
     if (!sides || !silence)
@@ -411,7 +483,8 @@ static struct rt_error *judge(const struct blamer *blamer, const struct group *g
         ret->blame_reason = "witnesses that agree with a third differ from each other";
     } else if (explanation.parts && !explanation.is_ambiguous) {
         ret->blame = explanation.blame;
-        ret->blame_reason = rt_arena_printf(arena, "%s: %s%s", sides, explanation.parts, silence);
+        ret->blame_reason =
+            rt_arena_printf(arena, "%s: %s%s%s", sides, explanation.parts, explanation.remark, silence);
     } else {
         if (is_even)
             ret->blame = "two against two";
@@ -499,7 +572,8 @@ struct rt_error *or_blame(const struct or_account *witnesses, uint32_t witness_c
     for (size_t p = 0; p < pair_count; p++)
         for (size_t f = 0; f < pairs[p].finding_count; f++) {
             struct group group = {.subject = subject_of(&pairs[p].findings[f]),
-                                  .first = &pairs[p].findings[f]};
+                                  .first = &pairs[p].findings[f],
+                                  .pair = pairs[p].witness};
             if (blamer.taken[p][f])
                 continue;
             take(&blamer, &group, p, f);

@@ -76,6 +76,7 @@ struct or_finding {
     const char *function, *file;
     uint32_t line, column, depth;
     const char *variable; /* with its path, "g_5[2].f1"; NULL when no variable is concerned */
+    bool is_global;       /* it is a variable of no function: the same in all of them */
     uint64_t stop;        /* number of the compared stop, from 1 */
     const char *detail;   /* one sentence for people, or NULL */
     struct or_testimony witnesses[2];
@@ -197,7 +198,8 @@ struct or_account {
      * nothing. That it stops where one witness does and another does not, or has the line, counts. */
     bool has_own_lines;
     /* Its code has no markers of control flow, so that it may stop where the line table that it rests on has
-     * lost the place in other code: about places, that it is right does not acquit its parts. */
+     * lost the place in other code, and its functions' ranges are those of the code: about places and lines,
+     * that it is right does not acquit its parts. */
     bool may_find_places;
 };
 
@@ -313,7 +315,7 @@ struct or_self_options {
 
 struct or_self_report {
     enum or_verdict verdict; /* OR_AGREE or OR_DIFFER */
-    bool is_limited;         /* stopped at a limit, and not at the end */
+    bool is_limited;         /* stopped at a limit, or where it ran out of its code: not at the end */
     uint64_t instructions;   /* in functions with debug information, that were stepped */
     uint64_t stops;          /* of both steppers, at statement rows */
     uint64_t values;         /* variables whose digests both steppers have told */

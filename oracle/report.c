@@ -68,6 +68,12 @@ static bool is_reported(const struct or_comparison *comparison, const struct or_
     return false;
 }
 
+/* A shape begins with the class of the variable, where one is concerned. */
+static bool is_global(const char *shape) {
+    static const char class[] = "global";
+    return !strncmp(shape, class, strlen(class));
+}
+
 /* Adds a finding at a place; testimonies are left empty. */
 static struct or_finding *add_at(struct or_comparison *comparison, enum or_kind kind,
                                  const struct or_testimony *place, const char *variable, const char *shape,
@@ -97,6 +103,7 @@ static struct or_finding *add_at(struct or_comparison *comparison, enum or_kind 
         report->capacity = capacity;
     }
     finding.variable = variable ? rt_arena_printf(arena, "%s", variable) : NULL;
+    finding.is_global = is_global(shape);
     finding.signature = rt_arena_printf(arena, "%s/%s", or_kind_name(kind), shape);
     finding.detail = detail ? rt_arena_printf(arena, "%s", detail) : NULL;
     report->findings[report->public.finding_count] = finding;
@@ -140,6 +147,7 @@ struct or_finding *or_report_defer(struct or_comparison *comparison, enum or_kin
     finding->column = place->column;
     finding->depth = place->depth;
     finding->variable = rt_arena_printf(arena, "%s", variable);
+    finding->is_global = is_global(shape);
     finding->signature = rt_arena_printf(arena, "%s/%s", or_kind_name(kind), shape);
     finding->detail = rt_arena_printf(arena, "%s", detail);
     deferred->other = rt_arena_printf(arena, "%s", other);

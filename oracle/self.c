@@ -13,6 +13,7 @@ enum {
     VISITS = 8,        /* default of max_visits */
     STATIC_VISITS = 2, /* static storage is told so often at a statement */
     CLOCK_INTERVAL = 1024,
+    RETURN_ADDRESS = 16, /* DWARF's number */
 };
 
 /* A stop, as the line stepper tells it; `count` digests follow. */
@@ -212,10 +213,31 @@ static struct rt_error *take_statement(struct or_self *self, struct or_self_site
     return error;
 }
 
-/* The last instruction of a function's range is run, and does not leave it. */
+/* Compilers end code where C leaves the behaviour undefined, as behind a loop without end or effect (C11,
+ * section 6.8.5). Then nothing but padding follows up to the next function, or the sequence of the line table
+ * ends: it is the code that ends, and not just what the debug information says of it. */
+static bool is_end_of_code(const struct or_self *self, const struct or_self_site *site) {
+    enum { ALIGNMENT = 16 };
+    static const uint8_t padding[] = {0x00, 0xcc, 0x90, 0x66, 0x2e, 0x0f, 0x1f, 0x40, 0x44, 0x80, 0x84};
+    uint64_t end = site->pc + site->instruction.size, next = (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    uint64_t address =
+        self->frame->registers[RETURN_ADDRESS] + site->instruction.size; /* the stop's own pc */
+    const uint8_t *bytes = st_session_memory(self->session, address, next - end);
+    for (uint64_t i = 0; i < next - end; i++)
+        if (!bytes || !memchr(padding, bytes[i], sizeof padding))
+            return false;
+    return !st_debug_row_at(self->debug, next) || st_debug_function_at(self->debug, next);
+}
+
+/* The last instruction of a function's range is run, and does not leave it. A program that does so by
+ * undefined behaviour of its own is looked at no further. */
 static void report_run_out(struct or_self *self, const struct or_self_site *site) {
     const struct or_self_place place = or_self_at(self, site, NULL, NULL);
     uint64_t end = site->pc + site->instruction.size;
+    if (is_end_of_code(self, site)) {
+        self->report->public.is_limited = true;
+        return;
+    }
     or_self_report(self, OR_SELF_RANGE, &place, "run_out",
                    "the program runs over the end of a function's range",
                    or_printf(&self->report->arena, "the range ends at 0x%llx", (unsigned long long)end),
@@ -285,7 +307,7 @@ static struct rt_error *step_instructions(struct or_self *self, struct teller *l
             error = take_end(self, &event, lines);
         else if (event.kind == ST_STEP)
             error = take_instruction(self, event.cookie, lines);
-        report->is_limited =
+        report->is_limited |=
             !report->ended &&
             ((self->options.max_steps && report->instructions >= self->options.max_steps) ||
              ((event.kind == ST_INTERRUPT || events % CLOCK_INTERVAL == 0) && or_now() > deadline));

@@ -67,8 +67,8 @@ struct or_self_shown {
     uint64_t digest;                  /* of its bytes */
     uint8_t kind;                     /* of the place */
     bool is_known;
-    bool is_constant_known; /* `constant` is its value since its initialisation */
-    uint64_t constant;
+    bool is_constant_known; /* `constant` is its value since its initialisation, found at this address */
+    uint64_t constant, constant_address;
 };
 
 /* A call under way: registers that hold variables and that it need not keep. */

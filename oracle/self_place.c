@@ -46,6 +46,9 @@ static void check_constant(struct or_self *self, const struct or_self_site *site
     if (!shown->is_constant_known) {
         shown->is_constant_known = true;
         shown->constant = value;
+        shown->constant_address = shown->address;
+    } else if (is_frame_offset(place->expression) && shown->address != shown->constant_address) {
+        return; /* another object is read, and `place` says so */
     } else if (shown->constant != value) {
         struct or_self_place at = or_self_at(self, site, variable->variable, place->expression);
         or_self_report(self, OR_SELF_CONSTANT, &at, NULL, "a const-qualified parameter's value changes",
@@ -83,6 +86,7 @@ static void check_meaning(struct or_self *self, const struct or_self_site *site,
     const struct or_self_shown *shown =
         &self->live->shown[variable - self->functions[site->function].variables];
     const char *shape = strstr(place->reason, "no local")      ? "no_local"
+                        : strstr(place->reason, "two types")   ? "two_types"
                         : !strstr(place->reason, "no operand") ? NULL
                         : shown->held == at.expression         ? "operand_gone"
                                                                : "operand_to_come";

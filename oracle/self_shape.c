@@ -95,10 +95,14 @@ static bool is_inside(const struct st_scope *scope, const struct st_range *range
     return false;
 }
 
-static bool overlap(const struct st_scope *a, const struct st_scope *b, struct st_range *ret) {
+/* Ranges that leave the scope `in` are left out: they are wrong by themselves. */
+static bool overlap(const struct st_scope *a, const struct st_scope *b, const struct st_scope *in,
+                    struct st_range *ret) {
     for (size_t i = 0; i < a->range_count; i++)
         for (size_t k = 0; k < b->range_count; k++) {
             const struct st_range *x = &a->ranges[i], *y = &b->ranges[k];
+            if (!is_inside(in, x) || !is_inside(in, y))
+                continue;
             *ret =
                 (struct st_range){x->low > y->low ? x->low : y->low, x->high < y->high ? x->high : y->high};
             if (ret->low < ret->high)
@@ -122,7 +126,7 @@ static void check_children(struct or_self *self, const struct st_function *funct
         for (size_t k = 0; k < child->range_count; k++) {
             const struct st_range *range = &child->ranges[k];
             struct or_self_place place = place_of(function, range->low, NULL);
-            if (!is_inside(scope, range))
+            if (!is_inside(scope, range) || !is_inside(&function->scope, range))
                 or_self_report(self, OR_SELF_RANGE, &place,
                                or_printf(&self->report->arena, "outside/%s", words[child->kind]),
                                "a scope's range is not inside of its parent's",
@@ -134,7 +138,7 @@ static void check_children(struct or_self *self, const struct st_function *funct
                                range_words(self, child, range), "no instruction starts there");
         }
         for (size_t k = 0; k < i; k++)
-            if (overlap(&scope->children[k], child, &common)) {
+            if (overlap(&scope->children[k], child, &function->scope, &common)) {
                 struct or_self_place place = place_of(function, common.low, NULL);
                 or_self_report(self, OR_SELF_RANGE, &place,
                                or_printf(&self->report->arena, "siblings/%s", words[child->kind]),

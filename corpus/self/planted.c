@@ -24,6 +24,7 @@
  * EDIT offset-off-by-4 wasm -O0 overlap die(<sum>, 's/(\.int8\t145\n\t\.int8\t)36/${1}40/')
  * EDIT sibling's-location native -O0 overlap die(<twice>, 's/\.byte\t76\n/.byte\t80\n/')
  * EDIT outside-of-the-frame wasm -O0 outside die(<sum>, 's/(\.int8\t145\n\t\.int8\t)36/${1}60/')
+ * EDIT parameter-in-a-local's-place wasm -O0 overlap,constant s/(\.int8\t145\n\t\.int8\t)44(\n.*DW_AT_name\n.*DW_AT_decl_file\n\t\.int8\t<add> )/${1}36$2/
  * EDIT size-of-a-type native -O0 overlap s/(# DW_AT_encoding\n\t\.byte\t)4( +# DW_AT_byte_size)/${1}8$2/
  * EDIT array-too-long wasm -O0 overlap s/(DW_TAG_subrange_type\n.*\n\t\.int8\t)3( +# DW_AT_count)/${1}4$2/g
  * EDIT cfa-offset native -O0 frame s/cfi_def_cfa_offset 16/cfi_def_cfa_offset 24/

@@ -12,24 +12,6 @@ mkdir "$work/known"
 trap 'rm -rf "$work"' EXIT
 checked=0 failed=0 missed=0
 
-# edit_assembly EDIT INPUT OUTPUT: edits by a Perl expression. in_die(LINE, EDIT) applies EDIT to the entry of
-# .debug_info that is declared in that line.
-edit_assembly() {
-    local edit
-    edit=$(with_lines "$1")
-    perl -0pe '
-        sub in_die {
-            my ($line, $edit) = @_;
-            s{(\# Abbrev \[\d+\] (?:(?!\# Abbrev).)*?\t$line\s+\# DW_AT_decl_line(?:(?!\# Abbrev|\# End Of).)*)}
-             { local $_ = $1; eval $edit; die $@ if $@; $_ }se;
-        }
-        '"$edit" "$2" >"$3"
-    if cmp -s "$2" "$3"; then
-        echo "its edit changes nothing: $edit" >&2
-        return 1
-    fi
-}
-
 # build SIDE OUTPUT [PLANT]
 build() {
     local side=$1 output=$2 plant=${3:-} edit

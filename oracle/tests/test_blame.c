@@ -11,7 +11,7 @@
 
 #include "oracle/oracle.h"
 
-enum { NATIVE, WASM, JIT, INTERP, GCC, OLDER, KINDS };
+enum { NATIVE, WASM, JIT, INTERP, GCC, OLDER, OLDER_WASM, KINDS };
 
 static const struct or_part native_parts[] = {{"native DWARF of clang-19", "native"},
                                               {"LLVM's x86-64 back end", "native"}};
@@ -26,6 +26,9 @@ static const struct or_part interp_parts[] = {{"Wasm DWARF of clang-19", "wasm"}
 static const struct or_part jit_parts[] = {
     {"Wasm DWARF of clang-19", "wasm"}, {"the compiled engine", "engine"}, {"the rewritten DWARF", "jit"}};
 
+static const struct or_part older_wasm_parts[] = {{"Wasm DWARF of clang-14", "wasm:clang-14"},
+                                                  {"the compiled engine", "engine"}};
+
 static const struct or_account accounts[KINDS] = {
     [NATIVE] = {"native", native_parts, 2, false, false},
     [WASM] = {"wasm", wasm_parts, 3, false, false},
@@ -33,6 +36,7 @@ static const struct or_account accounts[KINDS] = {
     [INTERP] = {"wasm:interp", interp_parts, 2, false, false},
     [GCC] = {"native:gcc", gcc_parts, 1, true, false},
     [OLDER] = {"native:clang-14", older_parts, 2, false, false},
+    [OLDER_WASM] = {"wasm:clang-14", older_wasm_parts, 2, false, false},
 };
 
 static const struct or_place here[] = {{"f", "a.c", 8, {true, true}, 3}, {"f", "a.c", 9, {true, true}, 3}};
@@ -166,6 +170,54 @@ static void both_families_agree_with_themselves(void **state) {
     expect("native", "native against wasm, jit, native:clang-14");
 }
 
+/* The pair (a, b) finds that one of the two cannot show x. */
+static void lack(uint32_t a, uint32_t b, uint32_t lacking) {
+    struct or_finding *finding = differ(a, b, OR_OPTIMIZED_OUT, "x", 8);
+
+    finding->witnesses[lacking == b].value = NULL;
+    finding->witnesses[lacking == b].state = "optimized_out";
+}
+
+/* Two that lack a variable, each by a fault of its own, against two of nothing common that have it. */
+static void who_lacks_confirms_nobody(void **state) {
+    (void)state;
+    witness(NATIVE, WASM, GCC, OLDER_WASM);
+    lack(0, 1, 0);
+    lack(0, 2, 0);
+    lack(1, 3, 3);
+    lack(2, 3, 3);
+    expect("native",
+           "native, wasm:clang-14 against wasm, native:gcc: native DWARF of clang-19, or LLVM's x86-64 "
+           "back end; that others lack it confirms nothing");
+    assert_string_equal(result->signature, "s");
+    /* The same when the two that have it show other values, as before its first assignment. */
+    differ(1, 2, OR_VALUE, "x", 8);
+    expect("native", "native, wasm:clang-14 against wasm against native:gcc");
+    /* The lacking one may be the second of the first pair. */
+    witness(NATIVE, WASM, GCC, OLDER);
+    lack(0, 1, 1);
+    lack(0, 3, 3);
+    lack(1, 2, 1);
+    lack(2, 3, 3);
+    expect("wasm", "native, native:gcc against wasm, native:clang-14: Wasm DWARF of clang-19");
+}
+
+static void a_lack_needs_two_that_have_it(void **state) {
+    (void)state;
+    /* Both that have it rest on one module. */
+    witness(NATIVE, WASM, INTERP, -1);
+    lack(0, 1, 0);
+    lack(0, 2, 0);
+    expect("undecided", "native against wasm, wasm:interp: one of native DWARF");
+    /* Wrong values do confirm each other. */
+    witness(NATIVE, WASM, GCC, OLDER_WASM);
+    differ(0, 1, OR_VALUE, "x", 8);
+    differ(0, 2, OR_VALUE, "x", 8);
+    differ(1, 3, OR_VALUE, "x", 8);
+    differ(2, 3, OR_VALUE, "x", 8);
+    expect("two against two", "native, wasm:clang-14 against wasm, native:gcc");
+}
+
 /* Silence is no agreement where the pair has not looked. */
 static void silence_needs_a_look(void **state) {
     const struct or_place elsewhere[] = {{"f", "a.c", 8, {true, true}, 0}, {"g", "a.c", 8, {true, true}, 1}};
@@ -266,6 +318,36 @@ static void places_differ(void **state) {
     expect("undecided", "nothing is known of native:gcc: its compiler gives lines");
 }
 
+/* A global is one variable, whatever function a pair's stops begin in. */
+static void globals_are_one(void **state) {
+    (void)state;
+    for (int is_global = 0; is_global < 2; is_global++) {
+        witness(NATIVE, WASM, JIT, OLDER_WASM);
+        differ(0, 1, OR_VALUE, "g[1]", 8)->is_global = is_global;
+        differ(0, 2, OR_VALUE, "g[1]", 8)->is_global = is_global;
+        for (uint32_t view = 1; view < 3; view++) {
+            struct or_finding *finding = differ(view, 3, OR_VALUE, "g", 3);
+            finding->function = "_start";
+            finding->is_global = is_global;
+        }
+        blame();
+        assert_string_equal(result[0].blame, is_global ? "wasm" : "undecided");
+        assert_int_equal(made, is_global ? 1 : 2);
+    }
+}
+
+/* Compiled code's functions reach over their code, and have lines that the module's have not. */
+static void found_lines_acquit_nothing(void **state) {
+    struct or_place lacking[] = {{"f", "a.c", 8, {true, false}, 1}};
+
+    (void)state;
+    witness(NATIVE, WASM, JIT, OLDER_WASM);
+    differ(0, 1, OR_LINE_MISSING, NULL, 8);
+    pair_of(1, 2)->places = pair_of(1, 3)->places = lacking;
+    pair_of(1, 2)->place_count = pair_of(1, 3)->place_count = 1;
+    expect("wasm", "native, jit, wasm:clang-14 against wasm: Wasm DWARF of clang-19");
+}
+
 /* Which line tables have a line is a fact about each witness; gcc's counts where it has the line. */
 static void lines_are_facts(void **state) {
     struct or_place present[] = {{"f", "a.c", 8, {true, true}, 1}};
@@ -311,11 +393,15 @@ int main(void) {
         cmocka_unit_test(one_module_is_one_vote),
         cmocka_unit_test(one_view_stands_alone),
         cmocka_unit_test(both_families_agree_with_themselves),
+        cmocka_unit_test(who_lacks_confirms_nobody),
+        cmocka_unit_test(a_lack_needs_two_that_have_it),
         cmocka_unit_test(silence_needs_a_look),
         cmocka_unit_test(an_earlier_report_hides),
         cmocka_unit_test(subjects_stay_apart),
         cmocka_unit_test(found_places_acquit_nothing),
         cmocka_unit_test(places_differ),
+        cmocka_unit_test(globals_are_one),
+        cmocka_unit_test(found_lines_acquit_nothing),
         cmocka_unit_test(lines_are_facts),
         cmocka_unit_test(outputs),
         cmocka_unit_test(limits),
