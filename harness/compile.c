@@ -149,7 +149,7 @@ struct rt_error *hx_compile_ir(const struct hx_tools *tools, bool is_wasm, const
     if (hx_compiler_is_gcc(compiler))
         return rt_error_format(RT_USAGE, "%s has no intermediate code that could be read", compiler->name);
     snprintf(map, sizeof map, "-fdebug-prefix-map=%s=.", folder);
-    compile_words(tools, is_wasm ? WASM : NATIVE, tools->optimisation, NULL, source, map, words);
+    compile_words(tools, is_wasm ? WASM : NATIVE, true, tools->optimisation, NULL, source, map, words);
     while (words[count])
         count++;
     /* Of two files to write, the last one counts. */
