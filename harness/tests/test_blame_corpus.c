@@ -2,16 +2,9 @@
  * undecided where two defects meet, and never names the other. GDB, where it is installed, confirms what the
  * native session shows. */
 #include "harness/json.h"
-#include "harness/process.h"
+#include "harness/tests/shell.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-#include <sys/wait.h>
-#include <cmocka.h>
 
 #define KNOWN(name) LOCKSTEP_KNOWN "/" name ".c"
 
@@ -54,7 +47,7 @@ static void check_finding(const struct hx_json_value *finding, const char *blame
 
 static void test_known_defects(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof defects / sizeof *defects; i++) {
+    for (size_t i = 0; i < sizeof defects / sizeof *defects; i += share()) {
         const char *argv[] = {LOCKSTEP_BINARY,
                               "check",
                               defects[i].reproducer,
