@@ -39,7 +39,7 @@ static struct rt_error *check_choice(const struct hx_bench_choice *choice) {
 
 struct rt_error *hx_bench_begin(const struct hx_arguments *arguments, const struct hx_bench_choice *choice,
                                 struct hx_bench_context *context, struct hx_bench_command *ret) {
-    *ret = (struct hx_bench_command){.temp = {{0}}};
+    *ret = (struct hx_bench_command){.temp = {.lock = 0}};
     rt_arena_init(&ret->arena, 0);
     if (arguments->count > 0)
         return rt_error_format(RT_USAGE, "takes no argument '%s'", arguments->items[0]);

@@ -6,9 +6,12 @@
 
 struct hx_temp {
     char path[256]; /* absolute, without links; "" when there is none */
+    int lock;       /* of hx_temp_create's: a descriptor that holds the folder's lock, plus 1; 0: none */
 };
 
-/* Makes "$TMPDIR/lockstep-XXXXXX" (/tmp without TMPDIR). */
+/* Makes "$TMPDIR/lockstep-XXXXXX" (/tmp without TMPDIR), and locks it for as long as this process lives.
+ * Removes what killed processes of this user have left there: folders of such names that nobody has locked,
+ * and that nothing was made in or removed from for a day. */
 RT_MUST_USE struct rt_error *hx_temp_create(struct hx_temp *ret);
 /* Makes or empties the folder NAME in it. */
 RT_MUST_USE struct rt_error *hx_temp_folder(const struct hx_temp *temp, const char *name,

@@ -216,8 +216,8 @@ struct or_copy {         /* what a variable was when it was last compared */
 };
 
 /* value.c: the value of a whole variable from its bytes; of an aggregate, its first scalars with their paths,
- * as ".f0 = 1, .f1[0] = 2". "(unassigned)" when it is full of filling, "(available)" when it has no scalars.
- * In the report's arena. */
+ * as ".f0 = 1, .f1[0] = 2"; of a pointer, what it points to, or "(address)". "(unassigned)" when it is full
+ * of filling, "(available)" when it has no scalars. In the report's arena. */
 const char *or_object_print(struct or_comparison *comparison, const struct or_variable *variable, int side,
                             const uint8_t *object);
 

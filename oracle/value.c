@@ -233,6 +233,20 @@ static bool is_unassigned(const struct or_comparison *comparison, const struct o
     return comparison->sides[side].fill_locals && !v->is_static && !v->is_parameter && size && filled == size;
 }
 
+/* The same in each run: addresses are not. */
+static const char *print_stable(struct or_comparison *comparison, const struct or_leaf *leaf, int side,
+                                uint64_t bits) {
+    struct target target[2];
+    if (leaf->class != OR_POINTER || !bits)
+        return or_leaf_print(comparison, leaf, side, bits);
+    if (!find_targets(comparison, side, address_of(comparison, leaf, side, bits), target))
+        return "(address)";
+    struct rt_arena *arena = &comparison->report->arena;
+    const char *name = target->variable->side[side]->name;
+    return target->offset ? rt_arena_printf(arena, "&%s + %llu", name, (unsigned long long)target->offset)
+                          : rt_arena_printf(arena, "&%s", name);
+}
+
 const char *or_object_print(struct or_comparison *comparison, const struct or_variable *variable, int side,
                             const uint8_t *object) {
     struct rt_arena *arena = &comparison->report->arena;
@@ -243,7 +257,7 @@ const char *or_object_print(struct or_comparison *comparison, const struct or_va
     for (size_t i = 0; text && i < layout->leaf_count && i < MAX_PRINTED; i++) {
         const struct or_leaf *leaf = &layout->leaves[i];
         const char *path = or_layout_path(layout, i, arena);
-        const char *value = or_leaf_print(comparison, leaf, side, or_leaf_bits(leaf, side, object));
+        const char *value = print_stable(comparison, leaf, side, or_leaf_bits(leaf, side, object));
         text = *path ? rt_arena_printf(arena, "%s%s%s = %s", text, i ? ", " : "", path, value) : value;
     }
     if (text && layout->leaf_count > MAX_PRINTED)

@@ -27,7 +27,7 @@
  * EDIT ADDRESS_OUTSIDE wasm in_die(<global>, 's/\tglobal\n/\tglobal+1000000000\n/');
  * PLANT ADDRESS_OUTSIDE irretrievable main global 12 irretrievable
  * EDIT POINTER_OUTSIDE wasm in_die(<pointer>, 's/\tpointer\n/\tpointer+1000000000\n/');
- * PLANT POINTER_OUTSIDE irretrievable main pointer 0x* irretrievable
+ * PLANT POINTER_OUTSIDE irretrievable main pointer (address) irretrievable
  * EDIT NUMBERS_OUTSIDE wasm in_die(<numbers>, 's/\tnumbers\n/\tnumbers+1000000000\n/');
  * PLANT NUMBERS_OUTSIDE irretrievable main numbers [0]=1,[1]=2,[2]=3,[3]=4,...(6scalars) irretrievable
  * EDIT OPTIMIZED_OUT wasm in_die(<second>, 's/\t145\n\t\.int8\t\d+/\t147\n\t.int8\t4/');

@@ -1,9 +1,10 @@
 #!/bin/bash
-# Steps the first COUNT of the corpus's fixed seeds and fails on an unknown finding or a program that was
-# skipped. Usage: fixed_seeds.sh LOCKSTEP SEEDS.txt COUNT
+# Steps the first COUNT of the corpus's fixed seeds (or one in LOCKSTEP_SHARE of so many) and fails on an unknown
+# finding or a program that was skipped. Usage: fixed_seeds.sh LOCKSTEP SEEDS.txt COUNT
 set -euo pipefail
 
-lockstep=$1 seeds=$2 left=$3
+lockstep=$1 seeds=$2 share=${LOCKSTEP_SHARE:-1}
+left=$((($3 + share - 1) / share))
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 

@@ -3,6 +3,7 @@
 # and GDB shows of a guest, stop by stop, what it shows of the native build: the backtrace, parameters, locals and globals.
 # Programs whose parameters clang's Wasm DWARF loses (corpus/known) are not among the seeds. Without a tool the test is
 # skipped, which is exit status 77.
+# With LOCKSTEP_SHARE, one in so many of the seeds is taken.
 # `rust` judges Rust programs of the WASI test suite: their DWARF verifies, and a backtrace names Rust functions.
 # Usage: native_dwarf.sh LOCKSTEP verify|gdb SEED...
 #        native_dwarf.sh LOCKSTEP rust SUITE
@@ -115,7 +116,9 @@ rust)
     exit "$failed"
     ;;
 esac
+number=0
 for seed; do
+    ((number++ % ${LOCKSTEP_SHARE:-1} == 0)) || continue
     "$lockstep" generate --seed "$seed" -o program.c
     case $what in
     verify) verify "$seed" ;;

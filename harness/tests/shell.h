@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <cmocka.h>
@@ -41,6 +42,14 @@ __attribute__((unused)) static void expect_shell(const char *line, unsigned time
         fail();
     }
     hx_buffer_clear(&output);
+}
+
+/* Of what is repeated over many programs, tests take one in so many: LOCKSTEP_SHARE, or all. */
+static inline size_t share(void) {
+    const char *text = getenv("LOCKSTEP_SHARE");
+    const size_t number = text ? strtoul(text, NULL, 10) : 1;
+
+    return number > 0 ? number : 1;
 }
 
 /* The group's set_up makes the folder; this removes it. */

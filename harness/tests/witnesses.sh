@@ -5,7 +5,9 @@
 # Usage: witnesses.sh LOCKSTEP agree SEEDS | witnesses.sh LOCKSTEP shown SEEDS LEVEL LEAST
 set -euo pipefail
 
-lockstep=$1 what=$2 seeds=$3
+lockstep=$1 what=$2
+first=${3%-*} last=${3#*-} share=${LOCKSTEP_SHARE:-1}
+seeds=$first-$((first + (last - first) / share)) # with LOCKSTEP_SHARE, one in so many of them
 command -v jq >/dev/null || {
     echo "skipped: jq is missing: ci/deps installs it"
     exit 77

@@ -3,8 +3,9 @@
  * the test says and nothing else.
  *
  * `before` is loaded, `after` is stored. `mode` is 1 for AVX, 2 for AVX-512, else SSE; x87 may
- * be used besides, and the stack pointer be off its alignment by `shift` bytes. `stored` is the same for what is
- * looked at in the end, the widest there is. `result` is 0 when all is as it was; else it tells what is not. */
+ * be used besides, and the stack pointer be off its alignment by `shift` bytes. `stored` is the same for what
+ * is looked at in the end, the widest there is. `result` is 0 when all is as it was; else it tells what is
+ * not. */
 #include <stdint.h>
 #include <string.h>
 
