@@ -49,6 +49,11 @@ static bool same_place(const struct or_testimony *a, const struct or_testimony *
 
 /* ---- Groups ---- */
 
+/* A global that differs from a pair's first stop on, in whatever function its stops begin. */
+static bool is_from_the_start(const struct or_finding *finding) {
+    return finding->is_global && finding->stop == 1;
+}
+
 static bool belongs(const struct group *group, const struct or_pair_report *pair,
                     const struct or_finding *finding) {
     const struct or_finding *first = group->first;
@@ -60,8 +65,8 @@ static bool belongs(const struct group *group, const struct or_pair_report *pair
         return true;
     if (group->subject == ON_VARIABLE && !or_names_one_variable(first->variable, finding->variable))
         return false;
-    if (group->subject == ON_VARIABLE && first->is_global && finding->is_global)
-        return true; /* each pair shows it where its stops begin */
+    if (group->subject == ON_VARIABLE && is_from_the_start(first) && is_from_the_start(finding))
+        return true;
     if (group->subject != ON_PLACE)
         return first->line == finding->line && rt_same_text(first->function, finding->function);
     /* Where the next stops differ, a witness is known by where it stands. */

@@ -18,9 +18,10 @@ struct or_self_variable {
     const struct st_scope *scope; /* that declares it */
     uint32_t scope_first, scope_end;
     uint64_t size;
-    bool is_slot;     /* one expression, DW_OP_fbreg alone: it has one place in its frame */
-    bool is_operand;  /* somewhere it is on WebAssembly's operand stack */
-    bool is_constant; /* const-qualified, and no volatile, and small enough to be kept */
+    bool is_slot;         /* one expression, DW_OP_fbreg alone: it has one place in its frame */
+    bool is_operand;      /* somewhere it is on WebAssembly's operand stack */
+    bool is_constant;     /* const-qualified, and no volatile, and small enough to be kept */
+    bool may_be_returned; /* a local aggregate of the function's return type */
 };
 
 /* What is known of one function; scopes are numbered in depth-first order, so that a scope's descendants are

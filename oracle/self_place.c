@@ -224,6 +224,8 @@ void or_self_check_store(struct or_self *self, const struct or_self_site *site) 
             continue;
         struct or_self_place at = or_self_at(self, site, variable->variable, expression);
         if (!or_self_is_visible(variable, site)) {
+            if (variable->may_be_returned)
+                continue;
             hidden = variable;
             hidden_expression = expression;
             continue;

@@ -49,6 +49,13 @@ static bool is_constant(const struct st_type *type) {
     return is_const && type && type->size > 0 && type->size <= MAX_CONSTANT;
 }
 
+/* Compilers place such a variable where the return value is made, which other statements write as well. */
+static bool may_be_returned(const struct st_function *function, const struct st_variable *variable) {
+    const struct st_type *type = st_type_strip(variable->type), *returned = st_type_strip(function->type);
+    return !variable->is_parameter && type && type == returned &&
+           (type->kind == ST_TYPE_STRUCT || type->kind == ST_TYPE_UNION);
+}
+
 static void list_variables(struct or_self_function *function, const struct st_scope *scope,
                            uint32_t *number) {
     uint32_t first = (*number)++;
@@ -64,7 +71,8 @@ static void list_variables(struct or_self_function *function, const struct st_sc
                                       .size = variable->type->size,
                                       .is_slot = is_slot(&variable->location),
                                       .is_operand = is_operand(&variable->location),
-                                      .is_constant = is_constant(variable->type)};
+                                      .is_constant = is_constant(variable->type),
+                                      .may_be_returned = may_be_returned(function->function, variable)};
     }
     size_t end = function->variable_count;
     for (size_t i = 0; i < scope->child_count; i++)

@@ -1,5 +1,5 @@
-# What the scripts share that build programs with planted faults: how each side is built, where marked lines are, and how
-# assembly is edited. Sourced by planted.sh, planted_blame.sh and self_planted.sh, which set `program`.
+# What the scripts share that build programs with planted faults: how each side is built, where marked lines are,
+# and how assembly is edited. Sourced by planted.sh, planted_blame.sh and self_planted.sh, which set `program`.
 declare -A flags=([native]="-fPIC -shared" [wasm]="--target=wasm32-wasi")
 
 # Puts the number of the program's line that says LINE name where a text says <name>.
