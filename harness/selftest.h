@@ -15,6 +15,7 @@ enum { HX_SELFTEST_MOST = 512, HX_SELFTEST_TEXT = 160 };
 /* What came of one fault. */
 struct hx_fault {
     enum hx_plant_class class;
+    enum hx_side side;
     bool is_visible;               /* the second reader says that it changes what is shown */
     bool is_noticed;               /* there was a finding of one of the class's kinds */
     bool is_named;                 /* that named what the class asks for */
@@ -24,8 +25,8 @@ struct hx_fault {
 
 /* What one program gave, in memory that its process shares. */
 struct hx_faults {
-    bool agrees;                   /* without a fault */
-    char reason[HX_SELFTEST_TEXT]; /* why not, or why nothing could be done */
+    bool agrees;                       /* without a fault, in one comparison at least */
+    char reason[2 * HX_SELFTEST_TEXT]; /* why others did not, or why nothing could be done */
     size_t count;
     struct hx_fault items[HX_SELFTEST_MOST];
 };
@@ -34,9 +35,10 @@ struct hx_selftest {
     struct hx_setup check; /* how programs are compared */
     const char *dwarfdump; /* the second reader's path */
     bool wanted[HX_PLANT_COUNT];
-    uint64_t seed;    /* of all that is chosen */
-    uint64_t tries;   /* faults of a class that are planted in a program, until one is visible */
-    const char *keep; /* absolute; folder for what was missed or named wrongly, or NULL */
+    bool sides[HX_BUILD_SIDES]; /* that faults are planted in; traces have none */
+    uint64_t seed;              /* of all that is chosen */
+    uint64_t tries;             /* faults of a class that are planted in a program, until one is visible */
+    const char *keep;           /* absolute; folder for what was missed or named wrongly, or NULL */
 };
 
 /* Generates or compiles the program in the folder and plants faults in it, at most `most` visible ones. Runs
@@ -54,20 +56,23 @@ RT_MUST_USE struct rt_error *hx_selftest_run(const struct hx_selftest *selftest,
                                              const struct hx_source *source, const struct hx_temp *temp,
                                              size_t most, struct hx_faults *ret);
 
-/* selftest_compare.c: compares a pair in a process of its own; `reference` is a shared object, or with
- * HX_TWINS a module. What the process does, dying included, is in the result. */
+/* selftest_compare.c: compares two files in a process of its own: a shared object and a module, or, of
+ * HX_TWINS, two of the side's, the good one first. What the process does, dying included, is in the result.
+ */
 RT_MUST_USE struct rt_error *hx_selftest_compare(const struct hx_setup *setup, enum hx_pairing pairing,
-                                                 const char *reference, const char *wasm,
+                                                 enum hx_side side, const char *const paths[2],
                                                  struct hx_result *ret);
 
 /* selftest_report.c */
+struct hx_recall_count {
+    uint64_t planted, visible, noticed, named;
+};
 struct hx_recall {
-    struct {
-        uint64_t planted, visible, noticed, named;
-    } by_class[HX_PLANT_COUNT];
-    uint64_t programs, set_aside;
+    struct hx_recall_count counts[HX_SIDE_COUNT][HX_PLANT_COUNT];
+    uint64_t programs, in_part, set_aside; /* `in_part` of the programs lacked a comparison */
     struct hx_miss {
         enum hx_plant_class class;
+        enum hx_side side;
         bool is_noticed; /* named wrongly */
         uint64_t count;
         char reason[HX_SELFTEST_TEXT];
@@ -77,9 +82,8 @@ struct hx_recall {
 RT_MUST_USE struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults *faults);
 void hx_recall_print(const struct hx_recall *recall, FILE *file);
 void hx_recall_json(const struct hx_recall *recall, FILE *file);
-/* Of a hundred visible faults. */
-double hx_recall_noticed(const struct hx_recall *recall);
-double hx_recall_named(const struct hx_recall *recall);
+/* Whether of each side's visible faults as many were noticed and named as these parts of a hundred. */
+bool hx_recall_meets(const struct hx_recall *recall, double noticed, double named);
 void hx_recall_clear(struct hx_recall *recall);
 
 #endif

@@ -1,4 +1,4 @@
-/* What is shown at each pc of a run, by the rule of shown.h, and what two modules show differently. */
+/* What is shown at each pc of a run, by the rule of shown.h, and what two files show differently. */
 #include "harness/shown_text.h"
 
 #include <stdlib.h>

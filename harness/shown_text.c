@@ -177,21 +177,21 @@ static struct rt_error *read_text(struct hx_shown *shown) {
     return NULL;
 }
 
-struct rt_error *hx_shown_read(const char *dwarfdump, const char *wasm, struct hx_shown **ret) {
-    char how[128], path[512];
-    const char *const words[] = {dwarfdump, "--debug-info", "--debug-line", "-o", path, wasm, NULL};
+struct rt_error *hx_shown_read(const char *dwarfdump, const char *path, struct hx_shown **ret) {
+    char how[128], text[512];
+    const char *const words[] = {dwarfdump, "--debug-info", "--debug-line", "-o", text, path, NULL};
     struct hx_process process = {.argv = words, .time_limit = TIME_LIMIT};
     struct hx_shown *shown = calloc(1, sizeof *shown);
     if (!shown)
         return rt_error_out_of_memory();
-    snprintf(path, sizeof path, "%s.txt", wasm);
+    snprintf(text, sizeof text, "%s.txt", path);
     struct rt_error *error = hx_process_run(&process, 1);
     if (!error && !hx_process_succeeded(&process))
-        error = rt_error_format(RT_USAGE, "%s cannot read %s: %s", dwarfdump, wasm,
+        error = rt_error_format(RT_USAGE, "%s cannot read %s: %s", dwarfdump, path,
                                 hx_process_describe(&process, how, sizeof how));
     hx_process_clear(&process);
     if (!error)
-        error = hx_file_read(path, TEXT_LIMIT, &shown->text);
+        error = hx_file_read(text, TEXT_LIMIT, &shown->text);
     if (!error)
         error = read_text(shown);
     if (error)

@@ -11,7 +11,9 @@
 #define HX_NATIVE_OBJECT "native.o"
 #define HX_WASM          "program.wasm"
 #define HX_WASM_OBJECT   "wasm.o"
-#define HX_WASM_OTHER    "other.wasm" /* at another level of optimisation, where two are compared */
+/* At another level of optimisation, where two are compared. */
+#define HX_NATIVE_OTHER  "other.so"
+#define HX_WASM_OTHER    "other.wasm"
 
 struct hx_compiler {
     const char *name;    /* as it was asked for: "clang-19" */

@@ -124,7 +124,7 @@ static const struct hx_trace_plant *choose(struct subject *subject, enum hx_plan
 static struct rt_error *plant_one(struct subject *subject, const struct hx_trace_plant *plant,
                                   struct hx_fault *fault) {
     struct rt_trace_memory trace;
-    *fault = (struct hx_fault){.class = plant->class};
+    *fault = (struct hx_fault){.class = plant->class, .side = HX_SIDE_TRACE};
     snprintf(fault->where, sizeof fault->where, "event %llu, in %s", (unsigned long long)plant->event,
              plant->import);
     struct rt_error *error =
