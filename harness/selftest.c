@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FIRST_FINDINGS = 3, FILE_LIMIT = 256 << 20 };
+enum { FIRST_FINDINGS = 3 };
 #define OPTIMISED "-O2"
 
 /* A base, and what its copies with faults are compared with. */
@@ -289,47 +289,18 @@ static void judge(const struct hx_plant *plant, const struct hx_changes *changes
 
 /* ---- Keeping ---- */
 
-static struct rt_error *copy_file(const char *from, const char *folder, const char *name) {
-    struct hx_buffer bytes = {0};
-    char to[512];
-    snprintf(to, sizeof to, "%s/%s", folder, name);
-    struct rt_error *error = hx_file_read(from, FILE_LIMIT, &bytes);
-    if (!error)
-        error = hx_file_write(to, bytes.bytes, bytes.size, 0666);
-    hx_buffer_clear(&bytes);
-    return error;
-}
-
 static struct rt_error *keep(const struct program *program, const struct subject *subject,
                              const struct hx_fault *fault, const struct hx_result *result) {
-    const bool is_native = subject->side == HX_SIDE_NATIVE;
-    char folder[320], source[512];
-    struct hx_buffer text = {0};
-    snprintf(folder, sizeof folder, "%s/%llu-%s-%s-%zu", program->selftest->keep,
-             (unsigned long long)program->number, hx_side_words[subject->side],
-             hx_plant_rows[fault->class].word, program->faults->count);
-    if ((mkdir(program->selftest->keep, 0777) != 0 && errno != EEXIST) ||
-        (mkdir(folder, 0777) != 0 && errno != EEXIST))
-        return rt_error_os(errno, "cannot make %s", folder);
-    snprintf(source, sizeof source, "%s%s%s", program->source[0] == '/' ? "" : program->folder,
-             program->source[0] == '/' ? "" : "/", program->source);
-    hx_buffer_print(&text, "%s, %s: %s\n%s\n%s\n", hx_side_words[subject->side],
-                    hx_plant_rows[fault->class].word, hx_plant_rows[fault->class].what, fault->where,
-                    fault->reason);
-    hx_result_json(result, &text);
-    hx_buffer_text(&text, "\n");
-    struct rt_error *error = copy_file(source, folder, HX_SOURCE);
-    if (!error && subject->pairing == HX_BUILDS)
-        error = copy_file(subject->other_path, folder, is_native ? HX_WASM : HX_NATIVE);
-    if (!error)
-        error = copy_file(subject->base_path, folder, is_native ? "base.so" : "base.wasm");
-    if (!error)
-        error = copy_file(subject->fault_path, folder, is_native ? "fault.so" : "fault.wasm");
-    snprintf(source, sizeof source, "%s/fault.txt", folder);
-    if (!error)
-        error = hx_file_write(source, text.bytes, text.size, 0666);
-    hx_buffer_clear(&text);
-    return error;
+    const bool is_native = subject->side == HX_SIDE_NATIVE, is_twin = subject->pairing == HX_TWINS;
+    char source[512];
+    const struct hx_kept files[] = {{source, HX_SOURCE},
+                                    {subject->base_path, is_native ? "base.so" : "base.wasm"},
+                                    {subject->fault_path, is_native ? "fault.so" : "fault.wasm"},
+                                    {subject->other_path, is_native ? HX_WASM : HX_NATIVE}};
+    const char *folder = program->source[0] == '/' ? "" : program->folder;
+    snprintf(source, sizeof source, "%s%s%s", folder, folder[0] ? "/" : "", program->source);
+    return hx_selftest_keep(program->selftest, program->number, program->faults->count, fault, files,
+                            is_twin ? 3 : 4, result);
 }
 
 /* ---- Planting ---- */

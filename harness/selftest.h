@@ -16,11 +16,12 @@ enum { HX_SELFTEST_MOST = 512, HX_SELFTEST_TEXT = 160 };
 struct hx_fault {
     enum hx_plant_class class;
     enum hx_side side;
-    bool is_visible;               /* the second reader says that it changes what is shown */
-    bool is_noticed;               /* there was a finding of one of the class's kinds */
-    bool is_named;                 /* that named what the class asks for */
-    char where[HX_SELFTEST_TEXT];  /* what was planted: function, variable, lines */
-    char reason[HX_SELFTEST_TEXT]; /* of a miss or a wrong name, to be grouped by; else "" */
+    bool is_visible;                 /* the second reader says that it changes what is shown */
+    bool is_noticed;                 /* there was a finding of one of the class's kinds */
+    bool is_named;                   /* that named what the class asks for */
+    char where[HX_SELFTEST_TEXT];    /* what was planted: function, variable, lines */
+    char reason[HX_SELFTEST_TEXT];   /* of a miss or a wrong name, to be grouped by; else "" */
+    char unjudged[HX_SELFTEST_TEXT]; /* why the second reader could not tell whether it is visible; else "" */
 };
 
 /* What one program gave, in memory that its process shares. */
@@ -56,6 +57,16 @@ RT_MUST_USE struct rt_error *hx_selftest_run(const struct hx_selftest *selftest,
                                              const struct hx_source *source, const struct hx_temp *temp,
                                              size_t most, struct hx_faults *ret);
 
+/* selftest_keep.c: copies files into a folder of selftest->keep, with the fault in words. `number` is the
+ * fault's of the program's; `result` may be NULL. */
+struct hx_kept {
+    const char *from, *name;
+};
+RT_MUST_USE struct rt_error *hx_selftest_keep(const struct hx_selftest *selftest, uint64_t program,
+                                              size_t number, const struct hx_fault *fault,
+                                              const struct hx_kept *files, size_t count,
+                                              const struct hx_result *result);
+
 /* selftest_compare.c: compares two files in a process of its own: a shared object and a module, or, of
  * HX_TWINS, two of the side's, the good one first. What the process does, dying included, is in the result.
  */
@@ -66,10 +77,12 @@ RT_MUST_USE struct rt_error *hx_selftest_compare(const struct hx_setup *setup, e
 /* selftest_report.c */
 struct hx_recall_count {
     uint64_t planted, visible, noticed, named;
+    uint64_t unjudged; /* of the planted: the second reader could not judge them */
 };
 struct hx_recall {
     struct hx_recall_count counts[HX_SIDE_COUNT][HX_PLANT_COUNT];
     uint64_t programs, in_part, set_aside; /* `in_part` of the programs lacked a comparison */
+    char unjudged[HX_SELFTEST_TEXT];       /* why, of the first one */
     struct hx_miss {
         enum hx_plant_class class;
         enum hx_side side;

@@ -39,6 +39,9 @@ struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults 
         count->visible += fault->is_visible;
         count->noticed += fault->is_noticed;
         count->named += fault->is_named;
+        count->unjudged += fault->unjudged[0] != 0;
+        if (fault->unjudged[0] && !recall->unjudged[0])
+            memcpy(recall->unjudged, fault->unjudged, sizeof recall->unjudged);
         if (fault->is_visible && !fault->is_named)
             error = add_miss(recall, fault);
     }
@@ -58,6 +61,7 @@ static struct hx_recall_count sum_of(const struct hx_recall *recall, enum hx_sid
         sum.visible += count->visible;
         sum.noticed += count->noticed;
         sum.named += count->named;
+        sum.unjudged += count->unjudged;
     }
     return sum;
 }
@@ -97,6 +101,9 @@ void hx_recall_print(const struct hx_recall *recall, FILE *file) {
         if (sum.planted)
             fprintf(file, "%s: %.1f %% of visible faults noticed, %.1f %% rightly named\n",
                     hx_side_words[side], percent(sum.noticed, sum.visible), percent(sum.named, sum.visible));
+        if (sum.unjudged)
+            fprintf(file, "%s: of %llu faults the second reader could not say whether they are visible: %s\n",
+                    hx_side_words[side], (unsigned long long)sum.unjudged, recall->unjudged);
     }
     fprintf(file, "%llu programs, %llu of them in part; %llu more did not agree\n",
             (unsigned long long)recall->programs, (unsigned long long)recall->in_part,
@@ -141,6 +148,7 @@ void hx_recall_json(const struct hx_recall *recall, FILE *file) {
             hx_json_number(&json, "visible", count->visible);
             hx_json_number(&json, "noticed", count->noticed);
             hx_json_number(&json, "named", count->named);
+            hx_json_number(&json, "unjudged", count->unjudged);
             print_misses(recall, (enum hx_side)side, (enum hx_plant_class)i, &json);
             hx_json_close(&json, '}');
             hx_buffer_text(&text, "\n");

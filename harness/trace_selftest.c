@@ -5,6 +5,7 @@
 #include "harness/engines.h"
 #include "harness/program.h"
 #include "harness/random.h"
+#include "harness/replay_node.h"
 #include "harness/trace_plant.h"
 
 #include <stdio.h>
@@ -20,6 +21,11 @@ struct subject {
     struct hx_random random;
     struct rt_arena arena;
     unsigned time_limit;
+    uint64_t seed;
+    struct hx_node_judge node;       /* the second reader */
+    char unjudged[HX_SELFTEST_TEXT]; /* why there is none; else "" */
+    char source[320], wasm[320];
+    char good_path[320], fault_path[320]; /* the traces, for Node */
 };
 
 /* ---- What is told of a fault ---- */
@@ -80,33 +86,53 @@ static struct rt_error *compare(struct subject *subject, enum rt_engine first, e
 
 /* ---- Planting ---- */
 
-static struct rt_error *judge(struct subject *subject, const struct hx_trace_plant *plant,
-                              const struct rt_trace_memory *trace, struct hx_fault *fault) {
-    struct rt_error *wrong[2] = {NULL, NULL};
-    struct hx_replay_at at = {.number = 0};
-    bool differs = false;
+/* Whether the fault changes what a replay shows, by Node's word, or, where that has none, by the
+ * interpreter's: its replay refuses the trace, or beside the good trace's comes apart. */
+static struct rt_error *see(struct subject *subject, const struct rt_trace_memory *trace,
+                            struct hx_fault *fault) {
+    const char *const paths[2] = {subject->good_path, subject->fault_path};
+    struct rt_error *wrong = NULL;
+    struct hx_replay_at at;
+    memcpy(fault->unjudged, subject->unjudged, sizeof fault->unjudged);
+    if (!fault->unjudged[0]) {
+        struct rt_error *error =
+            hx_node_judge_ask(&subject->node, paths, subject->wasm, subject->time_limit, &fault->is_visible,
+                              fault->unjudged, sizeof fault->unjudged);
+        if (error || !fault->unjudged[0])
+            return error;
+    }
     struct rt_error *error = hx_replay_play(&subject->engines, subject->module, RT_ENGINE_INTERP, trace,
-                                            subject->time_limit, &wrong[0]);
-    if (!error)
-        error = hx_replay_play(&subject->engines, subject->module, RT_ENGINE_COMPILED, trace,
-                               subject->time_limit, &wrong[1]);
-    fault->is_visible = wrong[0] != NULL;
-    fault->is_noticed = wrong[1] != NULL;
-    fault->is_named = wrong[1] && is_named_by_replay(subject, plant, wrong[1]);
+                                            subject->time_limit, &wrong);
+    fault->is_visible = wrong != NULL;
+    rt_error_destroy(wrong);
     if (!error && !fault->is_visible)
         error = compare(subject, RT_ENGINE_INTERP, RT_ENGINE_INTERP, trace, &fault->is_visible, &at);
-    if (!error && fault->is_visible && !fault->is_named) {
+    return error;
+}
+
+static struct rt_error *judge(struct subject *subject, const struct hx_trace_plant *plant,
+                              const struct rt_trace_memory *trace, struct hx_fault *fault) {
+    struct rt_error *wrong = NULL;
+    struct hx_replay_at at = {.number = 0};
+    bool differs = false;
+    struct rt_error *error = see(subject, trace, fault);
+    if (error || !fault->is_visible)
+        return error;
+    error = hx_replay_play(&subject->engines, subject->module, RT_ENGINE_COMPILED, trace, subject->time_limit,
+                           &wrong);
+    fault->is_noticed = wrong != NULL;
+    fault->is_named = wrong && is_named_by_replay(subject, plant, wrong);
+    if (!error && !fault->is_named) {
         error = compare(subject, RT_ENGINE_COMPILED, RT_ENGINE_INTERP, trace, &differs, &at);
         fault->is_noticed |= differs;
         fault->is_named = differs && is_named_beside(plant, &at);
     }
-    if (!error && fault->is_visible && !fault->is_named)
+    if (!error && !fault->is_named)
         snprintf(fault->reason, sizeof fault->reason, "%s",
                  !fault->is_noticed ? "both replays agree"
                  : differs          ? "the replays part in another event"
                                     : "the replay stops at another event");
-    rt_error_destroy(wrong[0]);
-    rt_error_destroy(wrong[1]);
+    rt_error_destroy(wrong);
     return error;
 }
 
@@ -121,8 +147,12 @@ static const struct hx_trace_plant *choose(struct subject *subject, enum hx_plan
     return NULL;
 }
 
-static struct rt_error *plant_one(struct subject *subject, const struct hx_trace_plant *plant,
+static struct rt_error *plant_one(struct subject *subject, const struct hx_trace_plant *plant, size_t number,
                                   struct hx_fault *fault) {
+    const struct hx_kept files[] = {{subject->source, HX_SOURCE},
+                                    {subject->wasm, HX_WASM},
+                                    {subject->good_path, "good.trace"},
+                                    {subject->fault_path, "fault.trace"}};
     struct rt_trace_memory trace;
     *fault = (struct hx_fault){.class = plant->class, .side = HX_SIDE_TRACE};
     snprintf(fault->where, sizeof fault->where, "event %llu, in %s", (unsigned long long)plant->event,
@@ -130,7 +160,12 @@ static struct rt_error *plant_one(struct subject *subject, const struct hx_trace
     struct rt_error *error =
         hx_trace_plant_apply(&subject->good, plant, (uint32_t)hx_random_next(&subject->random), &trace);
     if (!error)
+        error = hx_file_write(subject->fault_path, trace.bytes, trace.size, 0666);
+    if (!error)
         error = judge(subject, plant, &trace, fault);
+    if (!error && subject->selftest->keep && fault->is_visible && !fault->is_named)
+        error = hx_selftest_keep(subject->selftest, subject->seed, number, fault, files,
+                                 sizeof files / sizeof *files, NULL);
     free(trace.bytes);
     return error ? rt_error_context(error, "%s at %s", hx_plant_rows[plant->class].word, fault->where) : NULL;
 }
@@ -145,7 +180,7 @@ static struct rt_error *plant_all(struct subject *subject, size_t most, struct h
             const struct hx_trace_plant *plant = choose(subject, (enum hx_plant_class) class);
             if (!plant)
                 break;
-            struct rt_error *error = plant_one(subject, plant, &faults->items[faults->count]);
+            struct rt_error *error = plant_one(subject, plant, faults->count, &faults->items[faults->count]);
             if (error)
                 return error;
             is_visible = faults->items[faults->count++].is_visible;
@@ -163,6 +198,8 @@ static struct rt_error *check_identity(struct subject *subject) {
     bool differs = false;
     struct rt_error *error = hx_trace_plant_apply(&subject->good, NULL, 0, &same);
     if (!error)
+        error = hx_file_write(subject->good_path, same.bytes, same.size, 0666);
+    if (!error)
         error = hx_replay_play(&subject->engines, subject->module, RT_ENGINE_COMPILED, &same,
                                subject->time_limit, &wrong);
     if (!error && !wrong)
@@ -175,14 +212,31 @@ static struct rt_error *check_identity(struct subject *subject) {
     return error;
 }
 
+/* Finds Node, which has to say of the good trace that it shows what it shows. */
+static struct rt_error *find_judge(struct subject *subject) {
+    const char *const paths[2] = {subject->good_path, subject->good_path};
+    bool differs = false;
+    struct rt_error *error = hx_node_judge_find(&subject->arena, &subject->node);
+    if (error) {
+        snprintf(subject->unjudged, sizeof subject->unjudged, "%s", error->message);
+        rt_error_destroy(error);
+        return NULL;
+    }
+    error = hx_node_judge_ask(&subject->node, paths, subject->wasm, subject->time_limit, &differs,
+                              subject->unjudged, sizeof subject->unjudged);
+    if (!error && differs)
+        snprintf(subject->unjudged, sizeof subject->unjudged, "Node's replays of one trace differ");
+    return error;
+}
+
 struct rt_error *hx_selftest_traces(const struct hx_selftest *selftest, uint64_t seed,
                                     const struct hx_temp *folder, size_t most, struct hx_faults *ret) {
     const struct hx_tools *tools = selftest->check.tools;
     struct hx_guest_setup setup = {.entry_count = 0};
     struct subject subject = {.selftest = selftest,
                               .random = {hx_random_mix(selftest->seed) ^ ~seed},
-                              .time_limit = selftest->check.time_limit};
-    char path[320];
+                              .time_limit = selftest->check.time_limit,
+                              .seed = seed};
     rt_arena_init(&subject.arena, 0);
     subject.engines = (struct hx_engines){.engines = {RT_ENGINE_COMPILED, RT_ENGINE_INTERP},
                                           .max_steps = HX_DEFAULT_STEPS,
@@ -190,18 +244,23 @@ struct rt_error *hx_selftest_traces(const struct hx_selftest *selftest, uint64_t
                                           .setup = &setup,
                                           .folder = folder,
                                           .is_replay = true};
-    snprintf(path, sizeof path, "%s/" HX_WASM, folder->path);
+    snprintf(subject.source, sizeof subject.source, "%s/" HX_SOURCE, folder->path);
+    snprintf(subject.wasm, sizeof subject.wasm, "%s/" HX_WASM, folder->path);
+    snprintf(subject.good_path, sizeof subject.good_path, "%s/good.trace", folder->path);
+    snprintf(subject.fault_path, sizeof subject.fault_path, "%s/fault.trace", folder->path);
     struct rt_error *error = hx_generator_wasi.write(tools, seed, NULL, folder->path);
     if (!error)
         error = hx_compile_wasm(tools, tools->optimisation, HX_SOURCE, folder->path);
     if (!error)
         error = hx_guest_setup_create(seed, &setup);
     if (!error)
-        error = rt_module_open(path, &subject.module);
+        error = rt_module_open(subject.wasm, &subject.module);
     if (!error)
         error = hx_replay_record(&subject.engines, subject.module, subject.time_limit, &subject.good);
     if (!error)
         error = check_identity(&subject);
+    if (!error)
+        error = find_judge(&subject);
     if (!error)
         error = hx_trace_plant_survey(&subject.good, &subject.arena, &subject.plants);
     if (!error)
