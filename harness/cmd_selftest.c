@@ -1,9 +1,9 @@
 /* `lockstep selftest`: how much the comparison misses, measured. */
 #include "harness/harness.h"
 
+#include "harness/campaign.h"
 #include "harness/cmd_options.h"
 #include "harness/interrupt.h"
-#include "harness/process.h"
 #include "harness/selftest.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 struct values {
     struct hx_seeds seeds;
     struct hx_list classes;
-    uint64_t faults, seed, tries, noticed, named, stops, visits, time_limit;
+    uint64_t faults, seed, tries, jobs, noticed, named, stops, visits, time_limit;
     const char *cc, *side, *engine, *keep, *csmith;
     bool json;
 };
@@ -42,6 +42,7 @@ static const struct hx_option options[] = {
     {"--seed", "N", HX_OPTION_NUMBER, offsetof(struct values, seed), "what chooses the faults (1)"},
     {"--tries", "N", HX_OPTION_NUMBER, offsetof(struct values, tries),
      "plant up to N faults of a class in a program, until one is visible (4)"},
+    {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs), "programs at a time (number of cores)"},
     {"--noticed", "PERCENT", HX_OPTION_NUMBER, offsetof(struct values, noticed),
      "of visible faults that must be noticed (95)"},
     {"--named", "PERCENT", HX_OPTION_NUMBER, offsetof(struct values, named),
@@ -106,47 +107,46 @@ static struct rt_error *absolute_folder(const char *path, struct rt_arena *arena
     return *ret ? NULL : rt_error_out_of_memory();
 }
 
-/* One program. *ret_left loses the visible faults that it gave. */
-static struct rt_error *take_program(const struct hx_selftest *selftest, const struct hx_source *source,
-                                     const struct hx_temp *temp, struct hx_recall *recall,
-                                     uint64_t *ret_left) {
-    struct hx_faults *faults = calloc(1, sizeof *faults);
-    struct rt_error *error =
-        faults ? hx_selftest_run(selftest, source, temp, *ret_left, faults) : rt_error_out_of_memory();
-    if (!error) {
-        error = hx_recall_add(recall, faults);
-        for (size_t i = 0; i < faults->count; i++)
-            *ret_left -= faults->items[i].is_visible;
-        if (faults->reason[0] && source->has_seed)
-            fprintf(stderr, "seed %llu: %s\n", (unsigned long long)source->seed, faults->reason);
-        else if (faults->reason[0])
-            fprintf(stderr, "%s: %s\n", source->c_file, faults->reason);
+static struct rt_error *add_programs(const struct values *values, const struct hx_arguments *arguments,
+                                     struct rt_arena *arena, struct hx_selftest_queue *queue) {
+    const bool has_files = arguments->count > 0;
+    const uint64_t first = values->seeds.is_set ? values->seeds.first : 1;
+    const uint64_t last = values->seeds.is_set ? values->seeds.last : 100;
+    struct rt_error *error = NULL;
+    for (size_t i = 0; !error && queue->left && i < arguments->count; i++) {
+        struct hx_source source = {0};
+        error = absolute(arguments->items[i], arena, &source.c_file);
+        if (!error)
+            error = hx_selftest_queue_add(queue, &source);
     }
-    free(faults);
+    for (uint64_t seed = first; !error && queue->left && (!has_files || values->seeds.is_set) && seed <= last;
+         seed++) {
+        const struct hx_source source = {.has_seed = true, .seed = seed};
+        error = hx_selftest_queue_add(queue, &source);
+        if (seed == UINT64_MAX)
+            break;
+    }
     return error;
 }
 
 static struct rt_error *take_programs(const struct values *values, const struct hx_arguments *arguments,
                                       const struct hx_selftest *selftest, const struct hx_temp *temp,
                                       struct rt_arena *arena, struct hx_recall *recall) {
-    const bool has_files = arguments->count > 0;
-    const uint64_t first = values->seeds.is_set ? values->seeds.first : 1;
-    const uint64_t last = values->seeds.is_set ? values->seeds.last : 100;
-    uint64_t left = values->faults;
-    struct rt_error *error = NULL;
-    for (size_t i = 0; !error && left && i < arguments->count; i++) {
-        struct hx_source source = {0};
-        error = absolute(arguments->items[i], arena, &source.c_file);
-        if (!error)
-            error = take_program(selftest, &source, temp, recall, &left);
-    }
-    for (uint64_t seed = first; !error && left && (!has_files || values->seeds.is_set) && seed <= last;
-         seed++) {
-        const struct hx_source source = {.has_seed = true, .seed = seed};
-        error = take_program(selftest, &source, temp, recall, &left);
-        if (seed == UINT64_MAX)
-            break;
-    }
+    struct hx_selftest_queue queue = {.selftest = selftest,
+                                      .temp = temp,
+                                      .recall = recall,
+                                      .left = values->faults,
+                                      .jobs = values->jobs ? (unsigned)values->jobs : hx_core_count()};
+    if (values->jobs > HX_SELFTEST_JOBS)
+        return rt_error_format(RT_USAGE, "--jobs: at most %d", HX_SELFTEST_JOBS);
+    if (queue.jobs > HX_SELFTEST_JOBS)
+        queue.jobs = HX_SELFTEST_JOBS;
+    struct rt_error *error = add_programs(values, arguments, arena, &queue);
+    struct rt_error *other = hx_selftest_queue_end(&queue);
+    if (error)
+        rt_error_destroy(other);
+    else
+        error = other;
     if (error && error->code == RT_EXIT) { /* interrupted: what was counted so far is told */
         rt_error_destroy(error);
         error = NULL;

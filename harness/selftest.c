@@ -1,21 +1,14 @@
 /* One program of the self-test: compiled, found to agree, then faulted again and again. */
 #include "harness/selftest.h"
 
-#include "harness/interrupt.h"
 #include "harness/process.h"
 #include "harness/program.h"
 #include "harness/random.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { FIRST_FINDINGS = 3 };
 #define OPTIMISED "-O2"
@@ -293,10 +286,10 @@ static struct rt_error *keep(const struct program *program, const struct subject
                              const struct hx_fault *fault, const struct hx_result *result) {
     const bool is_native = subject->side == HX_SIDE_NATIVE, is_twin = subject->pairing == HX_TWINS;
     char source[512];
-    const struct hx_kept files[] = {{source, HX_SOURCE},
-                                    {subject->base_path, is_native ? "base.so" : "base.wasm"},
-                                    {subject->fault_path, is_native ? "fault.so" : "fault.wasm"},
-                                    {subject->other_path, is_native ? HX_WASM : HX_NATIVE}};
+    const struct hx_selftest_file files[] = {{source, HX_SOURCE},
+                                             {subject->base_path, is_native ? "base.so" : "base.wasm"},
+                                             {subject->fault_path, is_native ? "fault.so" : "fault.wasm"},
+                                             {subject->other_path, is_native ? HX_WASM : HX_NATIVE}};
     const char *folder = program->source[0] == '/' ? "" : program->folder;
     snprintf(source, sizeof source, "%s%s%s", folder, folder[0] ? "/" : "", program->source);
     return hx_selftest_keep(program->selftest, program->number, program->faults->count, fault, files,
@@ -402,8 +395,7 @@ struct rt_error *hx_selftest_program(const struct hx_selftest *selftest, const s
     return error;
 }
 
-/* All that is wanted of a source. A file has no recording: which folders it would run with is not known. */
-static struct rt_error *take_source(const struct hx_selftest *selftest, const struct hx_source *source,
+struct rt_error *hx_selftest_source(const struct hx_selftest *selftest, const struct hx_source *source,
                                     const struct hx_temp *folder, size_t most, struct hx_faults *ret) {
     struct rt_error *error = NULL;
     if (is_wanted(selftest, HX_BUILDS) || is_wanted(selftest, HX_TWINS))
@@ -417,37 +409,5 @@ static struct rt_error *take_source(const struct hx_selftest *selftest, const st
         ret->agrees |= !error;
     }
 #endif
-    return error;
-}
-
-struct rt_error *hx_selftest_run(const struct hx_selftest *selftest, const struct hx_source *source,
-                                 const struct hx_temp *temp, size_t most, struct hx_faults *ret) {
-    struct hx_faults *shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct hx_temp folder;
-    int status = 0;
-    if (shared == MAP_FAILED)
-        return rt_error_os(errno, "cannot share memory with a program's process");
-    struct rt_error *error = hx_temp_folder(temp, "program", &folder);
-    fflush(NULL);
-    const pid_t pid = error ? -1 : fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        error = take_source(selftest, source, &folder, most, shared);
-        if (error)
-            snprintf(shared->reason, sizeof shared->reason, "%s", error->message);
-        _exit(0);
-    }
-    if (!error && pid < 0)
-        error = rt_error_os(errno, "cannot start a program's process");
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    *ret = *shared;
-    if (!error && status)
-        hx_status_describe(status, ret->reason, sizeof ret->reason);
-    if (!error && hx_interrupted())
-        error = rt_error_format(RT_EXIT, "interrupted");
-    hx_temp_remove(&folder);
-    munmap(shared, sizeof *shared);
     return error;
 }

@@ -52,19 +52,19 @@ RT_MUST_USE struct rt_error *hx_selftest_program(const struct hx_selftest *selft
 RT_MUST_USE struct rt_error *hx_selftest_traces(const struct hx_selftest *selftest, uint64_t seed,
                                                 const struct hx_temp *folder, size_t most,
                                                 struct hx_faults *ret);
-/* Both in a child process, whatever it does to it. */
-RT_MUST_USE struct rt_error *hx_selftest_run(const struct hx_selftest *selftest,
-                                             const struct hx_source *source, const struct hx_temp *temp,
-                                             size_t most, struct hx_faults *ret);
+/* All that is wanted of a source. A file has no recording: which folders it would run with is not known. */
+RT_MUST_USE struct rt_error *hx_selftest_source(const struct hx_selftest *selftest,
+                                                const struct hx_source *source, const struct hx_temp *folder,
+                                                size_t most, struct hx_faults *ret);
 
 /* selftest_keep.c: copies files into a folder of selftest->keep, with the fault in words. `number` is the
  * fault's of the program's; `result` may be NULL. */
-struct hx_kept {
+struct hx_selftest_file {
     const char *from, *name;
 };
 RT_MUST_USE struct rt_error *hx_selftest_keep(const struct hx_selftest *selftest, uint64_t program,
                                               size_t number, const struct hx_fault *fault,
-                                              const struct hx_kept *files, size_t count,
+                                              const struct hx_selftest_file *files, size_t count,
                                               const struct hx_result *result);
 
 /* selftest_compare.c: compares two files in a process of its own: a shared object and a module, or, of
@@ -92,11 +92,36 @@ struct hx_recall {
     } *misses; /* malloc'd */
     size_t miss_count;
 };
-RT_MUST_USE struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults *faults);
+/* Counts a program's faults, until *left of them were visible; *left loses them. */
+RT_MUST_USE struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults *faults,
+                                           uint64_t *left);
 void hx_recall_print(const struct hx_recall *recall, FILE *file);
 void hx_recall_json(const struct hx_recall *recall, FILE *file);
 /* Whether of each side's visible faults as many were noticed and named as these parts of a hundred. */
 bool hx_recall_meets(const struct hx_recall *recall, double noticed, double named);
 void hx_recall_clear(struct hx_recall *recall);
+
+/* selftest_queue.c: programs in processes of their own, whatever they do to them; counted in their order. */
+enum { HX_SELFTEST_JOBS = 64 };
+struct hx_selftest_queue {
+    const struct hx_selftest *selftest;
+    const struct hx_temp *temp;
+    struct hx_recall *recall;
+    uint64_t left; /* visible faults that are wanted */
+    unsigned jobs; /* programs at once, HX_SELFTEST_JOBS at most */
+    struct hx_selftest_job {
+        struct hx_source source;
+        struct hx_temp folder;
+        struct hx_faults *faults; /* shared with its process */
+        int pid;
+    } items[HX_SELFTEST_JOBS];
+    unsigned first, count;
+};
+/* Starts a program, unless enough faults were counted; may wait for another one's end. RT_EXIT: interrupted.
+ */
+RT_MUST_USE struct rt_error *hx_selftest_queue_add(struct hx_selftest_queue *queue,
+                                                   const struct hx_source *source);
+/* Waits for all. To be called after an error of the other, too. */
+RT_MUST_USE struct rt_error *hx_selftest_queue_end(struct hx_selftest_queue *queue);
 
 #endif

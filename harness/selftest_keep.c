@@ -20,8 +20,8 @@ static struct rt_error *copy_file(const char *from, const char *folder, const ch
 }
 
 struct rt_error *hx_selftest_keep(const struct hx_selftest *selftest, uint64_t program, size_t number,
-                                  const struct hx_fault *fault, const struct hx_kept *files, size_t count,
-                                  const struct hx_result *result) {
+                                  const struct hx_fault *fault, const struct hx_selftest_file *files,
+                                  size_t count, const struct hx_result *result) {
     const struct hx_plant_row *row = &hx_plant_rows[fault->class];
     const char *side = hx_side_words[fault->side];
     char folder[320];

@@ -27,16 +27,17 @@ static struct rt_error *add_miss(struct hx_recall *recall, const struct hx_fault
     return NULL;
 }
 
-struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults *faults) {
+struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults *faults, uint64_t *left) {
     struct rt_error *error = NULL;
     recall->programs += faults->agrees;
     recall->in_part += faults->agrees && faults->reason[0];
     recall->set_aside += !faults->agrees;
-    for (size_t i = 0; !error && i < faults->count; i++) {
+    for (size_t i = 0; !error && *left && i < faults->count; i++) {
         const struct hx_fault *fault = &faults->items[i];
         struct hx_recall_count *count = &recall->counts[fault->side][fault->class];
         count->planted++;
         count->visible += fault->is_visible;
+        *left -= fault->is_visible;
         count->noticed += fault->is_noticed;
         count->named += fault->is_named;
         count->unjudged += fault->unjudged[0] != 0;

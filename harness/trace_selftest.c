@@ -149,10 +149,10 @@ static const struct hx_trace_plant *choose(struct subject *subject, enum hx_plan
 
 static struct rt_error *plant_one(struct subject *subject, const struct hx_trace_plant *plant, size_t number,
                                   struct hx_fault *fault) {
-    const struct hx_kept files[] = {{subject->source, HX_SOURCE},
-                                    {subject->wasm, HX_WASM},
-                                    {subject->good_path, "good.trace"},
-                                    {subject->fault_path, "fault.trace"}};
+    const struct hx_selftest_file files[] = {{subject->source, HX_SOURCE},
+                                             {subject->wasm, HX_WASM},
+                                             {subject->good_path, "good.trace"},
+                                             {subject->fault_path, "fault.trace"}};
     struct rt_trace_memory trace;
     *fault = (struct hx_fault){.class = plant->class, .side = HX_SIDE_TRACE};
     snprintf(fault->where, sizeof fault->where, "event %llu, in %s", (unsigned long long)plant->event,
