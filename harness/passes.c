@@ -1,6 +1,6 @@
 /* A run of a program as the pcs that it passed: what the second reader's rule is about. */
 #include "harness/pair.h"
-#include "harness/shown.h"
+#include "harness/shown_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ struct recorder {
     size_t depth;
 };
 
-static bool drop_output(void *user, int fd, const void *bytes, size_t size) {
+bool hx_passes_drop(void *user, int fd, const void *bytes, size_t size) {
     (void)user, (void)fd, (void)bytes, (void)size;
     return true;
 }
@@ -111,9 +111,9 @@ static struct rt_error *set_probes(const struct hx_debuggee *debuggee) {
     return error;
 }
 
-/* Keeps standard output and error for `speak`, and drops what is written to them until then. */
-static struct rt_error *silence(int kept[2]) {
+struct rt_error *hx_passes_silence(int kept[2]) {
     const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    kept[0] = kept[1] = -1;
     fflush(NULL);
     for (int i = 0; i < 2; i++) {
         kept[i] = fcntl(STDOUT_FILENO + i, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -124,7 +124,7 @@ static struct rt_error *silence(int kept[2]) {
     return NULL;
 }
 
-static void speak(const int kept[2]) {
+void hx_passes_speak(const int kept[2]) {
     fflush(NULL);
     for (int i = 0; i < 2; i++)
         if (kept[i] >= 0) {
@@ -148,16 +148,16 @@ static struct rt_error *list_pcs(struct hx_passes *passes) {
 
 struct rt_error *hx_passes_record(enum hx_witness_kind kind, const char *path, struct hx_passes *ret) {
     const struct hx_load load = {
-        .kind = kind, .path = path, .engine = RT_ENGINE_COMPILED, .write = drop_output, .all_rows = true};
+        .kind = kind, .path = path, .engine = RT_ENGINE_COMPILED, .write = hx_passes_drop, .all_rows = true};
     struct recorder *recorder = calloc(1, sizeof *recorder);
     struct st_event event = {.kind = ST_INTERRUPT};
     struct hx_debuggee debuggee = {.image = NULL};
-    int kept[2] = {-1, -1};
+    int kept[2];
     *ret = (struct hx_passes){0};
     if (!recorder)
         return rt_error_out_of_memory();
     recorder->passes = ret;
-    struct rt_error *error = silence(kept);
+    struct rt_error *error = hx_passes_silence(kept);
     if (!error)
         error = hx_debuggee_open(&load, &debuggee);
     if (!error)
@@ -170,7 +170,7 @@ struct rt_error *hx_passes_record(enum hx_witness_kind kind, const char *path, s
     if (!error)
         error = list_pcs(ret);
     hx_debuggee_close(&debuggee);
-    speak(kept);
+    hx_passes_speak(kept);
     free(recorder);
     return error;
 }

@@ -309,6 +309,22 @@ static void describe(const struct hx_plant *plant, char *text, size_t size) {
                  plant->lines[1]);
 }
 
+/* Why a fault was missed, by what the places hold that it changed. */
+static struct rt_error *explain(const struct subject *subject, struct hx_shown *shown,
+                                struct hx_fault *fault) {
+    struct hx_values values;
+    struct rt_error *error = hx_shown_values(subject->shown, shown, hx_side_witness(subject->side),
+                                             subject->base_path, &subject->passes, &values);
+    const char *words = NULL;
+    if (!error && values.different)
+        words = values.is_pointer ? "a wrong value, of a pointer" : "a wrong value";
+    else if (!error && values.same && !values.unknown)
+        words = "a wrong place with the right value at each stop";
+    if (words)
+        snprintf(fault->reason, sizeof fault->reason, "%s", words);
+    return error;
+}
+
 /* Plants one fault and sees what comes of it. */
 static struct rt_error *plant_one(struct program *program, struct subject *subject,
                                   const struct hx_plant *plant, struct hx_fault *fault) {
@@ -329,6 +345,8 @@ static struct rt_error *plant_one(struct program *program, struct subject *subje
         error = compare(program, subject, &result);
         if (!error)
             judge(plant, &changes, &result, fault);
+        if (!error && !fault->is_noticed && result.verdict == HX_AGREE)
+            error = explain(subject, shown, fault);
         if (!error && selftest->keep && !fault->is_named)
             error = keep(program, subject, fault, &result);
         hx_result_clear(&result);

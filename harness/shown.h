@@ -59,4 +59,15 @@ struct hx_changes {
 RT_MUST_USE struct rt_error *hx_shown_compare(struct hx_shown *a, struct hx_shown *b,
                                               const struct hx_passes *passes, struct hx_changes *ret);
 
+/* What the variables that are shown in another place hold there, at each stop of one more run of `a`'s file:
+ * the same bytes as in the right place, others, or what cannot be told. A place with the right value is none
+ * that a user can tell from the right one. shown_values.c; as hx_passes_record in its process. */
+struct hx_values {
+    uint64_t same, different, unknown;
+    bool is_pointer; /* one of those that differ */
+};
+RT_MUST_USE struct rt_error *hx_shown_values(struct hx_shown *a, struct hx_shown *b,
+                                             enum hx_witness_kind kind, const char *path,
+                                             const struct hx_passes *passes, struct hx_values *ret);
+
 #endif

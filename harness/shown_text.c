@@ -67,6 +67,18 @@ struct reader {
     bool in_lines;
 };
 
+/* "0x00000000: Compile Unit: length = 0x000000e1, format = DWARF32, ..., addr_size = 0x08 (next unit at ...)"
+ */
+static void read_header(struct hx_shown *shown, struct hx_text line) {
+    static const char word[] = "addr_size = ";
+    const char *at = memmem(line.start, line.size, word, sizeof word - 1);
+    if (at) {
+        at += sizeof word - 1;
+        shown->address_size =
+            (unsigned)hx_text_number((struct hx_text){at, line.size - (size_t)(at - line.start)});
+    }
+}
+
 /* "0x0000002a:     DW_TAG_variable": two blanks more for each level. */
 static bool read_die(struct reader *reader, struct hx_text line) {
     struct hx_shown *shown = reader->shown;
@@ -80,6 +92,8 @@ static bool read_die(struct reader *reader, struct hx_text line) {
     struct hx_text tag = take_word(&rest);
     const uint32_t depth = blanks ? (uint32_t)(blanks - 1) / 2 : 0;
     reader->value = NULL;
+    if (starts_with(tag, "Compile"))
+        read_header(reader->shown, line);
     if (!starts_with(tag, "DW_TAG_") || depth >= MOST_DEPTH)
         return true; /* the end of a list of children, or a unit's header */
     for (; reader->depth > depth; reader->depth--)

@@ -62,15 +62,22 @@ static bool is_named_by_replay(const struct subject *subject, const struct hx_tr
     return number == expected && strstr(wrong->message, plant->import);
 }
 
-/* Whether the replays came apart in the call that has the fault, or before the guest's next event. */
+/* Whether the replays came apart in the call that has the fault (of one that is there twice, the second), or
+ * before the guest's next event. */
 static bool is_named_beside(const struct hx_trace_plant *plant, const struct hx_replay_at *at) {
-    const uint64_t end = plant->first + plant->count + (uint64_t)shift_of(plant);
-    return at->number >= plant->first && at->number < end && strcmp(at->import, plant->import) == 0;
+    const uint64_t copy = plant->class == HX_PLANT_TRACE_CALL_DOUBLED ? plant->count : 0;
+    const uint64_t first = plant->first + copy, end = first + plant->count + (uint64_t)shift_of(plant);
+    return at->number >= first && at->number < end && strcmp(at->import, plant->import) == 0;
 }
 
+/* Two replays side by side. */
+struct beside {
+    bool differs, is_cut; /* `is_cut`: there was no time for all of it */
+    struct hx_replay_at at;
+};
+
 static struct rt_error *compare(struct subject *subject, enum rt_engine first, enum rt_engine second,
-                                const struct rt_trace_memory *fault, bool *ret_differs,
-                                struct hx_replay_at *ret_at) {
+                                const struct rt_trace_memory *fault, struct beside *ret) {
     const struct rt_trace_memory *const traces[2] = {&subject->good, fault};
     struct hx_engines engines = subject->engines;
     struct hx_result result;
@@ -78,8 +85,9 @@ static struct rt_error *compare(struct subject *subject, enum rt_engine first, e
     engines.engines[1] = second;
     hx_result_init(&result);
     struct rt_error *error =
-        hx_replay_beside(&engines, subject->module, traces, subject->time_limit, &result, ret_at);
-    *ret_differs = result.finding_count > 0;
+        hx_replay_beside(&engines, subject->module, traces, subject->time_limit, &result, &ret->at);
+    ret->differs = result.finding_count > 0;
+    ret->is_cut = result.is_limited;
     hx_result_clear(&result);
     return error;
 }
@@ -92,7 +100,7 @@ static struct rt_error *see(struct subject *subject, const struct rt_trace_memor
                             struct hx_fault *fault) {
     const char *const paths[2] = {subject->good_path, subject->fault_path};
     struct rt_error *wrong = NULL;
-    struct hx_replay_at at;
+    struct beside beside = {.differs = false};
     memcpy(fault->unjudged, subject->unjudged, sizeof fault->unjudged);
     if (!fault->unjudged[0]) {
         struct rt_error *error =
@@ -106,15 +114,15 @@ static struct rt_error *see(struct subject *subject, const struct rt_trace_memor
     fault->is_visible = wrong != NULL;
     rt_error_destroy(wrong);
     if (!error && !fault->is_visible)
-        error = compare(subject, RT_ENGINE_INTERP, RT_ENGINE_INTERP, trace, &fault->is_visible, &at);
+        error = compare(subject, RT_ENGINE_INTERP, RT_ENGINE_INTERP, trace, &beside);
+    fault->is_visible |= beside.differs;
     return error;
 }
 
 static struct rt_error *judge(struct subject *subject, const struct hx_trace_plant *plant,
                               const struct rt_trace_memory *trace, struct hx_fault *fault) {
     struct rt_error *wrong = NULL;
-    struct hx_replay_at at = {.number = 0};
-    bool differs = false;
+    struct beside beside = {.differs = false};
     struct rt_error *error = see(subject, trace, fault);
     if (error || !fault->is_visible)
         return error;
@@ -123,15 +131,16 @@ static struct rt_error *judge(struct subject *subject, const struct hx_trace_pla
     fault->is_noticed = wrong != NULL;
     fault->is_named = wrong && is_named_by_replay(subject, plant, wrong);
     if (!error && !fault->is_named) {
-        error = compare(subject, RT_ENGINE_COMPILED, RT_ENGINE_INTERP, trace, &differs, &at);
-        fault->is_noticed |= differs;
-        fault->is_named = differs && is_named_beside(plant, &at);
+        error = compare(subject, RT_ENGINE_COMPILED, RT_ENGINE_INTERP, trace, &beside);
+        fault->is_noticed |= beside.differs;
+        fault->is_named = beside.differs && is_named_beside(plant, &beside.at);
     }
     if (!error && !fault->is_named)
         snprintf(fault->reason, sizeof fault->reason, "%s",
-                 !fault->is_noticed ? "both replays agree"
-                 : differs          ? "the replays part in another event"
-                                    : "the replay stops at another event");
+                 !fault->is_noticed
+                     ? (beside.is_cut ? "the replays agree as far as time allows" : "both replays agree")
+                 : beside.differs ? "the replays part in another event"
+                                  : "the replay stops at another event");
     rt_error_destroy(wrong);
     return error;
 }
@@ -194,8 +203,7 @@ static struct rt_error *plant_all(struct subject *subject, size_t most, struct h
 static struct rt_error *check_identity(struct subject *subject) {
     struct rt_trace_memory same;
     struct rt_error *wrong = NULL;
-    struct hx_replay_at at;
-    bool differs = false;
+    struct beside beside = {.differs = false};
     struct rt_error *error = hx_trace_plant_apply(&subject->good, NULL, 0, &same);
     if (!error)
         error = hx_file_write(subject->good_path, same.bytes, same.size, 0666);
@@ -203,8 +211,8 @@ static struct rt_error *check_identity(struct subject *subject) {
         error = hx_replay_play(&subject->engines, subject->module, RT_ENGINE_COMPILED, &same,
                                subject->time_limit, &wrong);
     if (!error && !wrong)
-        error = compare(subject, RT_ENGINE_COMPILED, RT_ENGINE_INTERP, &same, &differs, &at);
-    if (!error && (wrong || differs))
+        error = compare(subject, RT_ENGINE_COMPILED, RT_ENGINE_INTERP, &same, &beside);
+    if (!error && (wrong || beside.differs))
         error = rt_error_format(RT_USAGE, "its replay differs without a fault%s%s", wrong ? ": " : "",
                                 wrong ? wrong->message : "");
     rt_error_destroy(wrong);
