@@ -21,7 +21,7 @@ struct values {
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
-                                       .side = "both",
+                                       .side = "all",
                                        .engine = "compiled",
                                        .faults = 200,
                                        .seed = 1,
@@ -37,7 +37,7 @@ static const struct hx_option options[] = {
     {"--class", "NAME", HX_OPTION_LIST, offsetof(struct values, classes),
      "plant faults of this class; may be repeated (all)"},
     {"--side", "SIDE", HX_OPTION_TEXT, offsetof(struct values, side),
-     "plant faults in the debug information of native, wasm or both (both)"},
+     "plant faults in the debug information of native, wasm or both, in traces (trace), or in all (all)"},
     {"--faults", "N", HX_OPTION_NUMBER, offsetof(struct values, faults), "end after N visible faults (200)"},
     {"--seed", "N", HX_OPTION_NUMBER, offsetof(struct values, seed), "what chooses the faults (1)"},
     {"--tries", "N", HX_OPTION_NUMBER, offsetof(struct values, tries),
@@ -75,14 +75,18 @@ static struct rt_error *choose_classes(const struct hx_list *names, bool wanted[
     return NULL;
 }
 
-static struct rt_error *choose_sides(const char *name, bool sides[HX_BUILD_SIDES]) {
-    const bool is_both = strcmp(name, "both") == 0;
-    bool is_known = is_both;
-    for (int i = 0; i < HX_BUILD_SIDES; i++) {
-        sides[i] = is_both || strcmp(name, hx_side_words[i]) == 0;
+static struct rt_error *choose_sides(const char *name, bool sides[HX_SIDE_COUNT]) {
+    const size_t count = strcmp(name, "all") == 0    ? HX_SIDE_COUNT
+                         : strcmp(name, "both") == 0 ? HX_BUILD_SIDES
+                                                     : 0;
+    bool is_known = false;
+    for (size_t i = 0; i < HX_SIDE_COUNT; i++) {
+        sides[i] = i < count || strcmp(name, hx_side_words[i]) == 0;
         is_known |= sides[i];
     }
-    return is_known ? NULL : rt_error_format(RT_USAGE, "--side: '%s' is none of native, wasm and both", name);
+    return is_known
+               ? NULL
+               : rt_error_format(RT_USAGE, "--side: '%s' is none of native, wasm, both, trace and all", name);
 }
 
 static struct rt_error *absolute(const char *path, struct rt_arena *arena, const char **ret) {

@@ -55,12 +55,13 @@ struct hx_plant {
     enum hx_plant_class class;
     uint64_t at, other;
     uint32_t index;
-    const uint64_t *addresses; /* `index` of them */
-    bool is_live;              /* it concerns code that was executed */
-    const char *function;      /* that it is in, or NULL */
-    const char *partner;       /* another function that it concerns, or NULL */
-    const char *variable;      /* that it is about, or NULL: the second reader knows which it changes */
-    uint32_t lines[2];         /* of a row: that it had, and that it gets; 0: none */
+    const uint64_t *addresses;  /* `index` of them */
+    bool is_live;               /* it concerns code that was executed */
+    const char *function;       /* that it is in, or NULL */
+    const char *partner;        /* another function that it concerns, or NULL */
+    const char *variable;       /* that it is about, or NULL: the second reader knows which it changes */
+    uint32_t lines[2];          /* of a row: that it had, and that it gets; 0: none */
+    struct rt_dwarf_range code; /* of a row: what it is over */
 };
 
 struct hx_plants {

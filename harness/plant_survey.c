@@ -367,6 +367,7 @@ static void survey_row(struct survey *survey, const struct rt_dwarf_row *rows, s
                              .index = (uint32_t)i,
                              .function = function->name,
                              .lines = {row->line, i > 0 ? rows[i - 1].line : 0},
+                             .code = {row->address, rows[i + 1].address},
                              .is_live = is_live(survey, row->address, row->address + 1)};
     if (row->prologue_end)
         offer(survey, of_class(plant, HX_PLANT_PROLOGUE_END));
@@ -389,6 +390,7 @@ static void survey_row(struct survey *survey, const struct rt_dwarf_row *rows, s
     if (copy) {
         plant.other = copy;
         plant.lines[1] = rows[copy].line;
+        plant.code = (struct rt_dwarf_range){rows[copy].address, rows[copy + 1].address};
         plant.is_live = is_live(survey, rows[copy].address, rows[copy].address + 1);
         offer(survey, of_class(plant, HX_PLANT_ROW_DOUBLED));
     }

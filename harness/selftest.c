@@ -1,6 +1,7 @@
 /* One program of the self-test: compiled, found to agree, then faulted again and again. */
 #include "harness/selftest.h"
 
+#include "harness/pair.h"
 #include "harness/process.h"
 #include "harness/program.h"
 #include "harness/random.h"
@@ -24,7 +25,7 @@ struct subject {
     struct hx_plants plants;
     struct hx_shown *shown; /* of the base */
     bool *is_used;          /* by index of a plant */
-    struct hx_random random;
+    struct hx_random random[HX_PLANT_COUNT];
     bool is_ready;
 };
 
@@ -119,7 +120,16 @@ static struct rt_error *check_identity(const struct program *program, struct sub
     return error;
 }
 
+/* Each class has numbers of its own, so that what is chosen does not depend on the others. */
+static void seed_random(const struct program *program, struct subject *subject) {
+    const uint64_t seed = hx_random_mix(program->selftest->seed) ^ program->number;
+    for (int class = 0; class < HX_PLANT_COUNT; class ++)
+        subject->random[class] =
+            (struct hx_random){hx_random_mix(seed) + (uint64_t)(HX_BUILD_SIDES * class + (int)subject->side)};
+}
+
 static struct rt_error *make_subject(struct program *program, struct subject *subject) {
+    seed_random(program, subject);
     struct rt_error *error = make_base(program, subject);
     if (!error)
         error = hx_passes_record(hx_side_witness(subject->side), subject->base_path, &subject->passes);
@@ -148,7 +158,6 @@ static struct rt_error *make_subjects(struct program *program) {
             continue;
         subject->side = (enum hx_side)side;
         subject->pairing = (enum hx_pairing)pairing;
-        subject->random = (struct hx_random){hx_random_mix(selftest->seed + (uint64_t)i) ^ program->number};
         struct rt_error *error = make_subject(program, subject);
         faults->agrees |= !error;
         if (error && error->code == RT_EXIT)
@@ -182,7 +191,7 @@ static const struct hx_plant *choose(struct subject *subject, enum hx_plant_clas
     const bool is_live = counts[1] > 0;
     if (!counts[is_live])
         return NULL;
-    uint32_t left = hx_random_below(&subject->random, (uint32_t)counts[is_live]);
+    uint32_t left = hx_random_below(&subject->random[class], (uint32_t)counts[is_live]);
     for (size_t i = 0; i < subject->plants.count; i++) {
         const struct hx_plant *plant = &subject->plants.items[i];
         if (plant->class != class || subject->is_used[i] || plant->is_live != is_live || left-- > 0)
@@ -309,10 +318,28 @@ static void describe(const struct hx_plant *plant, char *text, size_t size) {
                  plant->lines[1]);
 }
 
-/* Why a fault was missed, by what the places hold that it changed. */
-static struct rt_error *explain(const struct subject *subject, struct hx_shown *shown,
-                                struct hx_fault *fault) {
+/* Whether a row is over code that does nothing but jump. */
+static struct rt_error *is_over_jump(const struct subject *subject, struct rt_dwarf_range code, bool *ret) {
+    const struct hx_load load = {
+        .kind = hx_side_witness(subject->side), .path = subject->base_path, .engine = RT_ENGINE_COMPILED};
+    struct hx_debuggee debuggee;
+    struct rt_error *error = hx_debuggee_open(&load, &debuggee);
+    *ret = !error && st_session_is_idle_code(debuggee.session, code.low, code.high);
+    hx_debuggee_close(&debuggee);
+    return error;
+}
+
+/* Why a fault was missed: what the code is that a row is over, or what the places hold that it changed. */
+static struct rt_error *explain(const struct subject *subject, const struct hx_plant *plant,
+                                struct hx_shown *shown, struct hx_fault *fault) {
     struct hx_values values;
+    bool is_jump;
+    if (plant->code.low < plant->code.high) {
+        struct rt_error *error = is_over_jump(subject, plant->code, &is_jump);
+        if (!error && is_jump)
+            snprintf(fault->reason, sizeof fault->reason, "a row over code that only jumps");
+        return error;
+    }
     struct rt_error *error = hx_shown_values(subject->shown, shown, hx_side_witness(subject->side),
                                              subject->base_path, &subject->passes, &values);
     const char *words = NULL;
@@ -346,7 +373,7 @@ static struct rt_error *plant_one(struct program *program, struct subject *subje
         if (!error)
             judge(plant, &changes, &result, fault);
         if (!error && !fault->is_noticed && result.verdict == HX_AGREE)
-            error = explain(subject, shown, fault);
+            error = explain(subject, plant, shown, fault);
         if (!error && selftest->keep && !fault->is_named)
             error = keep(program, subject, fault, &result);
         hx_result_clear(&result);
@@ -416,13 +443,15 @@ struct rt_error *hx_selftest_program(const struct hx_selftest *selftest, const s
 struct rt_error *hx_selftest_source(const struct hx_selftest *selftest, const struct hx_source *source,
                                     const struct hx_temp *folder, size_t most, struct hx_faults *ret) {
     struct rt_error *error = NULL;
-    if (is_wanted(selftest, HX_BUILDS) || is_wanted(selftest, HX_TWINS))
+    if ((selftest->sides[HX_SIDE_NATIVE] || selftest->sides[HX_SIDE_WASM]) &&
+        (is_wanted(selftest, HX_BUILDS) || is_wanted(selftest, HX_TWINS)))
         error = hx_selftest_program(selftest, source, folder, most, ret);
 #ifdef LOCKSTEP_RR
     size_t visible = 0;
     for (size_t i = 0; i < ret->count; i++)
         visible += ret->items[i].is_visible;
-    if (!error && source->has_seed && is_wanted(selftest, HX_TRACES) && visible < most) {
+    if (!error && source->has_seed && selftest->sides[HX_SIDE_TRACE] && is_wanted(selftest, HX_TRACES) &&
+        visible < most) {
         error = hx_selftest_traces(selftest, source->seed, folder, most - visible, ret);
         ret->agrees |= !error;
     }

@@ -36,10 +36,10 @@ struct hx_selftest {
     struct hx_setup check; /* how programs are compared */
     const char *dwarfdump; /* the second reader's path */
     bool wanted[HX_PLANT_COUNT];
-    bool sides[HX_BUILD_SIDES]; /* that faults are planted in; traces have none */
-    uint64_t seed;              /* of all that is chosen */
-    uint64_t tries;             /* faults of a class that are planted in a program, until one is visible */
-    const char *keep;           /* absolute; folder for what was missed or named wrongly, or NULL */
+    bool sides[HX_SIDE_COUNT]; /* that faults are planted in */
+    uint64_t seed;             /* of all that is chosen */
+    uint64_t tries;            /* faults of a class that are planted in a program, until one is visible */
+    const char *keep;          /* absolute; folder for what was missed or named wrongly, or NULL */
 };
 
 /* Generates or compiles the program in the folder and plants faults in it, at most `most` visible ones. Runs
