@@ -60,8 +60,13 @@ static bool read_local(const struct run *run, uint64_t number, uint64_t *ret) {
     return is_read;
 }
 
-/* "DW_OP_reg6 RBP", "DW_OP_breg7 RSP+16", "DW_OP_WASM_location 0x0 0x4, DW_OP_stack_value": a value, or,
- * where the second says so and is not followed by DW_OP_stack_value, an address. */
+/* Nothing is behind an operation, or DW_OP_stack_value alone; then it says a value, and not an address. */
+static bool takes_rest(struct hx_text *text, bool *ret_is_address) {
+    *ret_is_address = is_end(*text);
+    return is_end(*text) || (take(text, ", DW_OP_stack_value") && is_end(*text));
+}
+
+/* What "DW_OP_reg6 RBP", "DW_OP_breg7 RSP+16" or "DW_OP_WASM_location 0x0 0x4" says. */
 static bool evaluate_held(const struct run *run, struct hx_text text, uint64_t *ret, bool *ret_is_address) {
     *ret_is_address = false;
     if (take(&text, "DW_OP_reg"))
@@ -69,7 +74,7 @@ static bool evaluate_held(const struct run *run, struct hx_text text, uint64_t *
                !memchr(text.start, ',', text.size);
     if (take(&text, "DW_OP_WASM_location 0x0 ")) {
         const uint64_t number = take_number(&text);
-        return take(&text, ", DW_OP_stack_value") && is_end(text) && read_local(run, number, ret);
+        return takes_rest(&text, ret_is_address) && read_local(run, number, ret);
     }
     if (!take(&text, "DW_OP_breg"))
         return false;
@@ -77,9 +82,7 @@ static bool evaluate_held(const struct run *run, struct hx_text text, uint64_t *
     while (text.size && !strchr("+-", *text.start)) /* the register's name */
         text.start++, text.size--;
     const uint64_t offset = take_number(&text);
-    *ret_is_address = is_end(text);
-    if (!read_register(run, number, ret) ||
-        !(is_end(text) || (take(&text, ", DW_OP_stack_value") && is_end(text))))
+    if (!takes_rest(&text, ret_is_address) || !read_register(run, number, ret))
         return false;
     *ret += offset;
     return true;

@@ -1,7 +1,7 @@
 // What two traces of one program show when they are replayed, and whether that is the same: the judge of faults that are
 // planted in traces. It shares no code with the replayer that is tested.
 //
-//   node shown.mjs TRACE TRACE MODULE.wasm
+//   node shown.mjs TRACE TRACE MODULE.wasm...
 //
 // Shown is each call of an import with its arguments, what it returned and the guest's memory, both in front of the call
 // and behind it; how the run ended; and what a replay is refused for. Exit status 0 when both show the same, 1 when not,
@@ -19,7 +19,8 @@ import { Replayer } from './replayer.mjs';
 const STATUS = { SAME: 0, DIFFERS: 1, UNKNOWN: 2 };
 
 const showValues = (values) => values.map(({ bits }) => String(bits)).join(', ');
-const digest = (memory) => memory ? createHash('sha256').update(Buffer.from(memory.buffer)).digest('hex').slice(0, 16) : '';
+const digest = (memory) =>
+    memory ? createHash('sha256').update(Buffer.from(memory.buffer)).digest('hex').slice(0, 16) : '';
 
 class Story {
     constructor() {
@@ -43,11 +44,12 @@ class Story {
     }
 }
 
-function tell(path, module) {
+function tell(path, modules) {
     const story = new Story();
     try {
         const trapped = (error, trap) => story.lines.push(`trap: ${trapName(trap)}`);
-        const replayer = new Replayer(new Reader(fs.openSync(path)), [fs.readFileSync(module)], story, trapped);
+        const replayer = new Replayer(new Reader(fs.openSync(path)), modules.map((module) => fs.readFileSync(module)),
+            story, trapped);
         replayer.run();
         story.end(replayer);
     } catch (error) {
@@ -58,9 +60,9 @@ function tell(path, module) {
     return story.lines;
 }
 
-function main([first, second, module]) {
+function main([first, second, ...modules]) {
     try {
-        const [a, b] = [tell(first, module), tell(second, module)];
+        const [a, b] = [tell(first, modules), tell(second, modules)];
         const at = a.findIndex((line, i) => line !== b[i]);
         if (at < 0 && a.length === b.length)
             return STATUS.SAME;
