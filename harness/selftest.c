@@ -347,6 +347,8 @@ static struct rt_error *explain(const struct subject *subject, const struct hx_p
         words = values.is_pointer ? "a wrong value, of a pointer" : "a wrong value";
     else if (!error && values.same && !values.unknown)
         words = "a wrong place with the right value at each stop";
+    else if (!error && values.unknown)
+        words = "the comparison agrees, and the places are not evaluated here";
     if (words)
         snprintf(fault->reason, sizeof fault->reason, "%s", words);
     return error;

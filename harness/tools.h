@@ -12,8 +12,8 @@
 #define HX_WASM          "program.wasm"
 #define HX_WASM_OBJECT   "wasm.o"
 /* At another level of optimisation, where two are compared. */
-#define HX_NATIVE_OTHER  "other.so"
-#define HX_WASM_OTHER    "other.wasm"
+#define HX_NATIVE_OTHER "other.so"
+#define HX_WASM_OTHER   "other.wasm"
 
 struct hx_compiler {
     const char *name;    /* as it was asked for: "clang-19" */

@@ -60,6 +60,13 @@ for side in "${sides[@]}"; do
     fi
 done
 
+status=0
+"$lockstep" selftest --side left 2>wrong || status=$?
+if ((status != 2)) || ! grep -q "'left' is none of native, wasm, both, trace and all" wrong; then
+    echo "--side left: exit status $status: $(<wrong)"
+    exit 1
+fi
+
 # A leaf's frame begins where its stack pointer is, so that another frame base is the same place.
 cat >leaf.c <<'END'
 int main(void) {
