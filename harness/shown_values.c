@@ -48,13 +48,16 @@ static bool read_register(const struct run *run, uint64_t number, uint64_t *ret)
     return true;
 }
 
-static bool read_local(const struct run *run, uint64_t number, uint64_t *ret) {
+/* A local (kind 0) or an operand, counted from the bottom (kind 2). */
+static bool read_wasm(const struct run *run, uint64_t kind, uint64_t number, uint64_t *ret) {
+    const struct rt_activation *activation = &run->frame->activation;
     union rt_value value = {.i64 = 0};
     enum rt_type type;
-    struct rt_error *error =
-        run->debuggee.module ? rt_activation_local(&run->frame->activation, (uint32_t)number, &type, &value)
-                             : NULL;
-    const bool is_read = run->debuggee.module && !error && (type == RT_I32 || type == RT_I64);
+    if (!run->debuggee.module || (kind != 0 && kind != 2))
+        return false;
+    struct rt_error *error = kind == 0 ? rt_activation_local(activation, (uint32_t)number, &type, &value)
+                                       : rt_activation_operand(activation, (uint32_t)number, &type, &value);
+    const bool is_read = !error && (type == RT_I32 || type == RT_I64);
     rt_error_destroy(error);
     *ret = is_read && type == RT_I32 ? (uint32_t)value.i32 : (uint64_t)value.i64;
     return is_read;
@@ -72,9 +75,9 @@ static bool evaluate_held(const struct run *run, struct hx_text text, uint64_t *
     if (take(&text, "DW_OP_reg"))
         return text.size && *text.start != 'x' && read_register(run, hx_text_number(text), ret) &&
                !memchr(text.start, ',', text.size);
-    if (take(&text, "DW_OP_WASM_location 0x0 ")) {
-        const uint64_t number = take_number(&text);
-        return takes_rest(&text, ret_is_address) && read_local(run, number, ret);
+    if (take(&text, "DW_OP_WASM_location ")) {
+        const uint64_t kind = take_number(&text), number = take_number(&text);
+        return takes_rest(&text, ret_is_address) && read_wasm(run, kind, number, ret);
     }
     if (!take(&text, "DW_OP_breg"))
         return false;
