@@ -1,9 +1,9 @@
 /* `lockstep selftest`: how much the comparison misses, measured. */
 #include "harness/harness.h"
 
+#include "harness/campaign.h"
 #include "harness/cmd_options.h"
 #include "harness/interrupt.h"
-#include "harness/process.h"
 #include "harness/selftest.h"
 
 #include <errno.h>
@@ -15,12 +15,13 @@
 struct values {
     struct hx_seeds seeds;
     struct hx_list classes;
-    uint64_t faults, seed, tries, noticed, named, stops, visits, time_limit;
-    const char *cc, *engine, *keep, *csmith;
+    uint64_t faults, seed, tries, jobs, noticed, named, stops, visits, time_limit;
+    const char *cc, *side, *engine, *keep, *csmith;
     bool json;
 };
 
 static const struct values defaults = {.cc = HX_DEFAULT_CC,
+                                       .side = "all",
                                        .engine = "compiled",
                                        .faults = 200,
                                        .seed = 1,
@@ -35,16 +36,19 @@ static const struct hx_option options[] = {
      "seeds of the programs (1-100), as many as are needed"},
     {"--class", "NAME", HX_OPTION_LIST, offsetof(struct values, classes),
      "plant faults of this class; may be repeated (all)"},
+    {"--side", "SIDE", HX_OPTION_TEXT, offsetof(struct values, side),
+     "plant faults in the debug information of native, wasm or both, in traces (trace), or in all (all)"},
     {"--faults", "N", HX_OPTION_NUMBER, offsetof(struct values, faults), "end after N visible faults (200)"},
     {"--seed", "N", HX_OPTION_NUMBER, offsetof(struct values, seed), "what chooses the faults (1)"},
     {"--tries", "N", HX_OPTION_NUMBER, offsetof(struct values, tries),
      "plant up to N faults of a class in a program, until one is visible (4)"},
+    {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs), "programs at a time (number of cores)"},
     {"--noticed", "PERCENT", HX_OPTION_NUMBER, offsetof(struct values, noticed),
      "of visible faults that must be noticed (95)"},
     {"--named", "PERCENT", HX_OPTION_NUMBER, offsetof(struct values, named),
      "of visible faults that must be rightly named (90)"},
     {"--keep", "DIR", HX_OPTION_TEXT, offsetof(struct values, keep),
-     "keep what was missed or named wrongly: program, both sides, the fault in words"},
+     "keep what was missed or named wrongly: program, what was compared, the fault in words"},
     {"--cc", "CC", HX_OPTION_TEXT, offsetof(struct values, cc), "compiler of both sides (clang-19)"},
     HX_ENGINE_OPTION(struct values),
     {"--stops", "N", HX_OPTION_NUMBER, offsetof(struct values, stops),
@@ -71,6 +75,20 @@ static struct rt_error *choose_classes(const struct hx_list *names, bool wanted[
     return NULL;
 }
 
+static struct rt_error *choose_sides(const char *name, bool sides[HX_SIDE_COUNT]) {
+    const size_t count = strcmp(name, "all") == 0    ? HX_SIDE_COUNT
+                         : strcmp(name, "both") == 0 ? HX_BUILD_SIDES
+                                                     : 0;
+    bool is_known = false;
+    for (size_t i = 0; i < HX_SIDE_COUNT; i++) {
+        sides[i] = i < count || strcmp(name, hx_side_words[i]) == 0;
+        is_known |= sides[i];
+    }
+    return is_known
+               ? NULL
+               : rt_error_format(RT_USAGE, "--side: '%s' is none of native, wasm, both, trace and all", name);
+}
+
 static struct rt_error *absolute(const char *path, struct rt_arena *arena, const char **ret) {
     char *real = realpath(path, NULL);
     if (!real)
@@ -93,47 +111,46 @@ static struct rt_error *absolute_folder(const char *path, struct rt_arena *arena
     return *ret ? NULL : rt_error_out_of_memory();
 }
 
-/* One program. *ret_left loses the visible faults that it gave. */
-static struct rt_error *take_program(const struct hx_selftest *selftest, const struct hx_source *source,
-                                     const struct hx_temp *temp, struct hx_recall *recall,
-                                     uint64_t *ret_left) {
-    struct hx_faults *faults = calloc(1, sizeof *faults);
-    struct rt_error *error =
-        faults ? hx_selftest_run(selftest, source, temp, *ret_left, faults) : rt_error_out_of_memory();
-    if (!error) {
-        error = hx_recall_add(recall, faults);
-        for (size_t i = 0; i < faults->count; i++)
-            *ret_left -= faults->items[i].is_visible;
-        if (faults->reason[0] && source->has_seed)
-            fprintf(stderr, "seed %llu: %s\n", (unsigned long long)source->seed, faults->reason);
-        else if (faults->reason[0])
-            fprintf(stderr, "%s: %s\n", source->c_file, faults->reason);
+static struct rt_error *add_programs(const struct values *values, const struct hx_arguments *arguments,
+                                     struct rt_arena *arena, struct hx_selftest_queue *queue) {
+    const bool has_files = arguments->count > 0;
+    const uint64_t first = values->seeds.is_set ? values->seeds.first : 1;
+    const uint64_t last = values->seeds.is_set ? values->seeds.last : 100;
+    struct rt_error *error = NULL;
+    for (size_t i = 0; !error && queue->left && i < arguments->count; i++) {
+        struct hx_source source = {0};
+        error = absolute(arguments->items[i], arena, &source.c_file);
+        if (!error)
+            error = hx_selftest_queue_add(queue, &source);
     }
-    free(faults);
+    for (uint64_t seed = first; !error && queue->left && (!has_files || values->seeds.is_set) && seed <= last;
+         seed++) {
+        const struct hx_source source = {.has_seed = true, .seed = seed};
+        error = hx_selftest_queue_add(queue, &source);
+        if (seed == UINT64_MAX)
+            break;
+    }
     return error;
 }
 
 static struct rt_error *take_programs(const struct values *values, const struct hx_arguments *arguments,
                                       const struct hx_selftest *selftest, const struct hx_temp *temp,
                                       struct rt_arena *arena, struct hx_recall *recall) {
-    const bool has_files = arguments->count > 0;
-    const uint64_t first = values->seeds.is_set ? values->seeds.first : 1;
-    const uint64_t last = values->seeds.is_set ? values->seeds.last : 100;
-    uint64_t left = values->faults;
-    struct rt_error *error = NULL;
-    for (size_t i = 0; !error && left && i < arguments->count; i++) {
-        struct hx_source source = {0};
-        error = absolute(arguments->items[i], arena, &source.c_file);
-        if (!error)
-            error = take_program(selftest, &source, temp, recall, &left);
-    }
-    for (uint64_t seed = first; !error && left && (!has_files || values->seeds.is_set) && seed <= last;
-         seed++) {
-        const struct hx_source source = {.has_seed = true, .seed = seed};
-        error = take_program(selftest, &source, temp, recall, &left);
-        if (seed == UINT64_MAX)
-            break;
-    }
+    struct hx_selftest_queue queue = {.selftest = selftest,
+                                      .temp = temp,
+                                      .recall = recall,
+                                      .left = values->faults,
+                                      .jobs = values->jobs ? (unsigned)values->jobs : hx_core_count()};
+    if (values->jobs > HX_SELFTEST_JOBS)
+        return rt_error_format(RT_USAGE, "--jobs: at most %d", HX_SELFTEST_JOBS);
+    if (queue.jobs > HX_SELFTEST_JOBS)
+        queue.jobs = HX_SELFTEST_JOBS;
+    struct rt_error *error = add_programs(values, arguments, arena, &queue);
+    struct rt_error *other = hx_selftest_queue_end(&queue);
+    if (error)
+        rt_error_destroy(other);
+    else
+        error = other;
     if (error && error->code == RT_EXIT) { /* interrupted: what was counted so far is told */
         rt_error_destroy(error);
         error = NULL;
@@ -164,6 +181,8 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
     struct rt_error *error = rt_engine_parse(values->engine, &selftest.check.engine);
     if (!error)
         error = choose_classes(&values->classes, selftest.wanted);
+    if (!error)
+        error = choose_sides(values->side, selftest.sides);
     if (!error && values->keep)
         error = absolute_folder(values->keep, &arena, &selftest.keep);
     if (!error)
@@ -176,8 +195,7 @@ static struct rt_error *run(const struct hx_arguments *arguments, const void *al
         error = take_programs(values, arguments, &selftest, &temp, &arena, &recall);
     if (!error) {
         (values->json ? hx_recall_json : hx_recall_print)(&recall, stdout);
-        const bool is_met = hx_recall_noticed(&recall) >= (double)values->noticed &&
-                            hx_recall_named(&recall) >= (double)values->named;
+        const bool is_met = hx_recall_meets(&recall, (double)values->noticed, (double)values->named);
         *ret_status = recall.programs == 0 ? HX_STATUS_ERROR : is_met ? HX_STATUS_CLEAN : HX_STATUS_FOUND;
     }
     hx_recall_clear(&recall);
@@ -192,17 +210,18 @@ const struct hx_command hx_command_selftest = {
     .arguments = "[FILE.c...] [--seeds A-B] [--faults N] [--class NAME] [OPTIONS]",
     .summary = "Plants faults in debug information and traces and counts those that are noticed.",
     .details =
-        "Each program is compiled once. It must agree; then faults are planted, one at a time, in its\n"
-        "module's DWARF, and the module is compared again: with the native build at -O0, or, for what\n"
-        "only optimised code has, with the same module at -O2 without the fault. A fault counts when it\n"
-        "is visible: a second reader, llvm-dwarfdump, shows another thing than before at some stop of a\n"
-        "run. It is noticed when there is a finding of a fitting kind, and rightly named when one of the\n"
-        "first three has the right function, line and variable. Ctrl-C ends it, and prints what was "
+        "Each program is compiled once. It must agree; then faults are planted, one at a time, in the\n"
+        "DWARF of its native build or of its module, and the two are compared again: both at -O0, or, for\n"
+        "what only optimised code has, the faulty one with itself at -O2 without the fault. A fault counts\n"
+        "when it is visible: a second reader, llvm-dwarfdump, shows another thing than before at some stop\n"
+        "of a run. It is noticed when there is a finding of a fitting kind, and rightly named when one of\n"
+        "the first three has the right function, line and variable. Ctrl-C ends it, and prints what was\n"
         "counted.\n\n"
         "Classes trace-* are planted in recordings of the WASI generator's programs, of the same seeds, and\n"
         "noticed by the replay, or by two replays side by side.\n\n"
-        "Exit status: 0 when as many were noticed and named as asked for, 1 when not, 2 when no program\n"
-        "could be taken.\n\nclasses:"
+        "Exit status: 0 when of each side as many were noticed and named as asked for, 1 when not, 2 when "
+        "no\n"
+        "program could be taken.\n\nclasses:"
 #define HX_PLANT(NAME, word, pairing, kinds, names, what) "\n  " word ": " what
 #include "harness/plants.def"
 #undef HX_PLANT

@@ -1,9 +1,13 @@
-/* A run of a module as the pcs that it passed: what the second reader's rule is about. */
+/* A run of a program as the pcs that it passed: what the second reader's rule is about. */
 #include "harness/pair.h"
-#include "harness/shown.h"
+#include "harness/shown_text.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_PASSES = 300000, MOST_DEPTH = 4096 };
 
@@ -17,7 +21,7 @@ struct recorder {
     size_t depth;
 };
 
-static bool drop_output(void *user, int fd, const void *bytes, size_t size) {
+bool hx_passes_drop(void *user, int fd, const void *bytes, size_t size) {
     (void)user, (void)fd, (void)bytes, (void)size;
     return true;
 }
@@ -65,23 +69,68 @@ static struct rt_error *take_stop(struct recorder *recorder, struct st_session *
     return add_pass(recorder->passes, (struct hx_pass){low, pc, activation_of(recorder, frame, is_entry)});
 }
 
-/* Probes at all sites of the code. */
+static int compare_pcs(const void *a, const void *b) {
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static int compare_probes(const void *a, const void *b) {
+    const struct st_probe *x = a, *y = b;
+    return compare_pcs(&x->pc, &y->pc);
+}
+
+static size_t unite_probes(struct st_probe *probes, size_t count) {
+    size_t kept = 0;
+    qsort(probes, count, sizeof *probes, compare_probes);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || probes[kept - 1].pc != probes[i].pc)
+            probes[kept++] = probes[i];
+    return kept;
+}
+
+/* Probes at all sites of a module's code, or at the line rows and functions' starts of native code. */
 static struct rt_error *set_probes(const struct hx_debuggee *debuggee) {
-    size_t count;
-    const struct rt_site *sites = rt_code_sites(debuggee->code, &count);
-    struct st_probe *probes = calloc(count + 1, sizeof *probes);
+    const struct st_debug *debug = st_session_debug(debuggee->session);
+    size_t site_count = 0, row_count, function_count, count = 0;
+    const struct rt_site *sites = debuggee->code ? rt_code_sites(debuggee->code, &site_count) : NULL;
+    const struct st_row *rows = st_debug_rows(debug, &row_count);
+    const struct st_function *functions = st_debug_functions(debug, &function_count);
+    struct st_probe *probes = calloc(site_count + row_count + function_count + 1, sizeof *probes);
     if (!probes)
         return rt_error_out_of_memory();
-    for (size_t i = 0; i < count; i++)
-        probes[i] = (struct st_probe){.pc = sites[i].pc, .kind = ST_STEP};
+    for (size_t i = 0; i < site_count; i++)
+        probes[count++] = (struct st_probe){.pc = sites[i].pc, .kind = ST_STEP};
+    for (size_t i = 0; !sites && i < row_count; i++)
+        if (!rows[i].end_sequence)
+            probes[count++] = (struct st_probe){.pc = rows[i].pc, .kind = ST_STEP};
+    for (size_t i = 0; !sites && i < function_count; i++)
+        probes[count++] = (struct st_probe){.pc = functions[i].entry, .kind = ST_STEP};
+    count = unite_probes(probes, count);
     struct rt_error *error = st_session_set_probes(debuggee->session, probes, count);
     free(probes);
     return error;
 }
 
-static int compare_pcs(const void *a, const void *b) {
-    const uint64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+struct rt_error *hx_passes_silence(int kept[2]) {
+    const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    kept[0] = kept[1] = -1;
+    fflush(NULL);
+    for (int i = 0; i < 2; i++) {
+        kept[i] = fcntl(STDOUT_FILENO + i, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (null < 0 || kept[i] < 0 || dup2(null, STDOUT_FILENO + i) < 0)
+            return rt_error_os(errno, "cannot drop what a program prints");
+    }
+    close(null);
+    return NULL;
+}
+
+void hx_passes_speak(const int kept[2]) {
+    fflush(NULL);
+    for (int i = 0; i < 2; i++)
+        if (kept[i] >= 0) {
+            dup2(kept[i], STDOUT_FILENO + i);
+            close(kept[i]);
+        }
 }
 
 static struct rt_error *list_pcs(struct hx_passes *passes) {
@@ -97,20 +146,20 @@ static struct rt_error *list_pcs(struct hx_passes *passes) {
     return NULL;
 }
 
-struct rt_error *hx_passes_record(const char *wasm, struct hx_passes *ret) {
-    const struct hx_load load = {.kind = HX_WITNESS_WASM,
-                                 .path = wasm,
-                                 .engine = RT_ENGINE_COMPILED,
-                                 .write = drop_output,
-                                 .all_rows = true};
+struct rt_error *hx_passes_record(enum hx_witness_kind kind, const char *path, struct hx_passes *ret) {
+    const struct hx_load load = {
+        .kind = kind, .path = path, .engine = RT_ENGINE_COMPILED, .write = hx_passes_drop, .all_rows = true};
     struct recorder *recorder = calloc(1, sizeof *recorder);
     struct st_event event = {.kind = ST_INTERRUPT};
-    struct hx_debuggee debuggee;
+    struct hx_debuggee debuggee = {.image = NULL};
+    int kept[2];
     *ret = (struct hx_passes){0};
     if (!recorder)
         return rt_error_out_of_memory();
     recorder->passes = ret;
-    struct rt_error *error = hx_debuggee_open(&load, &debuggee);
+    struct rt_error *error = hx_passes_silence(kept);
+    if (!error)
+        error = hx_debuggee_open(&load, &debuggee);
     if (!error)
         error = set_probes(&debuggee);
     while (!error && event.kind != ST_EXIT && ret->count < MOST_PASSES) {
@@ -121,6 +170,7 @@ struct rt_error *hx_passes_record(const char *wasm, struct hx_passes *ret) {
     if (!error)
         error = list_pcs(ret);
     hx_debuggee_close(&debuggee);
+    hx_passes_speak(kept);
     free(recorder);
     return error;
 }

@@ -20,6 +20,9 @@ const struct hx_plant_row hx_plant_rows[HX_PLANT_COUNT] = {
 #undef EVENT
 };
 
+const char *const hx_side_words[HX_SIDE_COUNT] = {
+    [HX_SIDE_NATIVE] = "native", [HX_SIDE_WASM] = "wasm", [HX_SIDE_TRACE] = "trace"};
+
 bool hx_plant_find(const char *word, enum hx_plant_class *ret) {
     for (int i = 0; i < HX_PLANT_COUNT; i++)
         if (strcmp(hx_plant_rows[i].word, word) == 0) {

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OP_STACK_VALUE = 0x9f, MOST_EXPRESSION = 256 };
+enum { MOST_EXPRESSION = 256 };
 enum { ATE_FLOAT = 4, ATE_SIGNED = 5, ATE_SIGNED_CHAR = 6, ATE_UNSIGNED = 7, ATE_UNSIGNED_CHAR = 8 };
 
 struct apply {
-    const char *source;           /* of a base: what the units that stay are called; NULL: all stay */
+    const char *source; /* of a base: what the units that stay are called; NULL: all stay */
+    uint64_t *starts;   /* of a base: where functions begin; malloc'd, ascending once they are used */
+    size_t start_count, start_capacity;
     const struct hx_plant *plant; /* NULL: none */
     uint32_t sequence, entry;
     uint64_t list_die;
@@ -35,6 +37,25 @@ static bool ends_with(struct rt_dwarf_span text, const char *end) {
            (text.size == size || text.bytes[text.size - size - 1] == '/');
 }
 
+static struct rt_error *add_start(struct apply *apply, struct rt_dwarf_pass *pass,
+                                  const struct rt_dwarf_die *die) {
+    const struct rt_dwarf_range *ranges;
+    size_t count;
+    struct rt_error *error = rt_dwarf_die_ranges(pass, die, &ranges, &count);
+    if (error || !count)
+        return error;
+    if (apply->start_count == apply->start_capacity) {
+        const size_t capacity = apply->start_capacity ? 2 * apply->start_capacity : 64;
+        uint64_t *starts = realloc(apply->starts, capacity * sizeof *starts);
+        if (!starts)
+            return rt_error_out_of_memory();
+        apply->starts = starts;
+        apply->start_capacity = capacity;
+    }
+    apply->starts[apply->start_count++] = ranges[0].low;
+    return NULL;
+}
+
 static struct rt_error *plan(void *user, struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                              enum rt_dwarf_fate *ret) {
     struct apply *apply = user;
@@ -49,6 +70,8 @@ static struct rt_error *plan(void *user, struct rt_dwarf_pass *pass, const struc
         else
             apply->has_unit = true;
     }
+    if (apply->source && die->tag == RT_DWARF_TAG_subprogram)
+        return add_start(apply, pass, die);
     if (is_here(apply, die) &&
         (is_class(apply, HX_PLANT_VARIABLE_DROPPED) || is_class(apply, HX_PLANT_VARIABLE_OUT) ||
          is_class(apply, HX_PLANT_VARIABLE_IN) || is_class(apply, HX_PLANT_INLINED_LOST)))
@@ -222,16 +245,46 @@ static struct rt_error *put(struct rt_dwarf_pass *pass, const struct rt_dwarf_di
     return error;
 }
 
-/* The first operation with its last operand's sum with `difference`, the rest as it is. */
-static struct rt_error *put_shifted(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
+/* x86-64's registers in pairs, general ones (0 to 15) and vectors (17 to 32; psABI, figure 3.36): the other
+ * one. */
+static uint64_t other_register(uint64_t number) {
+    return number <= 15 ? number ^ 1 : ((number - 17) ^ 1) + 17;
+}
+
+/* What becomes of an expression's first operation. */
+static void shift(struct rt_dwarf_operation *operation, int64_t difference) {
+    operation->operands[0] += (uint64_t)difference;
+}
+
+static void hold_elsewhere(struct rt_dwarf_operation *operation, int64_t difference) {
+    const uint8_t code = operation->code;
+    if (code == RT_DWARF_OP_WASM_location)
+        operation->operands[1] += (uint64_t)difference;
+    else if (code == RT_DWARF_OP_regx || code == RT_DWARF_OP_bregx)
+        operation->operands[0] = other_register(operation->operands[0]);
+    else if (hx_plant_is_register(code))
+        operation->code = (uint8_t)(RT_DWARF_OP_reg0 + other_register(code - RT_DWARF_OP_reg0));
+    else
+        operation->code = (uint8_t)(RT_DWARF_OP_breg0 + other_register(code - RT_DWARF_OP_breg0));
+}
+
+/* A register becomes an offset from what it holds. */
+static void point(struct rt_dwarf_operation *operation, int64_t offset) {
+    operation->code = (uint8_t)(operation->code - RT_DWARF_OP_reg0 + RT_DWARF_OP_breg0);
+    operation->operands[0] = (uint64_t)offset;
+}
+
+/* The first operation changed, the rest as it is. */
+static struct rt_error *put_changed(struct rt_dwarf_pass *pass, const struct rt_dwarf_die *die,
                                     const struct rt_dwarf_range *range, struct rt_dwarf_span expression,
-                                    unsigned operand, int64_t difference) {
+                                    void (*change)(struct rt_dwarf_operation *, int64_t),
+                                    int64_t difference) {
     struct rt_cursor cursor = rt_cursor_make(expression.bytes, expression.size, 0);
     struct rt_dwarf_operation operation;
     struct rt_error *error = rt_dwarf_operation_read(pass, die->unit, &cursor, &operation);
     if (error)
         return error;
-    operation.operands[operand] += (uint64_t)difference;
+    change(&operation, difference);
     rt_dwarf_put_operation(pass, &operation);
     while (!error && rt_cursor_left(&cursor)) {
         error = rt_dwarf_operation_read(pass, die->unit, &cursor, &operation);
@@ -250,12 +303,12 @@ static struct rt_error *put_longer(struct rt_dwarf_pass *pass, const struct rt_d
     uint8_t bytes[MOST_EXPRESSION];
     if (expression.size + size > sizeof bytes)
         return put(pass, die, range, expression);
-    const bool is_value = expression.size && expression.bytes[expression.size - 1] == OP_STACK_VALUE;
+    const bool is_value = expression.size && expression.bytes[expression.size - 1] == RT_DWARF_OP_stack_value;
     const size_t first = expression.size - is_value;
     memcpy(bytes, expression.bytes, first);
     memcpy(bytes + first, more, size);
     if (is_value)
-        bytes[first + size] = OP_STACK_VALUE;
+        bytes[first + size] = RT_DWARF_OP_stack_value;
     return put(pass, die, range, (struct rt_dwarf_span){bytes, expression.size + size});
 }
 
@@ -283,25 +336,30 @@ static struct rt_dwarf_range faulty_range(const struct hx_plant *plant, struct r
 static struct rt_error *location_here(struct apply *apply, struct rt_dwarf_pass *pass,
                                       const struct rt_dwarf_die *die, unsigned name,
                                       const struct rt_dwarf_range *range, struct rt_dwarf_span expression) {
-    static const uint8_t stack_value[] = {OP_STACK_VALUE}, plus_16[] = {RT_DWARF_OP_plus_uconst, 16};
+    static const uint8_t stack_value[] = {RT_DWARF_OP_stack_value}, plus_16[] = {RT_DWARF_OP_plus_uconst, 16};
     const struct hx_plant *plant = apply->plant;
     const bool is_frame = name == RT_DWARF_AT_frame_base;
+    const bool is_register = expression.size && hx_plant_is_register(expression.bytes[0]);
     switch (plant->class) {
     case HX_PLANT_FRAME_LOCAL:
         if (is_frame)
-            return put_shifted(pass, die, range, expression, 1, 1);
+            return put_changed(pass, die, range, expression, hold_elsewhere, 1);
         break;
     case HX_PLANT_FRAME_OFF:
+        if (is_frame && is_register)
+            return put_changed(pass, die, range, expression, point, 16);
         if (is_frame)
             return put_longer(pass, die, range, expression, plus_16, sizeof plus_16);
         break;
-    case HX_PLANT_FBREG_4: return put_shifted(pass, die, range, expression, 0, 4);
-    case HX_PLANT_FBREG_8: return put_shifted(pass, die, range, expression, 0, 8);
-    case HX_PLANT_ADDRESS_OFF: return put_shifted(pass, die, range, expression, 0, 4);
-    case HX_PLANT_LOCAL_INDEX: return put_shifted(pass, die, range, expression, 1, 1);
+    case HX_PLANT_FBREG_4: return put_changed(pass, die, range, expression, shift, 4);
+    case HX_PLANT_FBREG_8: return put_changed(pass, die, range, expression, shift, 8);
+    case HX_PLANT_ADDRESS_OFF: return put_changed(pass, die, range, expression, shift, 4);
+    case HX_PLANT_LOCAL_INDEX: return put_changed(pass, die, range, expression, hold_elsewhere, 1);
     case HX_PLANT_STACK_VALUE:
         return put_longer(pass, die, range, expression, stack_value, sizeof stack_value);
     case HX_PLANT_VALUE_ADDRESS:
+        if (is_register)
+            return put_changed(pass, die, range, expression, point, 0);
         return put(pass, die, range, (struct rt_dwarf_span){expression.bytes, expression.size - 1});
     case HX_PLANT_VARIABLE_SIBLING: {
         struct rt_dwarf_die sibling;
@@ -345,17 +403,36 @@ static struct rt_error *location(void *user, struct rt_dwarf_pass *pass, const s
 
 /* ---- Line rows ---- */
 
-/* All of a sequence at another address, as far as `size` bytes of code go. */
+/* A sequence at the addresses of another one's rows, as far as these go. */
 static void put_elsewhere(struct rt_dwarf_pass *pass, const struct rt_dwarf_row *rows, size_t count,
-                          uint64_t low, uint64_t size) {
-    bool is_end = false;
-    for (size_t i = 0; i < count && !is_end; i++) {
+                          const uint64_t *addresses, size_t address_count) {
+    const size_t most = count < address_count ? count : address_count;
+    for (size_t i = 0; i < most; i++) {
         struct rt_dwarf_row row = rows[i];
-        is_end = row.end_sequence || row.address - rows[0].address >= size;
-        row.end_sequence = is_end;
-        row.address =
-            low + (is_end && size < row.address - rows[0].address ? size : row.address - rows[0].address);
+        row.end_sequence = i + 1 == most;
+        row.address = addresses[i + 1 == most ? address_count - 1 : i];
         rt_dwarf_put_row(pass, &row);
+    }
+}
+
+static int compare_starts(const void *a, const void *b) {
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* A sequence cut where functions begin: compilers that give each function a section write it so. */
+static void put_cut(const struct apply *apply, struct rt_dwarf_pass *pass, const struct rt_dwarf_row *rows,
+                    size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && rows[i].address > rows[i - 1].address && !rows[i].end_sequence &&
+            bsearch(&rows[i].address, apply->starts, apply->start_count, sizeof *apply->starts,
+                    compare_starts)) {
+            struct rt_dwarf_row end = rows[i - 1];
+            end.address = rows[i].address;
+            end.end_sequence = true;
+            rt_dwarf_put_row(pass, &end);
+        }
+        rt_dwarf_put_row(pass, &rows[i]);
     }
 }
 
@@ -399,17 +476,18 @@ static struct rt_error *sequence(void *user, struct rt_dwarf_pass *pass, const s
     struct apply *apply = user;
     (void)unit;
     const bool is_this = is_sequence_class(apply) && apply->plant->at == apply->sequence;
-    apply->sequence++;
+    if (apply->sequence++ == 0 && apply->start_count)
+        qsort(apply->starts, apply->start_count, sizeof *apply->starts, compare_starts);
     if (is_this && apply->plant->class == HX_PLANT_SEQUENCE_MOVED)
-        put_elsewhere(pass, rows, count, apply->plant->other, apply->plant->index);
+        put_elsewhere(pass, rows, count, apply->plant->addresses, apply->plant->index);
     else if (is_this)
         put_faulty_rows(apply->plant, pass, rows, count);
     else
-        put_elsewhere(pass, rows, count, rows[0].address, UINT64_MAX);
+        put_cut(apply, pass, rows, count);
     return NULL;
 }
 
-/* ---- Modules ---- */
+/* ---- Files ---- */
 
 /* The output's sections, one byte of .debug_abbrev replaced. *ret_copy is the caller's to free. */
 static struct rt_error *replace_abbreviation(const struct hx_plant *plant, struct rt_dwarf_sections *sections,
@@ -429,8 +507,7 @@ static struct rt_error *replace_abbreviation(const struct hx_plant *plant, struc
     return NULL;
 }
 
-static struct rt_error *rewrite(const struct rt_module *module, struct apply *apply, uint8_t **ret,
-                                size_t *ret_size) {
+static struct rt_error *rewrite(const struct hx_dwarf_file *file, struct apply *apply, const char *path) {
     const struct rt_dwarf_visitor visitor = {.user = apply,
                                              .is_dead = rt_dwarf_module_is_dead,
                                              .plan = plan,
@@ -443,32 +520,29 @@ static struct rt_error *rewrite(const struct rt_module *module, struct apply *ap
     struct rt_dwarf_sections sections;
     struct rt_dwarf_output *output = NULL;
     uint8_t *copy = NULL;
-    struct rt_error *error = rt_dwarf_module_sections(module, &sections);
-    if (!error)
-        error = rt_dwarf_transform(&sections, &visitor, NULL, &output);
+    struct rt_error *error = rt_dwarf_transform(&file->sections, &visitor, NULL, &output);
     if (!error && apply->source && !apply->has_unit)
-        error =
-            rt_error_format(RT_USAGE, "no unit of the module is of %s: compile it with -g", apply->source);
+        error = rt_error_format(RT_USAGE, "no unit of it is of %s: compile it with -g", apply->source);
     if (!error)
         sections = *rt_dwarf_output_sections(output);
     if (!error && is_class(apply, HX_PLANT_ABBREVIATION))
         error = replace_abbreviation(apply->plant, &sections, &copy);
     if (!error)
-        error = rt_dwarf_module_write(module, &sections, ret, ret_size);
+        error = hx_dwarf_file_write(file, &sections, path);
     free(copy);
+    free(apply->starts);
     rt_dwarf_output_destroy(output);
     return error;
 }
 
-struct rt_error *hx_plant_base(const struct rt_module *module, const char *source, uint8_t **ret,
-                               size_t *ret_size) {
+struct rt_error *hx_plant_base(const struct hx_dwarf_file *file, const char *source, const char *path) {
     const char *slash = strrchr(source, '/');
     struct apply apply = {.source = slash ? slash + 1 : source};
-    return rewrite(module, &apply, ret, ret_size);
+    return rewrite(file, &apply, path);
 }
 
-struct rt_error *hx_plant_apply(const struct rt_module *base, const struct hx_plant *plant, uint8_t **ret,
-                                size_t *ret_size) {
+struct rt_error *hx_plant_apply(const struct hx_dwarf_file *base, const struct hx_plant *plant,
+                                const char *path) {
     struct apply apply = {.plant = plant};
-    return rewrite(base, &apply, ret, ret_size);
+    return rewrite(base, &apply, path);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 64, OP_STACK_VALUE = 0x9f, OP_FBREG = 0x91, OP_ADDR = 0x03, OP_WASM_LOCATION = 0xed };
+enum { MOST_DEPTH = 64 };
 enum { TAG_MEMBER = 0x0d, TAG_SUBRANGE = 0x21, TAG_ENUMERATOR = 0x28 };
 
 struct function {
@@ -31,6 +31,9 @@ struct survey {
     uint64_t list_die; /* whose location list is being walked, and its next entry */
     uint32_t entry;
     uint32_t sequence;
+    const struct function *last_function; /* that had a sequence, and the addresses of its rows */
+    const uint64_t *last_addresses;
+    uint32_t last_count;
     bool out_of_memory;
 };
 
@@ -91,18 +94,25 @@ static struct rt_error *scope_is_live(const struct survey *survey, struct rt_dwa
     return error;
 }
 
+/* Whether an expression begins with a WebAssembly local or global, a register, or an offset from one. */
+static bool is_held(struct rt_dwarf_span expression) {
+    const uint8_t code = expression.size ? expression.bytes[0] : 0;
+    return code == RT_DWARF_OP_WASM_location || code == RT_DWARF_OP_regx || code == RT_DWARF_OP_bregx ||
+           (code >= RT_DWARF_OP_reg0 && code <= RT_DWARF_OP_breg31);
+}
+
 static void offer_expression(struct survey *survey, struct hx_plant plant, const struct rt_dwarf_die *die,
                              struct rt_dwarf_span expression) {
     const unsigned depth = die->depth;
     const uint8_t code = expression.size ? expression.bytes[0] : 0;
-    if (code == OP_FBREG) {
+    if (code == RT_DWARF_OP_fbreg) {
         offer(survey, of_class(plant, HX_PLANT_FBREG_4));
         offer(survey, of_class(plant, HX_PLANT_FBREG_8));
         offer(survey, of_class(plant, HX_PLANT_STACK_VALUE));
-    } else if (code == OP_ADDR) {
+    } else if (code == RT_DWARF_OP_addr) {
         offer(survey, of_class(plant, HX_PLANT_ADDRESS_OFF));
         offer(survey, of_class(plant, HX_PLANT_STACK_VALUE));
-    } else if (code == OP_WASM_LOCATION) {
+    } else if (is_held(expression)) {
         offer(survey, of_class(plant, HX_PLANT_LOCAL_INDEX));
     }
     if (depth >= MOST_DEPTH)
@@ -202,8 +212,10 @@ static struct rt_error *survey_function(struct survey *survey, struct rt_dwarf_p
     struct hx_plant plant = {.at = die->position,
                              .function = function.name,
                              .is_live = is_live(survey, function.range.low, function.range.high)};
-    if (!(error = rt_dwarf_attribute_find(pass, die, RT_DWARF_AT_frame_base, &line, &found)) && found) {
-        offer(survey, of_class(plant, HX_PLANT_FRAME_LOCAL));
+    if (!(error = rt_dwarf_attribute_find(pass, die, RT_DWARF_AT_frame_base, &line, &found)) && found &&
+        line.class == RT_DWARF_CLASS_EXPRESSION) {
+        if (is_held(line.bytes))
+            offer(survey, of_class(plant, HX_PLANT_FRAME_LOCAL));
         offer(survey, of_class(plant, HX_PLANT_FRAME_OFF));
     }
     offer(survey, of_class(plant, HX_PLANT_FUNCTION_RANGE));
@@ -307,9 +319,10 @@ static struct rt_error *survey_entry(void *user, struct rt_dwarf_pass *pass, con
     offer(survey, of_class(plant, HX_PLANT_LIST_OFF_BY_ONE));
     plant.is_live = is_live(survey, range->low, range->high);
     offer(survey, of_class(plant, HX_PLANT_LIST_BASE));
-    if (expression.size && expression.bytes[0] == OP_WASM_LOCATION) {
+    if (is_held(expression)) {
         offer(survey, of_class(plant, HX_PLANT_LOCAL_INDEX));
-        if (expression.bytes[expression.size - 1] == OP_STACK_VALUE)
+        if (hx_plant_is_register(expression.bytes[0]) ||
+            expression.bytes[expression.size - 1] == RT_DWARF_OP_stack_value)
             offer(survey, of_class(plant, HX_PLANT_VALUE_ADDRESS));
     }
     plant.is_live = is_live(survey, range->low + (range->high - range->low) / 2, range->high);
@@ -354,6 +367,7 @@ static void survey_row(struct survey *survey, const struct rt_dwarf_row *rows, s
                              .index = (uint32_t)i,
                              .function = function->name,
                              .lines = {row->line, i > 0 ? rows[i - 1].line : 0},
+                             .code = {row->address, rows[i + 1].address},
                              .is_live = is_live(survey, row->address, row->address + 1)};
     if (row->prologue_end)
         offer(survey, of_class(plant, HX_PLANT_PROLOGUE_END));
@@ -376,9 +390,32 @@ static void survey_row(struct survey *survey, const struct rt_dwarf_row *rows, s
     if (copy) {
         plant.other = copy;
         plant.lines[1] = rows[copy].line;
+        plant.code = (struct rt_dwarf_range){rows[copy].address, rows[copy + 1].address};
         plant.is_live = is_live(survey, rows[copy].address, rows[copy].address + 1);
         offer(survey, of_class(plant, HX_PLANT_ROW_DOUBLED));
     }
+}
+
+/* This sequence at the addresses of the one before it, which is another function's. */
+static void offer_moved(struct survey *survey, const struct rt_dwarf_row *rows, size_t count,
+                        const struct function *function) {
+    const struct function *other = survey->last_function;
+    if (other && other != function)
+        offer(survey,
+              (struct hx_plant){.class = HX_PLANT_SEQUENCE_MOVED,
+                                .at = survey->sequence,
+                                .index = survey->last_count,
+                                .addresses = survey->last_addresses,
+                                .function = function->name,
+                                .partner = other->name,
+                                .is_live = is_live(survey, function->range.low, function->range.high)});
+    uint64_t *addresses = rt_arena_array(survey->arena, count, sizeof *addresses);
+    survey->out_of_memory |= !addresses;
+    for (size_t i = 0; addresses && i < count; i++)
+        addresses[i] = rows[i].address;
+    survey->last_function = function;
+    survey->last_addresses = addresses;
+    survey->last_count = (uint32_t)count;
 }
 
 static struct rt_error *survey_sequence(void *user, struct rt_dwarf_pass *pass,
@@ -396,14 +433,7 @@ static struct rt_error *survey_sequence(void *user, struct rt_dwarf_pass *pass,
                                  .is_live =
                                      is_live(survey, rows[count / 2].address, rows[count - 1].address)};
         offer(survey, of_class(plant, HX_PLANT_SEQUENCE_SHORT));
-        const struct function *other = &survey->functions[(survey->sequence + 1) % survey->function_count];
-        if (other != function) {
-            plant.other = other->range.low;
-            plant.index = (uint32_t)(other->range.high - other->range.low);
-            plant.partner = other->name;
-            plant.is_live = is_live(survey, function->range.low, function->range.high);
-            offer(survey, of_class(plant, HX_PLANT_SEQUENCE_MOVED));
-        }
+        offer_moved(survey, rows, count, function);
     }
     survey->sequence++;
     return survey->out_of_memory ? rt_error_out_of_memory() : NULL;
@@ -425,18 +455,15 @@ static struct rt_error *survey_abbreviations(struct survey *survey, struct rt_dw
     return NULL;
 }
 
-struct rt_error *hx_plant_survey(const struct rt_module *base, const struct hx_live *live,
+struct rt_error *hx_plant_survey(const struct hx_dwarf_file *base, const struct hx_live *live,
                                  struct rt_arena *arena, struct hx_plants *ret) {
     struct survey survey = {.arena = arena, .live = live};
     const struct rt_dwarf_visitor visitor = {
         .user = &survey, .plan = plan, .location = survey_entry, .sequence = survey_sequence};
-    struct rt_dwarf_sections sections;
     struct rt_dwarf_output *output = NULL;
-    struct rt_error *error = rt_dwarf_module_sections(base, &sections);
+    struct rt_error *error = rt_dwarf_transform(&base->sections, &visitor, NULL, &output);
     if (!error)
-        error = rt_dwarf_transform(&sections, &visitor, NULL, &output);
-    if (!error)
-        error = survey_abbreviations(&survey, sections.at[RT_DWARF_ABBREV]);
+        error = survey_abbreviations(&survey, base->sections.at[RT_DWARF_ABBREV]);
     if (!error && survey.out_of_memory)
         error = rt_error_out_of_memory();
     rt_dwarf_output_destroy(output);

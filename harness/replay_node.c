@@ -1,4 +1,5 @@
-/* Replays in Node: finds it and its script, starts it, and writes the trace into its standard input. */
+/* Replays in Node: finds it and its scripts, starts it, and writes the trace into its standard input; asks it
+ * what two traces show. */
 #include "harness/replay_node.h"
 
 #include "harness/data.h"
@@ -51,14 +52,14 @@ static struct rt_error *find_node(const char *given, struct rt_arena *arena, con
     return error ? rt_error_context(error, "--engine node (--node PATH or $NODE names another one)") : NULL;
 }
 
-static struct rt_error *find_script(struct rt_arena *arena, const char **ret) {
+static struct rt_error *find_script(const char *name, struct rt_arena *arena, const char **ret) {
     char path[PATH_MAX + 64];
     const char *folder = hx_data_folder("node", LOCKSTEP_NODE, path, sizeof path);
 
     if (!folder)
         return rt_error_format(RT_USAGE, "the replayer for Node is neither beside this binary nor in %s",
                                LOCKSTEP_NODE);
-    *ret = rt_arena_printf(arena, "%s/replay.mjs", folder);
+    *ret = rt_arena_printf(arena, "%s/%s", folder, name);
     return *ret ? NULL : rt_error_out_of_memory();
 }
 
@@ -178,7 +179,7 @@ struct rt_error *hx_replay_in_node(const struct hx_replay_node *replay, struct r
     rt_arena_init(&arena, 0);
     struct rt_error *error = find_node(replay->node, &arena, &node);
     if (!error)
-        error = find_script(&arena, &script);
+        error = find_script("replay.mjs", &arena, &script);
     if (!error)
         error = start(replay, node, script, &fd, &pid);
     rt_arena_clear(&arena);
@@ -194,5 +195,29 @@ struct rt_error *hx_replay_in_node(const struct hx_replay_node *replay, struct r
         error = rt_error_format(RT_OS, "Node was ended by signal %d (%s)", WTERMSIG(status),
                                 strsignal(WTERMSIG(status)));
     *ret_status = WEXITSTATUS(status);
+    return error;
+}
+
+/* ---- Judging ---- */
+
+struct rt_error *hx_node_judge_find(struct rt_arena *arena, struct hx_node_judge *ret) {
+    struct rt_error *error = find_node(NULL, arena, &ret->node);
+    return error ? error : find_script("shown.mjs", arena, &ret->script);
+}
+
+struct rt_error *hx_node_judge_ask(const struct hx_node_judge *judge, const char *const traces[2],
+                                   const char *module, unsigned time_limit, bool *ret_differs, char *why,
+                                   size_t why_size) {
+    const char *const argv[] = {judge->node, judge->script, traces[0], traces[1], module, NULL};
+    struct hx_process process = {.argv = argv, .time_limit = time_limit, .own_group = true};
+    char how[128], said[128];
+    struct rt_error *error = hx_process_run(&process, 1);
+
+    why[0] = 0;
+    *ret_differs = !error && WIFEXITED(process.status) && WEXITSTATUS(process.status) == 1;
+    if (!error && !*ret_differs && !hx_process_succeeded(&process))
+        snprintf(why, why_size, "Node: %s; %s", hx_process_describe(&process, how, sizeof how),
+                 hx_process_complaint(&process, said, sizeof said));
+    hx_process_clear(&process);
     return error;
 }

@@ -17,4 +17,16 @@ struct hx_replay_node {
 RT_MUST_USE struct rt_error *hx_replay_in_node(const struct hx_replay_node *replay,
                                                struct rt_trace_reader *reader, int *ret_status);
 
+/* The judge of changed traces in Node, found once. */
+struct hx_node_judge {
+    const char *node, *script; /* in the arena */
+};
+/* RT_USAGE without a Node that is new enough. */
+RT_MUST_USE struct rt_error *hx_node_judge_find(struct rt_arena *arena, struct hx_node_judge *ret);
+/* Whether the replays of two traces of a module, files whose blocks are stored, show another thing in Node,
+ * by the rule of node/shown.mjs. False when it could not tell, with the reason in `why`. */
+RT_MUST_USE struct rt_error *hx_node_judge_ask(const struct hx_node_judge *judge, const char *const traces[2],
+                                               const char *module, unsigned time_limit, bool *ret_differs,
+                                               char *why, size_t why_size);
+
 #endif

@@ -26,24 +26,23 @@ static bool drop_output(void *user, int fd, const void *bytes, size_t size) {
     return true;
 }
 
-/* A module beside itself with other debug information. */
-static struct rt_error *compare_twins(const struct hx_setup *setup, const char *reference, const char *wasm,
-                                      struct hx_result *result) {
+/* One code beside itself with other debug information. */
+static struct rt_error *compare_twins(const struct hx_setup *setup, enum hx_witness_kind kind,
+                                      const char *const paths[2], struct hx_result *result) {
     /* All stops: the copies of an inlined function are one statement, and each has locations of its own. */
     const struct or_options options = {.max_time = setup->time_limit,
                                        .max_idle = setup->time_limit / 4,
                                        .is_one_compiler = true,
                                        .is_same_code = true};
-    const char *const paths[2] = {reference, wasm};
     struct hx_load loads[2];
     struct or_report *report = NULL;
     struct hx_pair pair;
     for (int i = 0; i < 2; i++)
-        loads[i] = (struct hx_load){
-            .kind = HX_WITNESS_WASM, .path = paths[i], .engine = setup->engine, .write = drop_output};
+        loads[i] =
+            (struct hx_load){.kind = kind, .path = paths[i], .engine = setup->engine, .write = drop_output};
     struct rt_error *error = hx_pair_open(loads, &pair);
     if (!error) {
-        const struct or_witness witnesses[2] = {{"module", pair.sides[0].session},
+        const struct or_witness witnesses[2] = {{"base", pair.sides[0].session},
                                                 {"fault", pair.sides[1].session}};
         error = or_compare(witnesses, &options, &report);
     }
@@ -79,19 +78,19 @@ static void settle(int outputs[2], pid_t parent) {
     }
 }
 
-static _Noreturn void compare(const struct hx_setup *setup, enum hx_pairing pairing, const char *reference,
-                              const char *wasm, int result_fd, pid_t parent) {
+static _Noreturn void compare(const struct hx_setup *setup, enum hx_pairing pairing, enum hx_side side,
+                              const char *const paths[2], int result_fd, pid_t parent) {
     struct or_progress progress = {0};
     struct hx_result result;
     struct hx_buffer bytes = {0};
     int outputs[2];
     const struct hx_witness native = {.name = "native", .kind = HX_WITNESS_NATIVE},
                             module = {.name = "wasm", .kind = HX_WITNESS_WASM, .engine = setup->engine};
-    const struct hx_two two = {{&native, &module}, {reference, wasm}};
+    const struct hx_two two = {{&native, &module}, {paths[0], paths[1]}};
     settle(outputs, parent);
     hx_result_init(&result);
     struct rt_error *error = pairing == HX_TWINS
-                                 ? compare_twins(setup, reference, wasm, &result)
+                                 ? compare_twins(setup, hx_side_witness(side), paths, &result)
                                  : hx_check_pair(setup, &two, outputs, &progress, result_fd, &result);
     if (error) {
         result.verdict = HX_SKIPPED;
@@ -132,8 +131,8 @@ static struct rt_error *read_result(int fd, struct hx_result *ret) {
     return error;
 }
 
-struct rt_error *hx_selftest_compare(const struct hx_setup *setup, enum hx_pairing pairing,
-                                     const char *reference, const char *wasm, struct hx_result *ret) {
+struct rt_error *hx_selftest_compare(const struct hx_setup *setup, enum hx_pairing pairing, enum hx_side side,
+                                     const char *const paths[2], struct hx_result *ret) {
     const int fd = memfd_create("result", MFD_CLOEXEC);
     const pid_t parent = getpid();
     char how[128];
@@ -144,7 +143,7 @@ struct rt_error *hx_selftest_compare(const struct hx_setup *setup, enum hx_pairi
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0)
-        compare(setup, pairing, reference, wasm, fd, parent);
+        compare(setup, pairing, side, paths, fd, parent);
     if (pid < 0) {
         struct rt_error *error = rt_error_os(errno, "cannot start a comparison");
         close(fd);

@@ -10,8 +10,8 @@
 static struct rt_error *add_miss(struct hx_recall *recall, const struct hx_fault *fault) {
     for (size_t i = 0; i < recall->miss_count; i++) {
         struct hx_miss *miss = &recall->misses[i];
-        if (miss->class == fault->class && miss->is_noticed == fault->is_noticed &&
-            strcmp(miss->reason, fault->reason) == 0) {
+        if (miss->class == fault->class && miss->side == fault->side &&
+            miss->is_noticed == fault->is_noticed && strcmp(miss->reason, fault->reason) == 0) {
             miss->count++;
             return NULL;
         }
@@ -21,21 +21,28 @@ static struct rt_error *add_miss(struct hx_recall *recall, const struct hx_fault
         return rt_error_out_of_memory();
     recall->misses = misses;
     struct hx_miss *miss = &misses[recall->miss_count++];
-    *miss = (struct hx_miss){.class = fault->class, .is_noticed = fault->is_noticed, .count = 1};
+    *miss = (struct hx_miss){
+        .class = fault->class, .side = fault->side, .is_noticed = fault->is_noticed, .count = 1};
     memcpy(miss->reason, fault->reason, sizeof miss->reason);
     return NULL;
 }
 
-struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults *faults) {
+struct rt_error *hx_recall_add(struct hx_recall *recall, const struct hx_faults *faults, uint64_t *left) {
     struct rt_error *error = NULL;
     recall->programs += faults->agrees;
+    recall->in_part += faults->agrees && faults->reason[0];
     recall->set_aside += !faults->agrees;
-    for (size_t i = 0; !error && i < faults->count; i++) {
+    for (size_t i = 0; !error && *left && i < faults->count; i++) {
         const struct hx_fault *fault = &faults->items[i];
-        recall->by_class[fault->class].planted++;
-        recall->by_class[fault->class].visible += fault->is_visible;
-        recall->by_class[fault->class].noticed += fault->is_noticed;
-        recall->by_class[fault->class].named += fault->is_named;
+        struct hx_recall_count *count = &recall->counts[fault->side][fault->class];
+        count->planted++;
+        count->visible += fault->is_visible;
+        *left -= fault->is_visible;
+        count->noticed += fault->is_noticed;
+        count->named += fault->is_named;
+        count->unjudged += fault->unjudged[0] != 0;
+        if (fault->unjudged[0] && !recall->unjudged[0])
+            memcpy(recall->unjudged, fault->unjudged, sizeof recall->unjudged);
         if (fault->is_visible && !fault->is_named)
             error = add_miss(recall, fault);
     }
@@ -47,81 +54,106 @@ void hx_recall_clear(struct hx_recall *recall) {
     *recall = (struct hx_recall){0};
 }
 
-struct sum {
-    uint64_t planted, visible, noticed, named;
-};
-
-static struct sum sum_of(const struct hx_recall *recall) {
-    struct sum sum = {0};
+static struct hx_recall_count sum_of(const struct hx_recall *recall, enum hx_side side) {
+    struct hx_recall_count sum = {0};
     for (int i = 0; i < HX_PLANT_COUNT; i++) {
-        sum.planted += recall->by_class[i].planted;
-        sum.visible += recall->by_class[i].visible;
-        sum.noticed += recall->by_class[i].noticed;
-        sum.named += recall->by_class[i].named;
+        const struct hx_recall_count *count = &recall->counts[side][i];
+        sum.planted += count->planted;
+        sum.visible += count->visible;
+        sum.noticed += count->noticed;
+        sum.named += count->named;
+        sum.unjudged += count->unjudged;
     }
     return sum;
 }
 
-double hx_recall_noticed(const struct hx_recall *recall) {
-    const struct sum sum = sum_of(recall);
-    return sum.visible ? 100.0 * (double)sum.noticed / (double)sum.visible : 0;
+static double percent(uint64_t part, uint64_t whole) {
+    return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-double hx_recall_named(const struct hx_recall *recall) {
-    const struct sum sum = sum_of(recall);
-    return sum.visible ? 100.0 * (double)sum.named / (double)sum.visible : 0;
+bool hx_recall_meets(const struct hx_recall *recall, double noticed, double named) {
+    bool meets = true;
+    for (int side = 0; side < HX_SIDE_COUNT; side++) {
+        const struct hx_recall_count sum = sum_of(recall, (enum hx_side)side);
+        if (sum.visible)
+            meets &= percent(sum.noticed, sum.visible) >= noticed && percent(sum.named, sum.visible) >= named;
+    }
+    return meets;
+}
+
+static void print_count(const char *side, const char *what, const struct hx_recall_count *count, FILE *file) {
+    fprintf(file, "%-6s %-20s %8llu %8llu %8llu %8llu\n", side, what, (unsigned long long)count->planted,
+            (unsigned long long)count->visible, (unsigned long long)count->noticed,
+            (unsigned long long)count->named);
 }
 
 void hx_recall_print(const struct hx_recall *recall, FILE *file) {
-    const struct sum sum = sum_of(recall);
-    fprintf(file, "%-20s %8s %8s %8s %8s\n", "class", "planted", "visible", "noticed", "named");
-    for (int i = 0; i < HX_PLANT_COUNT; i++)
-        if (recall->by_class[i].planted)
-            fprintf(file, "%-20s %8llu %8llu %8llu %8llu\n", hx_plant_rows[i].word,
-                    (unsigned long long)recall->by_class[i].planted,
-                    (unsigned long long)recall->by_class[i].visible,
-                    (unsigned long long)recall->by_class[i].noticed,
-                    (unsigned long long)recall->by_class[i].named);
-    fprintf(file, "%-20s %8llu %8llu %8llu %8llu\n", "all", (unsigned long long)sum.planted,
-            (unsigned long long)sum.visible, (unsigned long long)sum.noticed, (unsigned long long)sum.named);
-    fprintf(
-        file,
-        "%.1f %% of visible faults noticed, %.1f %% rightly named; %llu programs, %llu more did not agree\n",
-        hx_recall_noticed(recall), hx_recall_named(recall), (unsigned long long)recall->programs,
-        (unsigned long long)recall->set_aside);
-    for (size_t i = 0; i < recall->miss_count; i++)
-        fprintf(file, "%s %s %llux: %s\n", recall->misses[i].is_noticed ? "misnamed" : "missed",
-                hx_plant_rows[recall->misses[i].class].word, (unsigned long long)recall->misses[i].count,
-                recall->misses[i].reason);
+    fprintf(file, "%-6s %-20s %8s %8s %8s %8s\n", "side", "class", "planted", "visible", "noticed", "named");
+    for (int side = 0; side < HX_SIDE_COUNT; side++) {
+        const struct hx_recall_count sum = sum_of(recall, (enum hx_side)side);
+        for (int i = 0; i < HX_PLANT_COUNT; i++)
+            if (recall->counts[side][i].planted)
+                print_count(hx_side_words[side], hx_plant_rows[i].word, &recall->counts[side][i], file);
+        if (sum.planted)
+            print_count(hx_side_words[side], "all", &sum, file);
+    }
+    for (int side = 0; side < HX_SIDE_COUNT; side++) {
+        const struct hx_recall_count sum = sum_of(recall, (enum hx_side)side);
+        if (sum.planted)
+            fprintf(file, "%s: %.1f %% of visible faults noticed, %.1f %% rightly named\n",
+                    hx_side_words[side], percent(sum.noticed, sum.visible), percent(sum.named, sum.visible));
+        if (sum.unjudged)
+            fprintf(file, "%s: of %llu faults the second reader could not say whether they are visible: %s\n",
+                    hx_side_words[side], (unsigned long long)sum.unjudged, recall->unjudged);
+    }
+    fprintf(file, "%llu programs, %llu of them in part; %llu more did not agree\n",
+            (unsigned long long)recall->programs, (unsigned long long)recall->in_part,
+            (unsigned long long)recall->set_aside);
+    for (size_t i = 0; i < recall->miss_count; i++) {
+        const struct hx_miss *miss = &recall->misses[i];
+        fprintf(file, "%s %s %s %llux: %s\n", miss->is_noticed ? "misnamed" : "missed",
+                hx_side_words[miss->side], hx_plant_rows[miss->class].word, (unsigned long long)miss->count,
+                miss->reason);
+    }
+}
+
+static void print_misses(const struct hx_recall *recall, enum hx_side side, enum hx_plant_class class,
+                         struct hx_json *json) {
+    hx_json_open(json, "misses", '[');
+    for (size_t i = 0; i < recall->miss_count; i++) {
+        const struct hx_miss *miss = &recall->misses[i];
+        if (miss->class != class || miss->side != side)
+            continue;
+        hx_json_open(json, NULL, '{');
+        hx_json_bool(json, "noticed", miss->is_noticed);
+        hx_json_number(json, "count", miss->count);
+        hx_json_string(json, "reason", miss->reason);
+        hx_json_close(json, '}');
+    }
+    hx_json_close(json, ']');
 }
 
 void hx_recall_json(const struct hx_recall *recall, FILE *file) {
     struct hx_buffer text = {0};
-    for (int i = 0; i < HX_PLANT_COUNT; i++) {
-        struct hx_json json = {.out = &text};
-        if (!recall->by_class[i].planted)
-            continue;
-        hx_json_open(&json, NULL, '{');
-        hx_json_string(&json, "class", hx_plant_rows[i].word);
-        hx_json_string(&json, "what", hx_plant_rows[i].what);
-        hx_json_number(&json, "planted", recall->by_class[i].planted);
-        hx_json_number(&json, "visible", recall->by_class[i].visible);
-        hx_json_number(&json, "noticed", recall->by_class[i].noticed);
-        hx_json_number(&json, "named", recall->by_class[i].named);
-        hx_json_open(&json, "misses", '[');
-        for (size_t k = 0; k < recall->miss_count; k++) {
-            if (recall->misses[k].class != (enum hx_plant_class)i)
+    for (int side = 0; side < HX_SIDE_COUNT; side++)
+        for (int i = 0; i < HX_PLANT_COUNT; i++) {
+            const struct hx_recall_count *count = &recall->counts[side][i];
+            struct hx_json json = {.out = &text};
+            if (!count->planted)
                 continue;
             hx_json_open(&json, NULL, '{');
-            hx_json_bool(&json, "noticed", recall->misses[k].is_noticed);
-            hx_json_number(&json, "count", recall->misses[k].count);
-            hx_json_string(&json, "reason", recall->misses[k].reason);
+            hx_json_string(&json, "side", hx_side_words[side]);
+            hx_json_string(&json, "class", hx_plant_rows[i].word);
+            hx_json_string(&json, "what", hx_plant_rows[i].what);
+            hx_json_number(&json, "planted", count->planted);
+            hx_json_number(&json, "visible", count->visible);
+            hx_json_number(&json, "noticed", count->noticed);
+            hx_json_number(&json, "named", count->named);
+            hx_json_number(&json, "unjudged", count->unjudged);
+            print_misses(recall, (enum hx_side)side, (enum hx_plant_class)i, &json);
             hx_json_close(&json, '}');
+            hx_buffer_text(&text, "\n");
         }
-        hx_json_close(&json, ']');
-        hx_json_close(&json, '}');
-        hx_buffer_text(&text, "\n");
-    }
     fputs(hx_buffer_string(&text), file);
     hx_buffer_clear(&text);
 }

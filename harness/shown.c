@@ -1,4 +1,4 @@
-/* What is shown at each pc of a run, by the rule of shown.h, and what two modules show differently. */
+/* What is shown at each pc of a run, by the rule of shown.h, and what two files show differently. */
 #include "harness/shown_text.h"
 
 #include <stdlib.h>
@@ -134,6 +134,8 @@ static uint64_t type_hash(struct hx_shown *shown, struct hx_text reference, unsi
 struct shown_variable {
     struct hx_text name, function;
     uint64_t hash;
+    struct hx_where where;
+    struct hx_text type;
 };
 
 /* All that is shown at a pc. */
@@ -176,7 +178,9 @@ static void add_variable(struct hx_shown *shown, uint32_t index, uint32_t functi
     const struct hx_text location = without_end(location_at(find(shown, index, HX_SHOWN_location), pc));
     if (place->count == MOST_SHOWN)
         return;
-    struct shown_variable variable = {.name = hx_text_quoted(find(shown, index, HX_SHOWN_name))};
+    struct shown_variable variable = {.name = hx_text_quoted(find(shown, index, HX_SHOWN_name)),
+                                      .where = {.location = location},
+                                      .type = find(shown, index, HX_SHOWN_type)};
     uint64_t hash = mix_text(0xcbf29ce484222325u, shown->dies[index].tag);
     hash = mix_text(hash, variable.name);
     hash = mix_text(hash, find(shown, index, HX_SHOWN_decl_line));
@@ -185,8 +189,9 @@ static void add_variable(struct hx_shown *shown, uint32_t index, uint32_t functi
     hash = mix_text(hash, location);
     if (function != NO_DIE) {
         variable.function = hx_text_quoted(find(shown, function, HX_SHOWN_name));
+        variable.where.frame_base = without_end(find(shown, function, HX_SHOWN_frame_base));
         if (contains(location, "DW_OP_fbreg"))
-            hash = mix_text(hash, find(shown, function, HX_SHOWN_frame_base));
+            hash = mix_text(hash, variable.where.frame_base);
     }
     variable.hash = hash;
     place->variables[place->count++] = variable;
@@ -238,6 +243,29 @@ static void show_globals(struct hx_shown *shown, struct shown_place *place) {
         if (shown->dies[i].depth == 1 && hx_text_is(shown->dies[i].tag, "DW_TAG_variable") &&
             shown->dies[i].at[HX_SHOWN_name].size)
             add_variable(shown, i, NO_DIE, 0, place);
+}
+
+/* ---- Sizes ---- */
+
+/* Bytes of a type; 0: not known. */
+static uint64_t type_size(const struct hx_shown *shown, struct hx_text reference, unsigned depth,
+                          bool *ret_is_pointer) {
+    const uint32_t index = reference.size ? die_at(shown, hx_text_number(reference)) : NO_DIE;
+    *ret_is_pointer = false;
+    if (index == NO_DIE || depth > MOST_TYPE_DEPTH)
+        return 0;
+    const struct hx_shown_die *die = &shown->dies[index];
+    *ret_is_pointer = hx_text_is(die->tag, "DW_TAG_pointer_type");
+    if (*ret_is_pointer)
+        return shown->address_size;
+    if (die->at[HX_SHOWN_byte_size].size)
+        return hx_text_number(die->at[HX_SHOWN_byte_size]);
+    uint64_t size = type_size(shown, die->at[HX_SHOWN_type], depth + 1, ret_is_pointer);
+    for (uint32_t i = index + 1; i < die->end; i = shown->dies[i].end)
+        size *= shown->dies[i].at[HX_SHOWN_count].size
+                    ? hx_text_number(shown->dies[i].at[HX_SHOWN_count])
+                    : hx_text_number(shown->dies[i].at[HX_SHOWN_upper_bound]) + 1;
+    return size;
 }
 
 /* ---- Differences of variables ---- */
@@ -437,5 +465,64 @@ struct rt_error *hx_shown_compare(struct hx_shown *a, struct hx_shown *b, const 
     clear_stops(&stops[0]);
     clear_stops(&stops[1]);
     free(places);
+    return error;
+}
+
+/* ---- Places of one variable in both ---- */
+
+struct pairs {
+    struct hx_shown_pair *items;
+    size_t count, capacity;
+};
+
+/* Adds the variables that both have by one name, and show differently. */
+static struct rt_error *add_pairs(const struct hx_shown *shown, uint64_t pc,
+                                  const struct shown_place places[2], struct pairs *pairs) {
+    for (size_t i = 0; i < places[0].count; i++) {
+        const struct shown_variable *a = &places[0].variables[i];
+        const struct shown_variable *b = i < places[1].count ? &places[1].variables[i] : NULL;
+        if (!b || a->hash == b->hash || a->name.size != b->name.size || !a->where.location.size ||
+            !b->where.location.size || !a->name.size || memcmp(a->name.start, b->name.start, a->name.size))
+            continue;
+        if (pairs->count == pairs->capacity) {
+            const size_t capacity = pairs->capacity ? 2 * pairs->capacity : 64;
+            void *items = realloc(pairs->items, capacity * sizeof *pairs->items);
+            if (!items)
+                return rt_error_out_of_memory();
+            pairs->items = items;
+            pairs->capacity = capacity;
+        }
+        struct hx_shown_pair *pair = &pairs->items[pairs->count++];
+        *pair = (struct hx_shown_pair){.pc = pc, .where = {a->where, b->where}};
+        pair->size = type_size(shown, a->type, 0, &pair->is_pointer);
+    }
+    return NULL;
+}
+
+struct rt_error *hx_shown_pairs(struct hx_shown *a, struct hx_shown *b, const struct hx_passes *passes,
+                                struct hx_shown_pair **ret, size_t *ret_count) {
+    struct hx_shown *const both[2] = {a, b};
+    struct shown_place *places = malloc(2 * sizeof *places);
+    struct stops stops[2] = {0};
+    struct pairs pairs = {0};
+    struct rt_error *error = places ? NULL : rt_error_out_of_memory();
+    for (int i = 0; !error && i < 2; i++)
+        error = make_stops(both[i], passes, &stops[i]);
+    for (size_t k = 0; !error && k < passes->pc_count; k++) {
+        if (!stops[0].at[k].is_made && !stops[1].at[k].is_made)
+            continue;
+        for (int globals = 0; !error && globals < 2; globals++) {
+            for (int i = 0; i < 2 && globals; i++)
+                show_globals(both[i], &places[i]);
+            for (int i = 0; i < 2 && !globals; i++)
+                show_place(both[i], passes->pcs[k], &places[i]);
+            error = add_pairs(a, passes->pcs[k], places, &pairs);
+        }
+    }
+    clear_stops(&stops[0]);
+    clear_stops(&stops[1]);
+    free(places);
+    *ret = pairs.items;
+    *ret_count = pairs.count;
     return error;
 }

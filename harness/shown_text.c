@@ -67,6 +67,18 @@ struct reader {
     bool in_lines;
 };
 
+/* "0x00000000: Compile Unit: length = 0x000000e1, format = DWARF32, ..., addr_size = 0x08 (next unit at ...)"
+ */
+static void read_header(struct hx_shown *shown, struct hx_text line) {
+    static const char word[] = "addr_size = ";
+    const char *at = memmem(line.start, line.size, word, sizeof word - 1);
+    if (at) {
+        at += sizeof word - 1;
+        shown->address_size =
+            (unsigned)hx_text_number((struct hx_text){at, line.size - (size_t)(at - line.start)});
+    }
+}
+
 /* "0x0000002a:     DW_TAG_variable": two blanks more for each level. */
 static bool read_die(struct reader *reader, struct hx_text line) {
     struct hx_shown *shown = reader->shown;
@@ -80,6 +92,8 @@ static bool read_die(struct reader *reader, struct hx_text line) {
     struct hx_text tag = take_word(&rest);
     const uint32_t depth = blanks ? (uint32_t)(blanks - 1) / 2 : 0;
     reader->value = NULL;
+    if (starts_with(tag, "Compile"))
+        read_header(reader->shown, line);
     if (!starts_with(tag, "DW_TAG_") || depth >= MOST_DEPTH)
         return true; /* the end of a list of children, or a unit's header */
     for (; reader->depth > depth; reader->depth--)
@@ -177,21 +191,21 @@ static struct rt_error *read_text(struct hx_shown *shown) {
     return NULL;
 }
 
-struct rt_error *hx_shown_read(const char *dwarfdump, const char *wasm, struct hx_shown **ret) {
-    char how[128], path[512];
-    const char *const words[] = {dwarfdump, "--debug-info", "--debug-line", "-o", path, wasm, NULL};
+struct rt_error *hx_shown_read(const char *dwarfdump, const char *path, struct hx_shown **ret) {
+    char how[128], text[512];
+    const char *const words[] = {dwarfdump, "--debug-info", "--debug-line", "-o", text, path, NULL};
     struct hx_process process = {.argv = words, .time_limit = TIME_LIMIT};
     struct hx_shown *shown = calloc(1, sizeof *shown);
     if (!shown)
         return rt_error_out_of_memory();
-    snprintf(path, sizeof path, "%s.txt", wasm);
+    snprintf(text, sizeof text, "%s.txt", path);
     struct rt_error *error = hx_process_run(&process, 1);
     if (!error && !hx_process_succeeded(&process))
-        error = rt_error_format(RT_USAGE, "%s cannot read %s: %s", dwarfdump, wasm,
+        error = rt_error_format(RT_USAGE, "%s cannot read %s: %s", dwarfdump, path,
                                 hx_process_describe(&process, how, sizeof how));
     hx_process_clear(&process);
     if (!error)
-        error = hx_file_read(path, TEXT_LIMIT, &shown->text);
+        error = hx_file_read(text, TEXT_LIMIT, &shown->text);
     if (!error)
         error = read_text(shown);
     if (error)

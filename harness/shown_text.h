@@ -58,7 +58,27 @@ struct hx_shown {
     size_t die_count, die_capacity;
     struct hx_shown_row *rows; /* ascending by address, then as they came */
     size_t row_count, row_capacity;
+    unsigned address_size; /* of its units */
 };
+
+/* A variable that two files show differently at a stop's pc, and where each says that it is. */
+struct hx_shown_pair {
+    uint64_t pc;
+    struct hx_where {
+        struct hx_text location, frame_base;
+    } where[2];
+    uint64_t size; /* bytes; 0: not known */
+    bool is_pointer;
+};
+/* shown.c: all of them, ascending by pc. The caller frees *ret. */
+RT_MUST_USE struct rt_error *hx_shown_pairs(struct hx_shown *a, struct hx_shown *b,
+                                            const struct hx_passes *passes, struct hx_shown_pair **ret,
+                                            size_t *ret_count);
+
+/* passes.c: what a native program of this process prints is dropped between the two. */
+RT_MUST_USE struct rt_error *hx_passes_silence(int kept[2]);
+void hx_passes_speak(const int kept[2]);
+bool hx_passes_drop(void *user, int fd, const void *bytes, size_t size);
 
 bool hx_text_is(struct hx_text text, const char *word);
 /* The number at the start of a text, "0x1f2" or decimal. */

@@ -12,7 +12,9 @@
 #define HX_WASM          "program.wasm"
 #define HX_WASM_OBJECT   "wasm.o"
 #define HX_IR            "program.ll"
-#define HX_WASM_OTHER    "other.wasm" /* at another level of optimisation, where two are compared */
+/* At another level of optimisation, where two are compared. */
+#define HX_NATIVE_OTHER "other.so"
+#define HX_WASM_OTHER   "other.wasm"
 
 #define HX_MAX_MORE_WORDS 8
 

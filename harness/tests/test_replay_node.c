@@ -204,6 +204,31 @@ static void test_both_sides_are_shown(void **state) {
     expect("eval $N fault.trace $M", 1, "memory grow: old: expected 0, got 1");
 }
 
+/* ---- What is shown, for the judge of faults ---- */
+
+static bool other_result(struct rt_trace_event *event, union rt_value *values) {
+    if (event->kind == RT_TRACE_IMPORT_RETURN)
+        flip(&event->import_return.results, values);
+    return true;
+}
+
+static void test_what_is_shown(void **state) {
+    (void)state;
+    need_node();
+    static const char show[] = "${NODE:-node} " LOCKSTEP_NODE "/shown.mjs host.trace fault.trace $M";
+    write_trace("fault.trace", NULL, 0);
+    expect(show, 0, "");
+    assert_true(write_trace("fault.trace", other_values, first_of(&recording, RT_TRACE_IMPORT_CALL)));
+    expect(show, 1, "env.f(3), then refused: event ");
+    uint64_t at = first_of(&recording, RT_TRACE_IMPORT_RETURN);
+    while (!write_trace("fault.trace", other_result, at))
+        at++;
+    expect(show, 1, " returns (");
+    expect("${NODE:-node} " LOCKSTEP_NODE "/shown.mjs host.trace host.trace 0.wasm", 2,
+           "the trace has 3 modules; 1 are given");
+    expect("${NODE:-node} " LOCKSTEP_NODE "/shown.mjs host.trace missing $M", 2, "missing");
+}
+
 /* ---- Damage ---- */
 
 static void test_damage(void **state) {
@@ -291,6 +316,7 @@ int main(void) {
         cmocka_unit_test(test_values_keep_their_bits),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_both_sides_are_shown),
+        cmocka_unit_test(test_what_is_shown),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_programs),
         cmocka_unit_test(test_usage),
