@@ -294,7 +294,7 @@ struct rt_error *hx_check_witnesses(const struct hx_job *job, struct hx_result *
         error = hx_ask_gdb(job, result);
     }
     if (!error && asks_more) {
-        begin_step(&work);
+        hx_worker_begin_part(job);
         error = hx_ask_front_end(job, result);
     }
     for (size_t p = 0; p < work.pair_count; p++)
