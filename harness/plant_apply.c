@@ -424,7 +424,7 @@ static int compare_starts(const void *a, const void *b) {
 static void put_cut(const struct apply *apply, struct rt_dwarf_pass *pass, const struct rt_dwarf_row *rows,
                     size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (i > 0 && rows[i].address > rows[i - 1].address && !rows[i].end_sequence &&
+        if (apply->start_count && i > 0 && rows[i].address > rows[i - 1].address && !rows[i].end_sequence &&
             bsearch(&rows[i].address, apply->starts, apply->start_count, sizeof *apply->starts,
                     compare_starts)) {
             struct rt_dwarf_row end = rows[i - 1];
