@@ -113,6 +113,14 @@ static bool is_callers(const struct or_side *side, const struct st_place *place,
            (address < side->frame->cfa || !is_led_to(place));
 }
 
+/* Native: below the red zone (System V ABI, 3.2.2), where nothing of the program lasts, and signal handlers
+ * and injected calls keep their own. */
+static bool is_below_stack(const struct or_side *side, uint64_t address) {
+    enum { STACK_POINTER = 7, RED_ZONE = 128 };
+    return st_session_on_stack(side->session, address) &&
+           address < side->frame->registers[STACK_POINTER] - RED_ZONE;
+}
+
 /* A static variable's, or one's of a frame further out. */
 static bool is_others(const struct or_comparison *comparison, int side, uint64_t address, uint64_t size) {
     const struct or_watch *watch = &comparison->watch;
@@ -134,7 +142,8 @@ static bool is_others(const struct or_comparison *comparison, int side, uint64_t
 static bool may_write(const struct or_comparison *comparison, const struct or_side *side,
                       const struct st_function *function, const struct st_place *place, uint64_t address,
                       uint64_t size) {
-    return !is_callers(side, place, address, size) && !is_parameters(side, function, address, size) &&
+    return !is_callers(side, place, address, size) && !is_below_stack(side, address) &&
+           !is_parameters(side, function, address, size) &&
            !is_others(comparison, (int)(side - comparison->sides), address, size);
 }
 
