@@ -14,6 +14,10 @@
  * EDIT OVER_RETURN_ADDRESS native in_die(<local>, 's/(\t145\n\t\.byte\t)(\d+)/${1}8/');
  * BLAME OVER_RETURN_ADDRESS native
  * PLANT OVER_RETURN_ADDRESS value over local * *
+ * EDIT FRAME_BASE_STACK native in_die(<deep>, 's/\t86\n/\t87\n/');
+ * BLAME FRAME_BASE_STACK native
+ * PLANT FRAME_BASE_STACK value deep high -1515870811 *
+ * MORE FRAME_BASE_STACK value
  * EDIT FRAME_BASE wasm in_die(<small>, 's/(\t237\n\t\.int8\t0\n\t\.int8\t)(\d+)/$1 . ($2 - 1)/e');
  * BLAME FRAME_BASE wasm
  * PLANT FRAME_BASE value small alone 41 *
@@ -128,6 +132,14 @@ static int over(int parameter) { /* SEEN over */
     return local + parameter;
 }
 
+static int deep(int level) { /* LINE deep */
+    int low = level; /* SEEN deep */
+    int room[64] = {0};
+    int high = low + 1;
+    room[high] = small();
+    return room[high];
+}
+
 static int work(void) { /* SEEN PROLOGUE_END */ /* LINE work */
     int first = 21; /* SEEN work */ /* LINE first */
     int second = 22; /* SEEN FRAME_OFFSET FRAME_OFFSET_NATIVE */ /* LINE second */
@@ -151,6 +163,7 @@ int main(void) {
     sum += work(); /* LINE main */
     sum += small();
     sum += over(52);
+    sum += deep(3);
     printf("%d\n", sum);
     return 0;
 }
