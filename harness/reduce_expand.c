@@ -98,7 +98,7 @@ static struct rt_error *preprocess(struct hx_reduction *reduction, const struct 
 struct rt_error *hx_reduce_expand(struct hx_reduction *reduction) {
     struct hx_temp folder = {0};
 
-    reduction->pass = "headers";
+    hx_reduction_begin(reduction, "headers");
     struct rt_error *error = hx_temp_folder(reduction->temp, FOLDER, &folder);
     if (!error)
         error = write_headers(&folder);
@@ -116,7 +116,7 @@ struct rt_error *hx_reduce_format(struct hx_reduction *reduction) {
     const char *path = NULL;
     bool is_same;
 
-    reduction->pass = "layout";
+    hx_reduction_begin(reduction, "layout");
     rt_arena_init(&arena, 0);
     for (size_t i = 0; i < sizeof names / sizeof *names && !path; i++)
         rt_error_destroy(hx_tool_find(names[i], names[i], &arena, &path));

@@ -37,6 +37,17 @@ bool hx_word_is(const char *text, size_t at, size_t end, const char *word) {
            (at + length == end || !hx_is_word(text[at + length])) && (at == 0 || !hx_is_word(text[at - 1]));
 }
 
+struct hx_range hx_word_before(const char *text, size_t begin, size_t at) {
+    size_t end = at;
+
+    while (end > begin && text[end - 1] == ' ')
+        end--;
+    size_t word = end;
+    while (word > begin && hx_is_word(text[word - 1]))
+        word--;
+    return word < end ? (struct hx_range){word, end} : (struct hx_range){at, at};
+}
+
 size_t hx_bracket_end(const char *text, size_t at, size_t end) {
     size_t depth = 0;
 
@@ -133,7 +144,9 @@ bool hx_unit_next(const char *text, size_t at, size_t end, struct hx_unit *ret) 
 
 static int by_place(const void *a, const void *b) {
     const struct hx_edit *one = a, *other = b;
-    return (one->range.begin > other->range.begin) - (one->range.begin < other->range.begin);
+    const int order = (one->range.begin > other->range.begin) - (one->range.begin < other->range.begin);
+    /* What is put in front of something comes first. */
+    return order ? order : (one->range.end > other->range.end) - (one->range.end < other->range.end);
 }
 
 /* Appends text, leaving out lines that are blank with what is before them in `ret`. */

@@ -19,6 +19,10 @@ size_t hx_bracket_end(const char *text, size_t at, size_t end);
 /* True when the word is at `at`, as a whole. */
 bool hx_word_is(const char *text, size_t at, size_t end, const char *word);
 
+/* The word in front of `at`, which blanks may part from it; empty, and at `at`, when there is none after
+ * `begin`. */
+struct hx_range hx_word_before(const char *text, size_t begin, size_t at);
+
 enum { HX_MAX_BLOCKS = 8 };
 
 /* A statement with all that belongs to it, a declaration, a definition, or a preprocessor's line. */

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 
 #define SOUND "sound" /* the program with sanitizers */
+/* Nobody reads what UndefinedBehaviorSanitizer says, and the code for it takes a third longer to make. */
+#define TRAPS "-fsanitize-trap=undefined"
 
 /* Milliseconds that a program with sanitizers may run. */
 enum { SANITIZED_LIMIT = 5000, ENDLESS_LIMIT = 1000, BUILD_LIMIT = 20000 };
@@ -119,7 +121,6 @@ static struct rt_error *sanitize(const struct hx_reduction *reduction, const str
     error = hx_process_run(&process, 1);
     /* The program's own exit status means nothing here. */
     *ret_sound = !error && (process.timed_out ? reduction->is_endless : WIFEXITED(process.status)) &&
-                 !strstr(hx_buffer_string(&process.output), "runtime error: ") &&
                  !strstr(hx_buffer_string(&process.output), "Sanitizer: ");
     hx_process_clear(&process);
     return error;
@@ -131,7 +132,8 @@ static struct rt_error *is_defined(const struct hx_reduction *reduction, const s
     const struct hx_soundness *soundness = &reduction->soundness;
     const char *const first[] = {
         soundness->memory ? "-fsanitize=memory" : "", soundness->undefined ? "-fsanitize=undefined" : "",
-        soundness->undefined && !soundness->alignment ? "-fno-sanitize=alignment" : "", NULL};
+        soundness->undefined && !soundness->alignment ? "-fno-sanitize=alignment" : "",
+        soundness->undefined ? TRAPS : "", NULL};
     const char *const second[] = {"-fsanitize=address", NULL};
     struct rt_error *error = NULL;
 
@@ -187,14 +189,14 @@ struct rt_error *hx_soundness_measure(struct hx_reduction *reduction, const char
                                       const struct hx_temp *folder) {
     struct hx_soundness *soundness = &reduction->soundness;
     const struct {
-        const char *words[3];
+        const char *words[4];
         const char *name;
         bool *is_on;
     } sanitizers[] = {
-        {{"-fsanitize=undefined", "-fno-sanitize=alignment"},
+        {{"-fsanitize=undefined", "-fno-sanitize=alignment", TRAPS},
          "UndefinedBehaviorSanitizer",
          &soundness->undefined},
-        {{"-fsanitize=alignment"}, "its check of alignment", &soundness->alignment},
+        {{"-fsanitize=alignment", TRAPS}, "its check of alignment", &soundness->alignment},
         {{"-fsanitize=memory"}, "MemorySanitizer", &soundness->memory},
         {{"-fsanitize=address"}, "AddressSanitizer", &soundness->address},
     };
@@ -245,8 +247,9 @@ static bool is_judged(const struct hx_reduction *reduction, const struct hx_resu
            (result->verdict != HX_DIFFER || !result->reason || reduction->is_endless);
 }
 
+/* *ret_finding: where the answer is that it shows the finding. */
 static enum hx_answer find_target(const struct hx_reduction *reduction, const struct hx_temp *folder,
-                                  struct hx_result *result) {
+                                  struct hx_result *result, const struct hx_finding **ret_finding) {
     const struct hx_known_context context = {.folder = folder->path,
                                              .compiler = reduction->setup.tools->wasm.version,
                                              .optimisation = reduction->setup.tools->optimisation};
@@ -255,28 +258,66 @@ static enum hx_answer find_target(const struct hx_reduction *reduction, const st
     if (!is_judged(reduction, result))
         return HX_ANSWER_ENDS_DIFFERENTLY;
     for (size_t i = 0; i < result->finding_count; i++)
-        if (hx_target_is(&reduction->target, &result->findings[i]))
+        if (hx_target_is(&reduction->target, &result->findings[i])) {
+            *ret_finding = &result->findings[i];
             return HX_ANSWER_SAME;
+        }
     return result->verdict == HX_OUTPUT || result->verdict == HX_TIMEOUT ? HX_ANSWER_ENDS_DIFFERENTLY
                                                                          : HX_ANSWER_OTHER;
 }
 
+/* The lines of the program's own source alone. */
+static void take_lines(const struct or_finding *finding, uint32_t ret[HX_PLACE_LINES]) {
+    const struct or_testimony *witness = &finding->witnesses[finding->witnesses[0].stack_count == 0];
+
+    if (rt_same_text(finding->file, HX_SOURCE) || rt_same_text(finding->file, "./" HX_SOURCE))
+        ret[0] = finding->line;
+    for (size_t i = 1; i < HX_PLACE_LINES && i < witness->stack_count; i++)
+        if (rt_same_text(witness->stack[i].file, HX_SOURCE))
+            ret[i] = witness->stack[i].line;
+}
+
+/* `ret_lines` may be NULL. */
 static struct rt_error *step(const struct hx_reduction *reduction, const struct hx_temp *folder,
-                             enum hx_answer *ret) {
+                             enum hx_answer *ret, uint32_t *ret_lines) {
+    const struct hx_finding *finding = NULL;
     char native[512], wasm[512];
     struct hx_result result;
     struct hx_job job;
 
     snprintf(native, sizeof native, "%s/" HX_NATIVE, folder->path);
     snprintf(wasm, sizeof wasm, "%s/" HX_WASM, folder->path);
-    const struct hx_source source = {.native = native, .wasm = wasm};
+    struct hx_source source = {.native = native, .wasm = wasm};
+    /* Of a build that is compared with itself, the other one is not asked. */
+    if (reduction->setup.is_self && strstr(reduction->target.signature, "/native/"))
+        source.wasm = NULL;
+    else if (reduction->setup.is_self)
+        source.native = NULL;
     hx_job_init(&job);
     hx_result_init(&result);
     struct rt_error *error = hx_job_run(&reduction->setup, &source, folder, &job, &result);
     if (!error)
-        *ret = find_target(reduction, folder, &result);
+        *ret = find_target(reduction, folder, &result, &finding);
+    if (finding && ret_lines)
+        take_lines(&finding->body, ret_lines);
     hx_result_clear(&result);
     hx_job_clear(&job);
+    return error;
+}
+
+struct rt_error *hx_trial_locate(const struct hx_reduction *reduction, uint32_t ret[HX_PLACE_LINES]) {
+    struct hx_temp folder = {0};
+    enum hx_answer answer;
+
+    memset(ret, 0, HX_PLACE_LINES * sizeof *ret);
+    struct rt_error *error = hx_temp_folder(reduction->temp, "place", &folder);
+    if (!error)
+        error = write_source(&folder, hx_buffer_string(&reduction->best), reduction->best.size);
+    if (!error)
+        error = build(reduction, &folder, &answer);
+    if (!error && answer == HX_ANSWER_SAME)
+        error = step(reduction, &folder, &answer, ret);
+    hx_temp_remove(&folder);
     return error;
 }
 
@@ -286,11 +327,13 @@ struct rt_error *hx_trial_run(const struct hx_reduction *reduction, const char *
     struct rt_error *error = write_source(folder, text, size);
 
     *ret = HX_ANSWER_FAILED;
-    if (!error)
+    if (!error && reduction->extent == HX_EXTENT_SOUNDNESS)
+        *ret = HX_ANSWER_SAME;
+    else if (!error)
         error = build(reduction, folder, ret);
-    if (!error && *ret == HX_ANSWER_SAME)
-        error = step(reduction, folder, ret);
-    if (!error && *ret == HX_ANSWER_SAME && !reduction->is_hasty)
+    if (!error && *ret == HX_ANSWER_SAME && reduction->extent != HX_EXTENT_SOUNDNESS)
+        error = step(reduction, folder, ret, NULL);
+    if (!error && *ret == HX_ANSWER_SAME && reduction->extent != HX_EXTENT_FINDING)
         error = is_defined(reduction, folder, &is_sound);
     if (!is_sound)
         *ret = HX_ANSWER_UNDEFINED;

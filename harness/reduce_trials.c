@@ -60,6 +60,31 @@ static uint64_t trial_count(const struct hx_reduction *reduction) {
     return count;
 }
 
+void hx_reduction_begin(struct hx_reduction *reduction, const char *pass) {
+    const uint64_t tried = trial_count(reduction), shown = reduction->counts->answers[HX_ANSWER_SAME];
+    const size_t lines = hx_reduction_lines(&reduction->best);
+    const double now = hx_seconds();
+    size_t index = 0;
+
+    while (reduction->pass && index < reduction->pass_count &&
+           strcmp(reduction->passes[index].name, reduction->pass) != 0)
+        index++;
+    if (reduction->pass && index < HX_MAX_PASSES) {
+        struct hx_pass *ended = &reduction->passes[index];
+        ended->name = reduction->pass;
+        ended->seconds += now - reduction->before.seconds;
+        ended->tried += tried - reduction->before.tried;
+        ended->shown += shown - reduction->before.shown;
+        ended->lines += (int64_t)reduction->before.lines - (int64_t)lines;
+        reduction->pass_count += index == reduction->pass_count;
+    }
+    reduction->pass = pass;
+    reduction->before.seconds = now;
+    reduction->before.tried = tried;
+    reduction->before.shown = shown;
+    reduction->before.lines = lines;
+}
+
 void hx_reduction_progress(struct hx_reduction *reduction, bool now) {
     const uint64_t time = hx_now(), seconds = (time - reduction->started) / 1000;
 
