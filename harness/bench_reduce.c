@@ -20,7 +20,7 @@
 enum { DEFAULT_TIME = 300000, MOST_FINDINGS = 999 };
 
 struct values {
-    uint64_t time, jobs, limit;
+    uint64_t time, lines, jobs, limit;
     const char *out;
     bool json;
 };
@@ -29,6 +29,8 @@ static const struct values defaults = {.time = DEFAULT_TIME};
 
 static const struct hx_option options[] = {
     {"--time", "TIME", HX_OPTION_DURATION, offsetof(struct values, time), "for each finding (5m)"},
+    {"--lines", "N", HX_OPTION_NUMBER, offsetof(struct values, lines),
+     "a program of N lines is small enough (0: take the time)"},
     {"--jobs", "N", HX_OPTION_NUMBER, offsetof(struct values, jobs),
      "programs to try side by side (one a core, 16 at most)"},
     {"--limit", "N", HX_OPTION_NUMBER, offsetof(struct values, limit), "the first N findings alone (0: all)"},
@@ -80,12 +82,13 @@ static struct rt_error *read_row(const struct hx_process *process, struct rt_are
 static struct rt_error *reduce(struct bench *bench, const char *finding, struct row *row) {
     const struct values *values = bench->values;
     const char *out = rt_arena_printf(&bench->arena, "%s/%zu", bench->out, bench->count);
-    char time[32], jobs[32], complaint[240];
+    char time[32], lines[32], jobs[32], complaint[240];
 
     snprintf(time, sizeof time, "%llums", (unsigned long long)values->time);
     snprintf(jobs, sizeof jobs, "%llu", (unsigned long long)values->jobs);
-    const char *words[] = {bench->self, "reduce", finding,  "--json", "--time", time,
-                           "--out",     out,      "--jobs", jobs,     NULL};
+    snprintf(lines, sizeof lines, "%llu", (unsigned long long)values->lines);
+    const char *words[] = {bench->self, "reduce", finding, "--json",  "--time", time, "--out",
+                           out,         "--jobs", jobs,    "--lines", lines,    NULL};
     struct hx_process process = {.argv = words};
     struct rt_error *error = out ? hx_process_run(&process, 1) : rt_error_out_of_memory();
     if (!error && hx_process_succeeded(&process))

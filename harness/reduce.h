@@ -34,9 +34,9 @@ struct hx_reduce_counts {
 /* The soundness checks that the first program passes; a check that it fails can say nothing of what is left
  * of it, and is left out. */
 struct hx_soundness {
-    const char *warnings[HX_MAX_WARNINGS + 1];  /* "-Wno-everything", "-Werror=...", NULL */
-    bool undefined, alignment, memory, address; /* sanitizers */
-    struct hx_buffer left_out;                  /* their names, for people; "" */
+    const char *warnings[HX_MAX_WARNINGS + 1];              /* "-Wno-everything", "-Werror=...", NULL */
+    bool undefined, alignment, conversion, memory, address; /* sanitizers */
+    struct hx_buffer left_out;                              /* their names, for people; "" */
 };
 
 /* How much of a candidate trials look at; what they leave out is asked of the outcome. */
@@ -91,6 +91,8 @@ void hx_reduction_begin(struct hx_reduction *reduction, const char *pass);
 /* True when the time is up, the program is small enough, or the user has interrupted. */
 bool hx_reduction_is_over(const struct hx_reduction *reduction);
 void hx_reduction_progress(struct hx_reduction *reduction, bool now);
+/* Columns of a line as the layout at the end makes it. */
+#define HX_LAYOUT_WIDTH 100
 /* Lines that are not blank. */
 size_t hx_reduction_lines(const struct hx_buffer *text);
 
@@ -138,9 +140,14 @@ RT_MUST_USE struct rt_error *hx_try(struct hx_reduction *reduction, const struct
 /* reduce_expand.c: the same program without #include; false when there is none to take out or it does not
  * show the finding without it. */
 RT_MUST_USE struct rt_error *hx_reduce_expand(struct hx_reduction *reduction);
-/* reduce_functions.c: functions that only return zero; parameters as locals. */
+/* reduce_functions.c: arguments in place of calls; functions that only return zero; parameters as locals. */
+RT_MUST_USE struct rt_error *hx_reduce_calls(struct hx_reduction *reduction);
 RT_MUST_USE struct rt_error *hx_reduce_bodies(struct hx_reduction *reduction);
 RT_MUST_USE struct rt_error *hx_reduce_parameters(struct hx_reduction *reduction);
+/* reduce_names.c: without declarations of what is never named, other names of types, prototypes. */
+RT_MUST_USE struct rt_error *hx_reduce_unused(struct hx_reduction *reduction);
+RT_MUST_USE struct rt_error *hx_reduce_typedefs(struct hx_reduction *reduction);
+RT_MUST_USE struct rt_error *hx_reduce_prototypes(struct hx_reduction *reduction);
 /* reduce_runs.c: without what never runs; ended once the finding has shown. */
 RT_MUST_USE struct rt_error *hx_reduce_idle(struct hx_reduction *reduction);
 RT_MUST_USE struct rt_error *hx_reduce_end(struct hx_reduction *reduction);

@@ -38,5 +38,10 @@ RT_MUST_USE struct rt_error *hx_changes_try(struct hx_reduction *reduction, stru
 /* reduce_functions.c: what a function's body is replaced by to return zero, in the arena; NULL when the unit
  * is no function, or main. */
 const char *hx_zero_body(const char *text, const struct hx_unit *unit, struct rt_arena *arena);
+/* The name of a function that the unit defines; false for another unit. */
+bool hx_function_name(const char *text, const struct hx_unit *unit, struct hx_range *ret);
+/* reduce_names.c: appends the program with its functions after those that they name, and without the
+ * prototypes that need not be. */
+void hx_without_prototypes(const char *text, size_t size, struct hx_buffer *ret);
 
 #endif

@@ -1,5 +1,5 @@
-/* Passes over whole functions: bodies that only return zero, and parameters that become locals, so that what
- * calls gave them can go. */
+/* Passes over whole functions: calls that give way to their arguments, bodies that only return zero, and
+ * parameters that become locals, so that what calls gave them can go. */
 #include "harness/reduce_changes.h"
 
 #include <ctype.h>
@@ -27,6 +27,15 @@ static bool function_of(const char *text, const struct hx_unit *unit, struct fun
                              .list = {open + 1, hx_bracket_end(text, open, end) - 1},
                              .begin = begin};
     return true;
+}
+
+bool hx_function_name(const char *text, const struct hx_unit *unit, struct hx_range *ret) {
+    struct function function;
+    const bool is_function = function_of(text, unit, &function);
+
+    if (is_function)
+        *ret = function.name;
+    return is_function;
 }
 
 static bool is_main(const char *text, const struct function *function) {
@@ -77,6 +86,56 @@ struct rt_error *hx_reduce_bodies(struct hx_reduction *reduction) {
     return error;
 }
 
+/* ---- Calls ---- */
+
+/* Where the function's name stands with a bracket after it, from `at` on; `end` when it does nowhere. */
+static size_t find_use(const char *text, size_t at, size_t end, struct hx_range name) {
+    const size_t length = name.end - name.begin;
+
+    while (at < end) {
+        const size_t past = hx_skip_opaque(text, at, end);
+        if (past == at && at + length < end && text[at + length] == '(' &&
+            memcmp(text + at, text + name.begin, length) == 0 && (at == 0 || !hx_is_word(text[at - 1])))
+            return at;
+        at = past > at ? past : at + 1;
+    }
+    return end;
+}
+
+/* "f(a, b)" becomes "(a, b)" in all bodies: what the arguments call is called still. */
+static void collect_uses(const char *text, size_t size, struct hx_range name, struct hx_changes *changes) {
+    const size_t length = name.end - name.begin;
+    struct hx_unit unit;
+
+    hx_change_begin(changes);
+    for (size_t at = 0; hx_unit_next(text, at, size, &unit); at = unit.range.end) {
+        const size_t end = unit.range.end;
+        if (unit.block_count != 1 || !unit.is_code[0])
+            continue;
+        for (size_t use = find_use(text, unit.blocks[0].begin, end, name); use < end;
+             use = find_use(text, use + length, end, name)) {
+            const bool has_none = text[use + length + 1] == ')';
+            hx_change_edit(changes, (struct hx_range){use, use + length + (has_none ? 2 : 0)},
+                           has_none ? "0" : "");
+        }
+    }
+}
+
+struct rt_error *hx_reduce_calls(struct hx_reduction *reduction) {
+    const char *text = hx_buffer_string(&reduction->best);
+    struct hx_changes changes;
+    struct function function;
+    struct hx_unit unit;
+
+    hx_changes_init(&changes);
+    for (size_t at = 0; hx_unit_next(text, at, reduction->best.size, &unit); at = unit.range.end)
+        if (function_of(text, &unit, &function) && !is_main(text, &function))
+            collect_uses(text, reduction->best.size, function.name, &changes);
+    struct rt_error *error = hx_changes_try(reduction, &changes, 1);
+    hx_changes_clear(&changes);
+    return error;
+}
+
 /* ---- Parameters ---- */
 
 /* The parts of a list between its commas; 0 when there are more than fit. */
@@ -96,6 +155,9 @@ static size_t split(const char *text, struct hx_range list, struct hx_range *ret
                 return 0;
             ret[count++] = (struct hx_range){begin, i};
             begin = ++i;
+            while (begin < list.end && isspace((unsigned char)text[begin]))
+                begin++;
+            i = begin;
         }
     }
     while (begin < list.end && isspace((unsigned char)text[begin]))
@@ -120,24 +182,16 @@ static void leave_out(const struct hx_range *parts, size_t count, size_t index, 
 /* Wherever the function's name has a list after it, in `unit`, the part goes. */
 static void leave_out_in(const char *text, const struct hx_unit *unit, struct hx_range name, size_t count,
                          size_t index, struct hx_changes *changes) {
+    const size_t length = name.end - name.begin, end = unit->range.end;
     struct hx_range parts[MAX_PARAMETERS];
 
-    for (size_t i = unit->range.begin; i < unit->range.end;) {
-        const size_t past = hx_skip_opaque(text, i, unit->range.end);
-        const size_t open = i + (name.end - name.begin), end = unit->range.end;
-        if (past > i) {
-            i = past;
-            continue;
-        }
-        if (open < end && text[open] == '(' &&
-            memcmp(text + i, text + name.begin, name.end - name.begin) == 0 &&
-            (i == 0 || !hx_is_word(text[i - 1]))) {
-            const bool is_call = unit->block_count > 0 && i >= unit->blocks[0].begin;
-            const struct hx_range list = {open + 1, hx_bracket_end(text, open, end) - 1};
-            if (split(text, list, parts) == count)
-                leave_out(parts, count, index, is_call ? "" : "void", changes);
-        }
-        i++;
+    for (size_t use = find_use(text, unit->range.begin, end, name); use < end;
+         use = find_use(text, use + length, end, name)) {
+        const bool is_call = unit->block_count > 0 && use >= unit->blocks[0].begin;
+        const size_t open = use + length;
+        const struct hx_range list = {open + 1, hx_bracket_end(text, open, end) - 1};
+        if (split(text, list, parts) == count)
+            leave_out(parts, count, index, is_call ? "" : "void", changes);
     }
 }
 

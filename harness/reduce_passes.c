@@ -18,15 +18,17 @@ static void unwrap(struct hx_range unit, struct hx_range block, struct hx_change
     hx_change_edit(changes, (struct hx_range){block.end, unit.end}, "");
 }
 
-static void collect_units(const char *text, struct hx_range range, unsigned depth, enum what what,
-                          struct hx_changes *changes) {
+/* Declarations among statements are left to those passes that know what is named. */
+static void collect_units(const char *text, struct hx_range range, bool is_code, unsigned depth,
+                          enum what what, struct hx_changes *changes) {
     struct hx_unit unit, next;
 
     for (size_t at = range.begin; hx_unit_next(text, at, range.end, &unit); at = unit.range.end) {
         /* A function's last `return` has to stay, and what takes it along cannot be. */
         const bool is_last = !hx_unit_next(text, unit.range.end, range.end, &next);
         const bool is_return = hx_word_is(text, unit.range.begin, unit.range.end, "return");
-        if (depth == 0 && what == DELETE && !(is_last && is_return))
+        const bool is_declared = is_code && hx_is_declaration(text, unit.range);
+        if (depth == 0 && what == DELETE && !(is_last && is_return) && !is_declared)
             hx_change_add(changes, (struct hx_range){unit.range.begin, unit.range.end}, "");
         if (depth == 0 && what == UNWRAP && unit.block_count > 1 && unit.is_code[1])
             hx_change_add(changes, (struct hx_range){unit.blocks[0].end + 1, unit.range.end},
@@ -34,7 +36,7 @@ static void collect_units(const char *text, struct hx_range range, unsigned dept
         for (size_t i = 0; i < unit.block_count; i++) {
             const struct hx_range block = unit.blocks[i];
             if (depth > 0)
-                collect_units(text, block, depth - 1, what, changes);
+                collect_units(text, block, unit.is_code[i], depth - 1, what, changes);
             else if (what == UNWRAP && unit.is_code[i])
                 unwrap(unit.range, block, changes);
         }
@@ -153,24 +155,6 @@ static void collect_level(const char *text, struct hx_range range, bool is_top, 
 
 /* ---- Initialisers ---- */
 
-/* True when a statement declares variables: two words stand at its begin, with blanks and stars between. */
-static bool is_declaration(const char *text, struct hx_range statement) {
-    static const char *const others[] = {"return", "goto",  "else",    "do",     "if",
-                                         "for",    "while", "typedef", "extern", "static"};
-    size_t at = statement.begin;
-
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (hx_word_is(text, at, statement.end, others[i]))
-            return false;
-    while (at < statement.end && hx_is_word(text[at]))
-        at++;
-    const size_t first = at;
-    while (at < statement.end && (isspace((unsigned char)text[at]) || text[at] == '*'))
-        at++;
-    return first > statement.begin && at > first && at < statement.end && hx_is_word(text[at]) &&
-           !isdigit((unsigned char)text[at]);
-}
-
 /* Each declarator without an initialiser gets one. */
 static void initialise(const char *text, struct hx_range statement, struct hx_changes *changes) {
     bool is_set = false;
@@ -191,7 +175,7 @@ static void collect_initialisers(const char *text, struct hx_range block, struct
     struct hx_unit unit;
 
     for (size_t at = block.begin; hx_unit_next(text, at, block.end, &unit); at = unit.range.end) {
-        if (unit.block_count == 0 && is_declaration(text, unit.range))
+        if (unit.block_count == 0 && hx_is_declaration(text, unit.range))
             initialise(text, unit.range, changes);
         for (size_t i = 0; i < unit.block_count; i++)
             if (unit.is_code[i])
@@ -238,7 +222,7 @@ static struct rt_error *pass_units(struct hx_reduction *reduction, enum what wha
         struct hx_changes changes;
         const struct hx_range all = {0, reduction->best.size};
         hx_changes_init(&changes);
-        collect_units(hx_buffer_string(&reduction->best), all, depth, what, &changes);
+        collect_units(hx_buffer_string(&reduction->best), all, false, depth, what, &changes);
         const bool is_last = what == DELETE && (changes.count == 0 || first == 0);
         error = hx_changes_try(reduction, &changes, 1);
         hx_changes_clear(&changes);
@@ -248,17 +232,26 @@ static struct rt_error *pass_units(struct hx_reduction *reduction, enum what wha
     return error;
 }
 
+static struct rt_error *try_level(struct hx_reduction *reduction, unsigned depth) {
+    const struct hx_range all = {0, reduction->best.size};
+    struct hx_changes changes;
+
+    hx_changes_init(&changes);
+    collect_level(hx_buffer_string(&reduction->best), all, true, depth, &changes);
+    struct rt_error *error = hx_changes_try(reduction, &changes, 1);
+    hx_changes_clear(&changes);
+    return error;
+}
+
+static struct rt_error *pass_hoist(struct hx_reduction *reduction) {
+    return try_level(reduction, CALLS);
+}
+
 static struct rt_error *pass_expressions(struct hx_reduction *reduction) {
     struct rt_error *error = NULL;
 
-    for (unsigned depth = 0; depth <= CALLS && !error && !hx_reduction_is_over(reduction); depth++) {
-        struct hx_changes changes;
-        const struct hx_range all = {0, reduction->best.size};
-        hx_changes_init(&changes);
-        collect_level(hx_buffer_string(&reduction->best), all, true, depth, &changes);
-        error = hx_changes_try(reduction, &changes, 1);
-        hx_changes_clear(&changes);
-    }
+    for (unsigned depth = 0; depth < CALLS && !error && !hx_reduction_is_over(reduction); depth++)
+        error = try_level(reduction, depth);
     return error;
 }
 
@@ -279,13 +272,28 @@ static const struct {
     const char *name;
     struct rt_error *(*run)(struct hx_reduction *reduction);
 } passes[] = {
-    {"what main does not need", pass_unneeded}, {"an early end", hx_reduce_end},
-    {"what never runs", hx_reduce_idle},        {"what main does not need", pass_unneeded},
-    {"initialisers", pass_initialisers},        {"functions' bodies", hx_reduce_bodies},
-    {"what main does not need", pass_unneeded}, {"statements", pass_statements},
-    {"what main does not need", pass_unneeded}, {"blocks", pass_blocks},
-    {"expressions", pass_expressions},          {"parameters", hx_reduce_parameters},
-    {"what main does not need", pass_unneeded}, {"top-level forms", pass_forms},
+    {"what main does not need", pass_unneeded},
+    {"an early end", hx_reduce_end},
+    {"what never runs", hx_reduce_idle},
+    {"what main does not need", pass_unneeded},
+    {"what is never named", hx_reduce_unused},
+    {"initialisers", pass_initialisers},
+    {"calls", hx_reduce_calls},
+    {"what main does not need", pass_unneeded},
+    {"functions' bodies", hx_reduce_bodies},
+    {"what main does not need", pass_unneeded},
+    {"statements", pass_statements},
+    {"calls alone", pass_hoist},
+    {"what is never named", hx_reduce_unused},
+    {"what main does not need", pass_unneeded},
+    {"parameters", hx_reduce_parameters},
+    {"blocks", pass_blocks},
+    {"expressions", pass_expressions},
+    {"what is never named", hx_reduce_unused},
+    {"what main does not need", pass_unneeded},
+    {"top-level forms", pass_forms},
+    {"prototypes", hx_reduce_prototypes},
+    {"names of types", hx_reduce_typedefs},
 };
 
 struct rt_error *hx_reduce_passes(struct hx_reduction *reduction) {

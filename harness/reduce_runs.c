@@ -279,7 +279,17 @@ static void end_at(const struct statements *all, size_t place, unsigned visits, 
     hx_edit(all->text, all->size, &edit, 1, ret);
 }
 
-/* Ends after the statement, or, of one with blocks, when it goes into the first; for a few numbers of visits.
+/* What stands after a jump is never reached. */
+static bool is_jump(const char *text, struct hx_range statement) {
+    static const char *const jumps[] = {"return", "goto", "break", "continue"};
+
+    for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++)
+        if (hx_word_is(text, statement.begin, statement.end, jumps[i]))
+            return true;
+    return false;
+}
+
+/* Ends after the statement, or, of one with blocks, when it goes into the first; for some numbers of visits.
  */
 static size_t add_ends(const struct statements *all, const struct statement *statement,
                        struct hx_buffer *candidates, size_t count) {
@@ -331,7 +341,7 @@ struct rt_error *hx_reduce_end(struct hx_reduction *reduction) {
     /* From the finding's own line to those of its callers: an end there comes later. */
     for (size_t i = 0; i < HX_PLACE_LINES && !error && any; i++) {
         const struct statement *statement = find_statement(&all, lines[i]);
-        if (statement && statement->count > 0)
+        if (statement && statement->count > 0 && !is_jump(all.text, statement->unit.range))
             count = add_ends(&all, statement, candidates, count);
     }
     for (size_t i = 0; i < count && !error; i++)

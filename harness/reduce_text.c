@@ -142,6 +142,23 @@ bool hx_unit_next(const char *text, size_t at, size_t end, struct hx_unit *ret) 
     return true;
 }
 
+bool hx_is_declaration(const char *text, struct hx_range statement) {
+    static const char *const others[] = {"return", "goto",  "else",    "do",     "if",
+                                         "for",    "while", "typedef", "extern", "static"};
+    size_t at = statement.begin;
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (hx_word_is(text, at, statement.end, others[i]))
+            return false;
+    while (at < statement.end && hx_is_word(text[at]))
+        at++;
+    const size_t first = at;
+    while (at < statement.end && (isspace((unsigned char)text[at]) || text[at] == '*'))
+        at++;
+    return first > statement.begin && at > first && at < statement.end && hx_is_word(text[at]) &&
+           !isdigit((unsigned char)text[at]);
+}
+
 static int by_place(const void *a, const void *b) {
     const struct hx_edit *one = a, *other = b;
     const int order = (one->range.begin > other->range.begin) - (one->range.begin < other->range.begin);

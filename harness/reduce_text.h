@@ -34,6 +34,8 @@ struct hx_unit {
 };
 /* The unit that begins at or after `at`; false when only blanks are left. */
 bool hx_unit_next(const char *text, size_t at, size_t end, struct hx_unit *ret);
+/* True when a statement declares variables, by the two words that it begins with. */
+bool hx_is_declaration(const char *text, struct hx_range statement);
 
 /* Puts `with` in place of a range. */
 struct hx_edit {

@@ -131,9 +131,12 @@ static struct rt_error *is_defined(const struct hx_reduction *reduction, const s
                                    bool *ret) {
     const struct hx_soundness *soundness = &reduction->soundness;
     const char *const first[] = {
-        soundness->memory ? "-fsanitize=memory" : "", soundness->undefined ? "-fsanitize=undefined" : "",
+        soundness->memory ? "-fsanitize=memory" : "",
+        soundness->undefined ? "-fsanitize=undefined" : "",
         soundness->undefined && !soundness->alignment ? "-fno-sanitize=alignment" : "",
-        soundness->undefined ? TRAPS : "", NULL};
+        soundness->undefined && !soundness->conversion ? "-fno-sanitize=float-cast-overflow" : "",
+        soundness->undefined ? TRAPS : "",
+        NULL};
     const char *const second[] = {"-fsanitize=address", NULL};
     struct rt_error *error = NULL;
 
@@ -193,10 +196,15 @@ struct rt_error *hx_soundness_measure(struct hx_reduction *reduction, const char
         const char *name;
         bool *is_on;
     } sanitizers[] = {
-        {{"-fsanitize=undefined", "-fno-sanitize=alignment", TRAPS},
+        {{"-fsanitize=undefined", "-fno-sanitize=alignment,float-cast-overflow", TRAPS},
          "UndefinedBehaviorSanitizer",
          &soundness->undefined},
-        {{"-fsanitize=alignment", TRAPS}, "its check of alignment", &soundness->alignment},
+        {{"-fsanitize=alignment", "-fsanitize-trap=alignment"},
+         "its check of alignment",
+         &soundness->alignment},
+        {{"-fsanitize=float-cast-overflow", "-fsanitize-trap=float-cast-overflow"},
+         "its check of conversions from floats",
+         &soundness->conversion},
         {{"-fsanitize=memory"}, "MemorySanitizer", &soundness->memory},
         {{"-fsanitize=address"}, "AddressSanitizer", &soundness->address},
     };

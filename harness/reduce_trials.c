@@ -36,20 +36,28 @@ void hx_reduction_clear(struct hx_reduction *reduction) {
     hx_buffer_clear(&reduction->soundness.left_out);
 }
 
-bool hx_reduction_is_over(const struct hx_reduction *reduction) {
-    return hx_interrupted() || hx_now() >= reduction->deadline ||
-           (reduction->enough_lines > 0 && hx_reduction_lines(&reduction->best) <= reduction->enough_lines);
-}
-
-size_t hx_reduction_lines(const struct hx_buffer *text) {
+/* Lines that are not blank, and of a line the parts that are at most `width` wide; 0: any width. */
+static size_t count_lines(const struct hx_buffer *text, size_t width) {
     size_t count = 0;
 
     for (const char *line = hx_buffer_string(text); *line;) {
         const size_t length = strcspn(line, "\n");
-        count += strspn(line, " \t\r") < length;
+        if (strspn(line, " \t\r") < length)
+            count += width > 0 ? (length + width - 1) / width : 1;
         line += length + (line[length] == '\n');
     }
     return count;
+}
+
+bool hx_reduction_is_over(const struct hx_reduction *reduction) {
+    /* The layout at the end breaks long lines. */
+    return hx_interrupted() || hx_now() >= reduction->deadline ||
+           (reduction->enough_lines > 0 &&
+            count_lines(&reduction->best, HX_LAYOUT_WIDTH) <= reduction->enough_lines);
+}
+
+size_t hx_reduction_lines(const struct hx_buffer *text) {
+    return count_lines(text, 0);
 }
 
 static uint64_t trial_count(const struct hx_reduction *reduction) {
