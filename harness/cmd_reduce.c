@@ -405,14 +405,16 @@ const struct hx_command hx_command_reduce = {
     .summary = "Makes a program smaller that shows a finding, as long as it shows it.",
     .details =
         "FINDING is a folder that `lockstep fuzz --out` made; its compilers and settings are taken from\n"
-        "there. The program loses its headers, then what main does not need, statements, blocks,\n"
-        "expressions, and goes to C-Vise for the rest. A smaller program counts when it\n"
+        "there. The program loses its headers, then what main does not need and what never runs before the\n"
+        "finding shows, calls, functions' bodies, statements, blocks, expressions, and goes to C-Vise for\n"
+        "the rest. A smaller program counts when it\n"
         "  - is accepted without warnings that mean undefined behaviour,\n"
         "  - shows a finding of the same signature, of which the same side lacks a value, which is the same\n"
         "    known defect or none,\n"
         "  - prints and ends the same on both sides,\n"
         "  - runs under clang-19's MemorySanitizer, UndefinedBehaviorSanitizer and AddressSanitizer.\n"
         "What the first program itself does not pass is left out, and named.\n\n"
+        "Findings about engines or modules, of two native builds or two modules, and of jit are refused.\n\n"
         "The result is FINDING/reduced.c, and FINDING/reduced a finding of its own; the program that was\n"
         "found stays. Ctrl-C ends it and keeps the smallest so far.\n\n"
         "Exit status: 0 it is as small as it gets in the time; 2 it could not be reduced: it does not show\n"

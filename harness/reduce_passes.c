@@ -282,6 +282,8 @@ static const struct {
     {"what main does not need", pass_unneeded},
     {"functions' bodies", hx_reduce_bodies},
     {"what main does not need", pass_unneeded},
+    {"prototypes", hx_reduce_prototypes},
+    {"names of types", hx_reduce_typedefs},
     {"statements", pass_statements},
     {"calls alone", pass_hoist},
     {"what is never named", hx_reduce_unused},
@@ -292,8 +294,6 @@ static const struct {
     {"what is never named", hx_reduce_unused},
     {"what main does not need", pass_unneeded},
     {"top-level forms", pass_forms},
-    {"prototypes", hx_reduce_prototypes},
-    {"names of types", hx_reduce_typedefs},
 };
 
 struct rt_error *hx_reduce_passes(struct hx_reduction *reduction) {
