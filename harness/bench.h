@@ -7,6 +7,7 @@
 
 extern const struct hx_command hx_command_bench_step;
 extern const struct hx_command hx_command_bench_fuzz;
+extern const struct hx_command hx_command_bench_reduce;
 extern const struct hx_command hx_command_bench_runtime;
 extern const struct hx_command hx_command_bench_record;
 extern const struct hx_command hx_command_bench_travel;

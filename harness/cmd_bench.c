@@ -2,10 +2,10 @@
 #include "harness/bench.h"
 
 static const struct hx_command *const commands[] = {
-    &hx_command_bench_step,    &hx_command_bench_fuzz,
-    &hx_command_bench_runtime, &hx_command_bench_transform,
+    &hx_command_bench_step,      &hx_command_bench_fuzz,   &hx_command_bench_runtime,
+    &hx_command_bench_transform, &hx_command_bench_reduce,
 #ifdef LOCKSTEP_RR
-    &hx_command_bench_record,  &hx_command_bench_travel,
+    &hx_command_bench_record,    &hx_command_bench_travel,
 #endif
 };
 

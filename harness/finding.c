@@ -223,6 +223,8 @@ static struct rt_error *finding_document(const struct hx_job *job, const struct 
         hx_json_string(&json, "wasm", tools->wasm.version);
         hx_json_string(&json, "wasm_cc", tools->wasm.name);
         hx_json_string(&json, "opt", tools->optimisation);
+        if (tools->wasm_opt)
+            hx_json_string(&json, "wasm_opt", tools->wasm_opt_words);
         hx_json_string(&json, "engine", rt_engine_name(job->setup->engine));
     }
     struct rt_error *error = tools_json(job, &finding->body, &json);
@@ -230,6 +232,8 @@ static struct rt_error *finding_document(const struct hx_job *job, const struct 
     commands_json(job, &finding->body, &json);
     hx_json_number(&json, "stops", job->setup->max_stops);
     hx_json_number(&json, "visits", job->setup->max_visits);
+    if (job->setup->is_self)
+        hx_json_number(&json, "steps", job->setup->self_steps);
     hx_json_number(&json, "time_limit", job->setup->time_limit);
     hx_finding_json(finding, true, "finding", &json);
     hx_json_open(&json, "also", '[');

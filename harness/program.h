@@ -46,7 +46,7 @@ RT_MUST_USE struct rt_error *hx_compile_ir(const struct hx_tools *tools, bool is
 RT_MUST_USE struct rt_error *hx_compile_object(const struct hx_tools *tools, bool is_wasm,
                                                const char *const *warnings, const char *source,
                                                const char *folder, struct hx_process *ret);
-/* Then links both. */
+/* Then links both, and has wasm-opt rewrite the module where the tools say so. */
 RT_MUST_USE struct rt_error *hx_link_objects(const struct hx_tools *tools, const char *folder,
                                              bool *ret_linked);
 

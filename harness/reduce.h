@@ -34,10 +34,26 @@ struct hx_reduce_counts {
 /* The soundness checks that the first program passes; a check that it fails can say nothing of what is left
  * of it, and is left out. */
 struct hx_soundness {
-    const char *warnings[HX_MAX_WARNINGS + 1];  /* "-Wno-everything", "-Werror=...", NULL */
-    bool undefined, alignment, memory, address; /* sanitizers */
-    struct hx_buffer left_out;                  /* their names, for people; "" */
+    const char *warnings[HX_MAX_WARNINGS + 1];              /* "-Wno-everything", "-Werror=...", NULL */
+    bool undefined, alignment, conversion, memory, address; /* sanitizers */
+    struct hx_buffer left_out;                              /* their names, for people; "" */
 };
+
+/* How much of a candidate trials look at; what they leave out is asked of the outcome. */
+enum hx_extent {
+    HX_EXTENT_WHOLE,
+    HX_EXTENT_FINDING,   /* no sanitizers */
+    HX_EXTENT_SOUNDNESS, /* the sanitizers alone */
+};
+
+/* What a pass has done, all its rounds together. */
+struct hx_pass {
+    const char *name;
+    double seconds;
+    uint64_t tried, shown; /* candidates, and those of them that show the finding */
+    int64_t lines;         /* fewer than before */
+};
+enum { HX_MAX_PASSES = 24 };
 
 struct hx_reduction {
     struct hx_setup setup; /* has tools and known defects; of one trial's stepping */
@@ -48,23 +64,34 @@ struct hx_reduction {
     struct hx_reduce_counts *counts;
     unsigned jobs;
     bool is_endless; /* the first program has no end within the time limit, and a smaller one need not */
-    bool is_hasty;   /* trials leave the sanitizers out, for who tries the outcome again */
+    enum hx_extent extent;
     uint64_t started, deadline; /* hx_now() */
     size_t enough_lines;        /* a program of so many lines is small enough; 0: none is */
     bool has_progress;          /* a line on standard error */
-    const char *pass;           /* for that line */
-    uint64_t shown;             /* hx_now() */
-    struct hx_buffer best;      /* the smallest program so far */
+    const char *pass;           /* the present one; see hx_reduction_begin */
+    struct hx_pass passes[HX_MAX_PASSES];
+    size_t pass_count;
+    uint64_t shown;        /* hx_now() */
+    struct hx_buffer best; /* the smallest program so far */
     size_t first_lines;
+    struct { /* when the present pass began */
+        double seconds;
+        uint64_t tried, shown;
+        size_t lines;
+    } before;
 };
 
 /* Prepares trials. Clear it afterwards, on error too. */
 RT_MUST_USE struct rt_error *hx_reduction_init(struct hx_reduction *reduction);
 void hx_reduction_clear(struct hx_reduction *reduction);
 
+/* Begins a pass, which ends the one before it; NULL: none follows. */
+void hx_reduction_begin(struct hx_reduction *reduction, const char *pass);
 /* True when the time is up, the program is small enough, or the user has interrupted. */
 bool hx_reduction_is_over(const struct hx_reduction *reduction);
 void hx_reduction_progress(struct hx_reduction *reduction, bool now);
+/* Columns of a line as the layout at the end makes it. */
+#define HX_LAYOUT_WIDTH 100
 /* Lines that are not blank. */
 size_t hx_reduction_lines(const struct hx_buffer *text);
 
@@ -77,6 +104,11 @@ RT_MUST_USE struct rt_error *hx_soundness_measure(struct hx_reduction *reduction
 /* Tries a candidate in an empty folder, in this process and what it starts. */
 RT_MUST_USE struct rt_error *hx_trial_run(const struct hx_reduction *reduction, const char *text, size_t size,
                                           const struct hx_temp *folder, enum hx_answer *ret);
+
+/* Where the best program shows the finding: the lines of its innermost frames, 0 for none. */
+enum { HX_PLACE_LINES = 3 };
+RT_MUST_USE struct rt_error *hx_trial_locate(const struct hx_reduction *reduction,
+                                             uint32_t ret[HX_PLACE_LINES]);
 
 /* ---- Trials in processes of their own (reduce_trials.c) ---- */
 
@@ -107,7 +139,18 @@ RT_MUST_USE struct rt_error *hx_try(struct hx_reduction *reduction, const struct
 /* reduce_expand.c: the same program without #include; false when there is none to take out or it does not
  * show the finding without it. */
 RT_MUST_USE struct rt_error *hx_reduce_expand(struct hx_reduction *reduction);
-/* reduce_passes.c: top-level forms, statements, blocks, expressions. */
+/* reduce_functions.c: arguments in place of calls; functions that only return zero; parameters as locals. */
+RT_MUST_USE struct rt_error *hx_reduce_calls(struct hx_reduction *reduction);
+RT_MUST_USE struct rt_error *hx_reduce_bodies(struct hx_reduction *reduction);
+RT_MUST_USE struct rt_error *hx_reduce_parameters(struct hx_reduction *reduction);
+/* reduce_names.c: without declarations of what is never named, other names of types, prototypes. */
+RT_MUST_USE struct rt_error *hx_reduce_unused(struct hx_reduction *reduction);
+RT_MUST_USE struct rt_error *hx_reduce_typedefs(struct hx_reduction *reduction);
+RT_MUST_USE struct rt_error *hx_reduce_prototypes(struct hx_reduction *reduction);
+/* reduce_runs.c: without what never runs; ended once the finding has shown. */
+RT_MUST_USE struct rt_error *hx_reduce_idle(struct hx_reduction *reduction);
+RT_MUST_USE struct rt_error *hx_reduce_end(struct hx_reduction *reduction);
+/* reduce_passes.c: all of the above, top-level forms, statements, blocks, expressions. */
 RT_MUST_USE struct rt_error *hx_reduce_passes(struct hx_reduction *reduction);
 /* reduce_cvise.c: C-Vise (`path`), with trials served by this process. */
 RT_MUST_USE struct rt_error *hx_reduce_cvise(struct hx_reduction *reduction, const char *path);

@@ -280,7 +280,7 @@ struct rt_error *hx_reduce_cvise(struct hx_reduction *reduction, const char *pat
     struct hx_temp folder = {0};
     int status = 0;
 
-    reduction->pass = "C-Vise";
+    hx_reduction_begin(reduction, "C-Vise");
     for (size_t i = 0; i < HX_MAX_TRIALS; i++)
         server.clients[i] = (struct client){.fd = -1, .trial = {.pid_fd = -1}};
     struct rt_error *error = hx_temp_folder(reduction->temp, FOLDER, &folder);

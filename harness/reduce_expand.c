@@ -1,6 +1,7 @@
 /* Whole programs: what their headers give them is put into the text, and what they do not use of it can go. A
  * maintainer need not have Csmith's headers then, and no trial reads them. */
 #include "harness/reduce.h"
+#include "harness/reduce_text.h"
 
 #include "harness/process.h"
 #include "harness/tools.h"
@@ -83,22 +84,26 @@ static struct rt_error *preprocess(struct hx_reduction *reduction, const struct 
                            "out.c",
                            include,
                            NULL};
-    struct hx_buffer text = {0}, plain = {0};
-    bool is_same;
+    struct hx_buffer text = {0}, plain = {0}, needed = {0};
+    bool is_same = false;
     struct rt_error *error = pipe_through(reduction, folder, words, "out.c", &text);
 
     plain_names(&text, &plain);
+    hx_keep_reachable(hx_buffer_string(&plain), plain.size, &needed);
     if (!error && text.size > 0)
+        error = hx_try(reduction, &needed, &is_same);
+    if (!error && text.size > 0 && !is_same)
         error = hx_try(reduction, &plain, &is_same);
     hx_buffer_clear(&text);
     hx_buffer_clear(&plain);
+    hx_buffer_clear(&needed);
     return error;
 }
 
 struct rt_error *hx_reduce_expand(struct hx_reduction *reduction) {
     struct hx_temp folder = {0};
 
-    reduction->pass = "headers";
+    hx_reduction_begin(reduction, "headers");
     struct rt_error *error = hx_temp_folder(reduction->temp, FOLDER, &folder);
     if (!error)
         error = write_headers(&folder);
@@ -116,7 +121,7 @@ struct rt_error *hx_reduce_format(struct hx_reduction *reduction) {
     const char *path = NULL;
     bool is_same;
 
-    reduction->pass = "layout";
+    hx_reduction_begin(reduction, "layout");
     rt_arena_init(&arena, 0);
     for (size_t i = 0; i < sizeof names / sizeof *names && !path; i++)
         rt_error_destroy(hx_tool_find(names[i], names[i], &arena, &path));

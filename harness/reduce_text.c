@@ -37,6 +37,17 @@ bool hx_word_is(const char *text, size_t at, size_t end, const char *word) {
            (at + length == end || !hx_is_word(text[at + length])) && (at == 0 || !hx_is_word(text[at - 1]));
 }
 
+struct hx_range hx_word_before(const char *text, size_t begin, size_t at) {
+    size_t end = at;
+
+    while (end > begin && text[end - 1] == ' ')
+        end--;
+    size_t word = end;
+    while (word > begin && hx_is_word(text[word - 1]))
+        word--;
+    return word < end ? (struct hx_range){word, end} : (struct hx_range){at, at};
+}
+
 size_t hx_bracket_end(const char *text, size_t at, size_t end) {
     size_t depth = 0;
 
@@ -131,9 +142,28 @@ bool hx_unit_next(const char *text, size_t at, size_t end, struct hx_unit *ret) 
     return true;
 }
 
+bool hx_is_declaration(const char *text, struct hx_range statement) {
+    static const char *const others[] = {"return", "goto",  "else",    "do",     "if",
+                                         "for",    "while", "typedef", "extern", "static"};
+    size_t at = statement.begin;
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (hx_word_is(text, at, statement.end, others[i]))
+            return false;
+    while (at < statement.end && hx_is_word(text[at]))
+        at++;
+    const size_t first = at;
+    while (at < statement.end && (isspace((unsigned char)text[at]) || text[at] == '*'))
+        at++;
+    return first > statement.begin && at > first && at < statement.end && hx_is_word(text[at]) &&
+           !isdigit((unsigned char)text[at]);
+}
+
 static int by_place(const void *a, const void *b) {
     const struct hx_edit *one = a, *other = b;
-    return (one->range.begin > other->range.begin) - (one->range.begin < other->range.begin);
+    const int order = (one->range.begin > other->range.begin) - (one->range.begin < other->range.begin);
+    /* What is put in front of something comes first. */
+    return order ? order : (one->range.end > other->range.end) - (one->range.end < other->range.end);
 }
 
 /* Appends text, leaving out lines that are blank with what is before them in `ret`. */

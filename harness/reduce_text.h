@@ -19,6 +19,10 @@ size_t hx_bracket_end(const char *text, size_t at, size_t end);
 /* True when the word is at `at`, as a whole. */
 bool hx_word_is(const char *text, size_t at, size_t end, const char *word);
 
+/* The word in front of `at`, which blanks may part from it; empty, and at `at`, when there is none after
+ * `begin`. */
+struct hx_range hx_word_before(const char *text, size_t begin, size_t at);
+
 enum { HX_MAX_BLOCKS = 8 };
 
 /* A statement with all that belongs to it, a declaration, a definition, or a preprocessor's line. */
@@ -30,6 +34,8 @@ struct hx_unit {
 };
 /* The unit that begins at or after `at`; false when only blanks are left. */
 bool hx_unit_next(const char *text, size_t at, size_t end, struct hx_unit *ret);
+/* True when a statement declares variables, by the two words that it begins with. */
+bool hx_is_declaration(const char *text, struct hx_range statement);
 
 /* Puts `with` in place of a range. */
 struct hx_edit {

@@ -36,20 +36,28 @@ void hx_reduction_clear(struct hx_reduction *reduction) {
     hx_buffer_clear(&reduction->soundness.left_out);
 }
 
-bool hx_reduction_is_over(const struct hx_reduction *reduction) {
-    return hx_interrupted() || hx_now() >= reduction->deadline ||
-           (reduction->enough_lines > 0 && hx_reduction_lines(&reduction->best) <= reduction->enough_lines);
-}
-
-size_t hx_reduction_lines(const struct hx_buffer *text) {
+/* Lines that are not blank, and of a line the parts that are at most `width` wide; 0: any width. */
+static size_t count_lines(const struct hx_buffer *text, size_t width) {
     size_t count = 0;
 
     for (const char *line = hx_buffer_string(text); *line;) {
         const size_t length = strcspn(line, "\n");
-        count += strspn(line, " \t\r") < length;
+        if (strspn(line, " \t\r") < length)
+            count += width > 0 ? (length + width - 1) / width : 1;
         line += length + (line[length] == '\n');
     }
     return count;
+}
+
+bool hx_reduction_is_over(const struct hx_reduction *reduction) {
+    /* The layout at the end breaks long lines. */
+    return hx_interrupted() || hx_now() >= reduction->deadline ||
+           (reduction->enough_lines > 0 &&
+            count_lines(&reduction->best, HX_LAYOUT_WIDTH) <= reduction->enough_lines);
+}
+
+size_t hx_reduction_lines(const struct hx_buffer *text) {
+    return count_lines(text, 0);
 }
 
 static uint64_t trial_count(const struct hx_reduction *reduction) {
@@ -58,6 +66,31 @@ static uint64_t trial_count(const struct hx_reduction *reduction) {
     for (int i = 0; i < HX_ANSWER_COUNT; i++)
         count += reduction->counts->answers[i];
     return count;
+}
+
+void hx_reduction_begin(struct hx_reduction *reduction, const char *pass) {
+    const uint64_t tried = trial_count(reduction), shown = reduction->counts->answers[HX_ANSWER_SAME];
+    const size_t lines = hx_reduction_lines(&reduction->best);
+    const double now = hx_seconds();
+    size_t index = 0;
+
+    while (reduction->pass && index < reduction->pass_count &&
+           strcmp(reduction->passes[index].name, reduction->pass) != 0)
+        index++;
+    if (reduction->pass && index < HX_MAX_PASSES) {
+        struct hx_pass *ended = &reduction->passes[index];
+        ended->name = reduction->pass;
+        ended->seconds += now - reduction->before.seconds;
+        ended->tried += tried - reduction->before.tried;
+        ended->shown += shown - reduction->before.shown;
+        ended->lines += (int64_t)reduction->before.lines - (int64_t)lines;
+        reduction->pass_count += index == reduction->pass_count;
+    }
+    reduction->pass = pass;
+    reduction->before.seconds = now;
+    reduction->before.tried = tried;
+    reduction->before.shown = shown;
+    reduction->before.lines = lines;
 }
 
 void hx_reduction_progress(struct hx_reduction *reduction, bool now) {

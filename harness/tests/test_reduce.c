@@ -2,7 +2,8 @@
  * its smaller one. */
 #include "harness/process.h"
 #include "harness/reduce.h"
-#include "harness/reduce_text.h"
+#include "harness/reduce_changes.h"
+#include "harness/reduce_task.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,6 +110,38 @@ static void test_reachable(void **state) {
                                                 "static number used = GREEN, other;\n"
                                                 "static number callee(number x) { return x; }\n"
                                                 "int main(void) { return callee(used); }\n");
+    hx_buffer_clear(&out);
+}
+
+static void test_declarations(void **state) {
+    static const char *const declarations[] = {"int x;", "struct s *p = 0;", "const int a[2], b;",
+                                               "union U0 **const l = &g;"};
+    static const char *const others[] = {"x = 1;",  "return x;", "f(x, y);",        "goto end;",
+                                         "*p = 1;", "x * 2;",    "else x = 1;",     "a[1] = 2;",
+                                         "x++;",    "for (;;) ", "static int kept;"};
+    (void)state;
+    for (size_t i = 0; i < sizeof declarations / sizeof *declarations; i++)
+        assert_true(hx_is_declaration(declarations[i], (struct hx_range){0, strlen(declarations[i])}));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(hx_is_declaration(others[i], (struct hx_range){0, strlen(others[i])}));
+}
+
+static void test_prototypes(void **state) {
+    static const char text[] = "int printf(const char *, ...);\n"
+                               "static int one(int);\n"
+                               "int g = 3;\n"
+                               "static int two(int x) { return one(x); }\n"
+                               "static int one(int x) { return x; }\n"
+                               "int main(void) { return two(g); }\n";
+    struct hx_buffer out = {0};
+
+    (void)state;
+    hx_without_prototypes(text, strlen(text), &out);
+    assert_string_equal(hx_buffer_string(&out), "int printf(const char *, ...);\n"
+                                                "int g = 3;\n"
+                                                "static int one(int x) { return x; }\n"
+                                                "static int two(int x) { return one(x); }\n"
+                                                "int main(void) { return two(g); }\n");
     hx_buffer_clear(&out);
 }
 
@@ -268,6 +301,200 @@ static void test_measure(void **state) {
     hx_buffer_clear(&reduction.soundness.left_out);
 }
 
+/* ---- Passes ---- */
+
+/* What a pass leaves of a program that shows the finding, in *best. */
+static void leave(struct rt_error *(*pass)(struct hx_reduction *), const char *text, struct hx_buffer *best) {
+    struct hx_reduction reduction;
+
+    make(&reduction, SIGNATURE, DEFECT);
+    assert_null(hx_reduction_init(&reduction));
+    measure(&reduction, text);
+    reduction.jobs = 2;
+    reduction.deadline = UINT64_MAX;
+    hx_buffer_text(&reduction.best, text);
+    hx_reduction_begin(&reduction, "a pass");
+    assert_null(pass(&reduction));
+    hx_reduction_begin(&reduction, NULL);
+    assert_int_equal(reduction.pass_count, 1);
+    assert_true(reduction.passes[0].tried > 0 && reduction.passes[0].shown > 0);
+    hx_buffer_text(best, hx_buffer_string(&reduction.best));
+    hx_reduction_clear(&reduction);
+}
+
+struct pass_case {
+    struct rt_error *(*pass)(struct hx_reduction *);
+    const char *text;
+    const char *gone[4], *left[4];
+};
+
+static void test_passes(void **state) {
+    static const struct pass_case cases[] = {
+        {hx_reduce_idle,
+         SHOWN "static int never(int x) {\n    x++;\n    x--;\n    x++;\n    x += x;\n    return x;\n}\n"
+               "int main(void) {\n    struct pair p = {1, 2};\n    int x = function(p) - 5;\n"
+               "    if (x)\n        goto out;\n"
+               "    if (x) {\n        x = 3;\n        x = never(x);\n    }\n"
+               "out:\n    return x;\n}\n",
+         {"x--", "x = 3", "x = never"},
+         {"function(p)", "out:", "return x;"}},
+        {hx_reduce_end,
+         SHOWN "static int after(void) {\n    return 1;\n}\n"
+               "int main(void) {\n    struct pair p = {1, 2};\n    int x = function(p) - 5;\n"
+               "    x += after();\n    return x;\n}\n",
+         {NULL},
+         {"void exit(int);", "function(p) - 5; exit(0);"}},
+        {hx_reduce_calls,
+         SHOWN
+         "static int add(int x, int y) {\n    return x + y;\n}\nstatic int one(void) {\n    return 1;\n}\n"
+         "int main(void) {\n    struct pair p = {1, 2};\n    return add(one(), add(function(p), 3));\n}\n",
+         {"add(one", "add(function"},
+         {"return (0, (function(p), 3));", "static int add(int x, int y)"}},
+        {hx_reduce_parameters,
+         "struct pair {\n    int a, b;\n};\n"
+         "static int function(int x, struct pair unused, int y) {\n    x += y;\n    return x;\n}\n"
+         "int main(void) {\n    struct pair p = {1, 2};\n    return function(0, p, function(0, p, 0));\n}\n",
+         {"int y)", "(int x", "function(0"},
+         {"int y = {0};", "function(struct pair unused)", "function(p)"}},
+        {hx_reduce_unused,
+         "struct pair {\n    int a, b;\n    int c;\n};\n"
+         "static int function(struct pair unused) {\n    int first = 1, second = first;\n    int third = "
+         "second;\n    return 5;\n}\n"
+         "int main(void) {\n    struct pair p = {1, 2};\n    return function(p) - 5;\n}\n",
+         {"third", "first", "int c;"},
+         {"struct pair unused", "struct pair p"}},
+        {hx_reduce_typedefs,
+         "typedef unsigned char byte;\n" SHOWN
+         "int main(void) {\n    struct pair p = {1, 2};\n    byte x = 5;\n    return function(p) - x;\n}\n",
+         {"typedef", "byte"},
+         {"unsigned char x = 5;"}},
+        {hx_reduce_bodies,
+         SHOWN "static struct pair make(int x) {\n    struct pair p = {x, x};\n    p.a += x;\n    p.b -= x;\n"
+               "    return p;\n}\n"
+               "int main(void) {\n    return function(make(3)) - 5;\n}\n",
+         {"p.a += x"},
+         {"struct pair result = {0};", "return function(make(3)) - 5;"}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct hx_buffer best = {0};
+        leave(cases[i].pass, cases[i].text, &best);
+        for (size_t k = 0; k < 4; k++) {
+            const bool is_gone = !cases[i].gone[k] || !strstr(hx_buffer_string(&best), cases[i].gone[k]);
+            const bool is_left = !cases[i].left[k] || strstr(hx_buffer_string(&best), cases[i].left[k]);
+            if (!is_gone || !is_left)
+                print_error("case %zu, word %zu:\n%s\n", i, k, hx_buffer_string(&best));
+            assert_true(is_gone && is_left);
+        }
+        hx_buffer_clear(&best);
+    }
+}
+
+static void change(struct hx_changes *changes, const char *text, const char *word, const char *with) {
+    const size_t at = (size_t)(strstr(text, word) - text);
+    hx_change_add(changes, (struct hx_range){at, at + strlen(word)}, with);
+}
+
+/* Of changes that are tried without sanitizers, the one that makes behaviour undefined is found and left out,
+ * and so is the one that takes the finding away. */
+static void test_changes(void **state) {
+    static const char text[] =
+        "static int big = 2147483647, step = 0;\n" SHOWN
+        "int main(void) {\n    struct pair p = {1, 2};\n    int a = 1;\n    int b = 2;\n    big += step;\n"
+        "    a = function(p);\n    b++;\n    a++;\n    return 0;\n}\n";
+    struct hx_reduction reduction;
+    struct hx_changes changes;
+
+    (void)state;
+    make(&reduction, SIGNATURE, DEFECT);
+    assert_null(hx_reduction_init(&reduction));
+    measure(&reduction, text);
+    reduction.jobs = 2;
+    reduction.deadline = UINT64_MAX;
+    reduction.pass = "changes";
+    hx_buffer_text(&reduction.best, text);
+    hx_changes_init(&changes);
+    change(&changes, text, "    a++;\n", "");
+    change(&changes, text, "    a = function(p);\n", "");
+    change(&changes, text, "step = 0", "step = 1");
+    change(&changes, text, "    b++;\n", "");
+    assert_null(hx_changes_try(&reduction, &changes, 1));
+    const char *best = hx_buffer_string(&reduction.best);
+    assert_null(strstr(best, "a++"));
+    assert_null(strstr(best, "b++"));
+    assert_non_null(strstr(best, "step = 0"));
+    assert_non_null(strstr(best, "a = function(p);"));
+    assert_true(changes.items[0].is_made && changes.items[3].is_made);
+    assert_false(changes.items[1].is_made || changes.items[2].is_made);
+    assert_true(reduction.counts->answers[HX_ANSWER_UNDEFINED] > 0);
+    hx_changes_clear(&changes);
+    hx_reduction_clear(&reduction);
+}
+
+/* ---- What is asked for ---- */
+
+static struct rt_error *read_task(const char *document, struct rt_arena *arena, struct hx_reduce_task *ret) {
+    const struct hx_reduce_values values = {.stops = UINT64_MAX, .visits = UINT64_MAX, .steps = UINT64_MAX};
+    struct hx_arguments arguments = {.count = 1};
+    struct hx_temp folder;
+    char path[512];
+
+    assert_null(hx_temp_folder(&temp, "asked", &folder));
+    snprintf(path, sizeof path, "%s/finding.json", folder.path);
+    assert_null(hx_file_write(path, document, strlen(document), 0644));
+    snprintf(path, sizeof path, "%s/program.c", folder.path);
+    assert_null(hx_file_write(path, "", 0, 0644));
+    const char *items[] = {folder.path};
+    arguments.items = items;
+    return hx_reduce_task_read(&arguments, &values, arena, ret);
+}
+
+#define ASKED(rest, first, second, signature)                                                                \
+    "{\"cc\": \"clang-19\", \"native_cc\": \"clang-19\", \"opt\": \"-O1\", " rest                            \
+    "\"finding\": {\"signature\": \"" signature "\", \"witnesses\": [{\"name\": \"" first                    \
+    "\"}, {\"name\": \"" second "\", \"state\": \"absent\"}]}}"
+
+/* A finding's own settings, those in the names of its witnesses among them. */
+static void test_task(void **state) {
+    static const char *const refused[][2] = {
+        {ASKED("", "native", "native:gcc", "value/x"), "for a native and a Wasm build"},
+        {ASKED("", "native", "jit", "value/x"), "for a native and a Wasm build"},
+        {ASKED("\"wasm\": \"clang; wasm-opt version 108\", ", "native", "wasm", "value/x"), "say --wasm-opt"},
+        {ASKED("\"engines\": \"compiled,interp\", ", "compiled", "interp", "value/x"), "wasm-reduce"},
+    };
+    struct hx_reduce_task task;
+    struct rt_arena arena;
+
+    (void)state;
+    rt_arena_init(&arena, 0);
+    assert_null(read_task(ASKED("\"wasm_opt\": \"-O2 --flatten\", \"engine\": \"interp\", \"visits\": 7, ",
+                                "native", "wasm", "value/x"),
+                          &arena, &task));
+    assert_string_equal(task.values.wasm_opt, "-O2 --flatten");
+    assert_string_equal(task.values.engine, "interp");
+    assert_string_equal(task.values.opt, "-O1");
+    assert_int_equal(task.values.visits, 7);
+    assert_string_equal(task.states[1], "absent");
+    assert_false(task.is_self);
+    assert_null(read_task(ASKED("", "native:gcc", "wasm:clang-16", "value/x"), &arena, &task));
+    assert_string_equal(task.values.native_cc, "gcc");
+    assert_string_equal(task.values.cc, "clang-16");
+    assert_null(read_task(ASKED("", "native", "wasm:interp", "value/x"), &arena, &task));
+    assert_string_equal(task.values.engine, "interp");
+    assert_string_equal(task.values.cc, "clang-19");
+    assert_null(read_task(ASKED("\"steps\": 9, ", "wasm", "itself", "self/lost/wasm/x"), &arena, &task));
+    assert_true(task.is_self);
+    assert_int_equal(task.values.steps, 9);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct rt_error *error = read_task(refused[i][0], &arena, &task);
+        assert_non_null(error);
+        assert_non_null(strstr(error->message, refused[i][1]));
+        rt_error_destroy(error);
+    }
+    rt_arena_clear(&arena);
+}
+
 /* ---- The command ---- */
 
 static int run(struct hx_process *process, const char *const *words) {
@@ -403,11 +630,14 @@ static void test_broken_input(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_units),     cmocka_unit_test(test_units_of_broken_text),
-        cmocka_unit_test(test_edit),      cmocka_unit_test(test_reachable),
-        cmocka_unit_test(test_trial),     cmocka_unit_test(test_target),
-        cmocka_unit_test(test_measure),   cmocka_unit_test(test_command),
-        cmocka_unit_test(test_interrupt), cmocka_unit_test(test_broken_input),
+        cmocka_unit_test(test_units),        cmocka_unit_test(test_units_of_broken_text),
+        cmocka_unit_test(test_edit),         cmocka_unit_test(test_reachable),
+        cmocka_unit_test(test_trial),        cmocka_unit_test(test_target),
+        cmocka_unit_test(test_declarations), cmocka_unit_test(test_prototypes),
+        cmocka_unit_test(test_passes),       cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_task),         cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_command),      cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_broken_input),
     };
     setenv("ASAN_OPTIONS", "detect_leaks=0", 0);
     unsetenv("WASI_SDK_PATH"); /* its compiler is another one */
