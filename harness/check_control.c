@@ -39,7 +39,7 @@ static struct rt_error *build(const struct hx_job *job, const char *words, struc
     struct rt_error *error = hx_temp_folder(&job->folder, FOLDER, ret);
     if (error)
         return error;
-    hx_worker_begin_part(job);
+    hx_worker_begin_part(job, job->setup->time_limit);
     return hx_compile(&tools,
                       source->has_seed ? "../" HX_SOURCE
                       : source->c_file ? source->c_file
@@ -62,7 +62,7 @@ static struct rt_error *compare(const struct hx_job *job, const struct hx_witnes
         if (!source.artifacts[i])
             return rt_error_out_of_memory();
     }
-    hx_worker_begin_part(job);
+    hx_worker_begin_part(job, setup.time_limit);
     hx_job_init(&part);
     hx_result_clear(result);
     struct rt_error *error = hx_job_run(&setup, &source, folder, &part, result);

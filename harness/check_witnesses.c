@@ -69,7 +69,7 @@ static struct rt_error *compile(const struct work *work, size_t index) {
     for (size_t i = 0; i < index; i++)
         if (work->witnesses->items[i].folder == witness->folder)
             return NULL;
-    hx_worker_begin_part(work->job);
+    hx_worker_begin_part(work->job, work->job->setup->time_limit);
     const char *file = source->has_seed ? "../" HX_SOURCE : source->c_file;
     struct rt_error *error = hx_temp_folder(&work->job->folder, witness->folder, &folder);
     if (error)
@@ -101,7 +101,7 @@ static struct rt_error *compare(struct work *work, uint32_t a, uint32_t b, struc
         if (!source.artifacts[i])
             error = rt_error_out_of_memory();
     }
-    hx_worker_begin_part(work->job);
+    hx_worker_begin_part(work->job, work->job->setup->time_limit);
     hx_job_init(&job);
     if (!error) {
         hx_result_clear(part);
@@ -290,11 +290,11 @@ struct rt_error *hx_check_witnesses(const struct hx_job *job, struct hx_result *
     if (!error)
         error = merge(&work, result);
     if (!error && asks_more) {
-        hx_worker_begin_part(job);
+        hx_worker_begin_part(job, job->setup->time_limit);
         error = hx_ask_gdb(job, result);
     }
     if (!error && asks_more) {
-        hx_worker_begin_part(job);
+        hx_worker_begin_part(job, job->setup->time_limit);
         error = hx_ask_front_end(job, result);
     }
     for (size_t p = 0; p < work.pair_count; p++)

@@ -99,8 +99,8 @@ static uint64_t stage_deadline(const struct hx_job *job) {
     default: limit = job->setup->time_limit + STEP_GRACE; break;
     }
     /* To tell of a part that hangs. */
-    if (job->shared->has_parts)
-        limit += job->setup->time_limit + STEP_GRACE;
+    if (job->shared->part_limit > 0)
+        limit += job->shared->part_limit + STEP_GRACE;
     return job->shared->stage_started + limit;
 }
 

@@ -45,8 +45,8 @@ struct hx_source {
 /* In memory that worker and parent share, so that it outlives a crash. */
 struct hx_shared {
     struct or_progress progress;
-    volatile uint32_t stage;         /* enum hx_stage */
-    volatile bool has_parts;         /* workers of its own, which it has to outlive */
+    volatile uint32_t stage;      /* enum hx_stage */
+    volatile unsigned part_limit; /* milliseconds of a worker of its own, which it has to outlive; 0: none */
     volatile uint64_t stage_started; /* hx_now() */
     volatile double seconds[HX_STAGE_COUNT];
 };
@@ -85,8 +85,9 @@ RT_MUST_USE struct rt_error *hx_job_run(const struct hx_setup *setup, const stru
                                         struct hx_result *ret);
 
 /* worker.c: the worker's whole life, in the forked child. */
-/* Begins a step that may take as long as a stage, with a worker for it or a compiler. */
-void hx_worker_begin_part(const struct hx_job *job);
+/* Begins a step that may take as long as a stage, with a worker for it, or a compiler; `limit` is the
+ * worker's, in milliseconds of stepping. */
+void hx_worker_begin_part(const struct hx_job *job, unsigned limit);
 _Noreturn void hx_worker_main(const struct hx_job *job, int result_fd);
 
 /* The two witnesses of a comparison, and the files that they are made of. */
@@ -112,6 +113,9 @@ RT_MUST_USE struct rt_error *hx_check_witnesses(const struct hx_job *job, struct
 /* The setup's first two witnesses with a program's artifacts, in the arena. */
 RT_MUST_USE struct rt_error *hx_first_two(const struct hx_setup *setup, const struct hx_source *source,
                                           const char *folder, struct rt_arena *arena, struct hx_two *ret);
+/* check_again.c: where one build has ended and the other has not, the comparison with more time takes the
+ * result's place. In the worker that has made the artifacts, or was given them. */
+RT_MUST_USE struct rt_error *hx_check_again(const struct hx_job *job, struct hx_result *result);
 /* check_control.c: what of the findings is gone when both compilers get the words that a known defect names.
  * In the worker that has made the artifacts, or was given them and their text. */
 RT_MUST_USE struct rt_error *hx_check_controls(const struct hx_job *job, struct hx_result *result);

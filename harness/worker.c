@@ -46,8 +46,8 @@ static void begin_stage(struct hx_shared *shared, enum hx_stage stage) {
     shared->stage = stage;
 }
 
-void hx_worker_begin_part(const struct hx_job *job) {
-    job->shared->has_parts = true;
+void hx_worker_begin_part(const struct hx_job *job, unsigned limit) {
+    job->shared->part_limit = limit;
     job->shared->stage_started = hx_now();
 }
 
@@ -120,7 +120,10 @@ static struct rt_error *run_stages(const struct hx_job *job, struct hx_result *r
             error = hx_check_witnesses(job, result);
         else
             error = check_two(job, result);
-        if (!error && !setup->is_self && !setup->engines && !is_wasm_only && !source->pair[0])
+        const bool is_pair = !setup->is_self && !setup->engines && !is_wasm_only && !source->pair[0];
+        if (!error && is_pair && !hx_has_more_witnesses(setup))
+            error = hx_check_again(job, result);
+        if (!error && is_pair)
             error = hx_check_controls(job, result);
         shared->seconds[HX_STEP] = hx_seconds() - started;
     }
