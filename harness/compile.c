@@ -178,8 +178,8 @@ struct rt_error *hx_link_objects(const struct hx_tools *tools, const char *folde
     }
     if (error || !*ret_linked || !tools->wasm_opt)
         return error;
-    processes[0] = (struct hx_process){
-        .argv = tools->wasm_opt, .directory = folder, .time_limit = COMPILE_LIMIT};
+    processes[0] =
+        (struct hx_process){.argv = tools->wasm_opt, .directory = folder, .time_limit = COMPILE_LIMIT};
     error = hx_process_run(processes, 1);
     *ret_linked = !error && hx_process_succeeded(&processes[0]);
     hx_process_clear(&processes[0]);

@@ -558,6 +558,29 @@ static void test_command(void **state) {
     hx_process_clear(&process);
 }
 
+/* The smaller program is a finding of its own, which can be measured. */
+static void test_bench(void **state) {
+    const char *words[] = {LOCKSTEP_BINARY, "bench",   "reduce", "out/reduced", "--time",
+                           "60s",           "--lines", "16",     "--json",      NULL};
+    struct hx_temp none;
+    const char *nothing[] = {LOCKSTEP_BINARY, "bench", "reduce", "none", NULL};
+    struct hx_process process;
+
+    (void)state;
+    const int status = run(&process, words);
+    const char *medians = strstr(hx_buffer_string(&process.output), "{\"table\":\"medians\",\"findings\":1,");
+    if (status != 0 || !medians || strstr(medians, "\"lines\":0"))
+        print_error("%s\n", hx_buffer_string(&process.output));
+    assert_int_equal(status, 0);
+    assert_true(medians && !strstr(medians, "\"lines\":0"));
+    assert_non_null(strstr(hx_buffer_string(&process.output), "\"signature\":\"" SIGNATURE "\""));
+    hx_process_clear(&process);
+    assert_null(hx_temp_folder(&temp, "none", &none));
+    assert_int_equal(run(&process, nothing), 2);
+    assert_non_null(strstr(hx_buffer_string(&process.output), "has no findings"));
+    hx_process_clear(&process);
+}
+
 /* Ctrl-C once it has begun: the smallest so far is kept, and nothing of ours is left in the temporary folder.
  */
 static void test_interrupt(void **state) {
@@ -636,8 +659,8 @@ int main(void) {
         cmocka_unit_test(test_declarations), cmocka_unit_test(test_prototypes),
         cmocka_unit_test(test_passes),       cmocka_unit_test(test_changes),
         cmocka_unit_test(test_task),         cmocka_unit_test(test_measure),
-        cmocka_unit_test(test_command),      cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_broken_input),
+        cmocka_unit_test(test_command),      cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_interrupt),    cmocka_unit_test(test_broken_input),
     };
     setenv("ASAN_OPTIONS", "detect_leaks=0", 0);
     unsetenv("WASI_SDK_PATH"); /* its compiler is another one */
