@@ -315,6 +315,11 @@ static void print_expectation(const struct hx_kept *kept, struct rt_arena *arena
     for (size_t i = 0; i < told->witness_count; i++)
         if (is_blamed(told, &told->witnesses[i]))
             print_witness(&told->witnesses[i], arena, out);
+    if (told->gone_with) {
+        hx_buffer_text(out, "\nBuilds that both have ");
+        code(told->gone_with, out);
+        hx_buffer_text(out, ", too, do not show it.\n");
+    }
     hx_buffer_text(out, "\n");
 }
 

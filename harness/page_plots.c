@@ -11,7 +11,7 @@ enum {
     WIDTH = 520, /* of a plot, in user units */
     HEIGHT = 200,
     LEFT = 56,
-    RIGHT = 12,
+    RIGHT = 24, /* half of the last number is there */
     TOP = 12,
     BOTTOM = 34,
     MAX_BARS = 120,
