@@ -414,6 +414,7 @@ def test_page(empty):
         make_hostile(changed)
     with copy_campaign("many") as changed:
         add_signatures(changed, 10000)
+        changed.execute("UPDATE programs SET stops = 1234567890, compared = 12345678901")
     with copy_campaign("empty") as changed:
         changed.executescript("DELETE FROM findings; DELETE FROM sources; DELETE FROM programs; DELETE FROM signatures;")
     with copy_campaign("whole") as changed:  # findings as an older session may have left them: without their stops
@@ -462,6 +463,10 @@ def test_page(empty):
         assert browser.ask("document.querySelectorAll('.signature').length") == 1000
         assert browser.ask("document.querySelectorAll('details.signature').length") == 100
         expect(browser.ask("document.body.textContent"), "9,002 more are in the database alone")
+        # Large numbers stay within their tiles, and those of axes within their plots.
+        assert browser.ask("[...document.querySelectorAll('.tile')].filter(t => t.scrollWidth > t.clientWidth).length") == 0
+        assert browser.ask("[...document.querySelectorAll('figure text')].filter(t => t.getBoundingClientRect().right > "
+                           "t.closest('figure').getBoundingClientRect().right).length") == 0
         browser.open("empty.html")
         expect(browser.ask("document.body.textContent"), "No program has been checked yet", "None: no program showed a difference")
         browser.open("whole.html")
