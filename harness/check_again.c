@@ -14,27 +14,16 @@ static bool has_one_end(const struct hx_result *result) {
 }
 
 struct rt_error *hx_check_again(const struct hx_job *job, struct hx_result *result) {
-    struct hx_setup patient = *job->setup;
-    struct hx_source source = {.has_seed = false};
     struct hx_result again;
     struct hx_two two;
-    struct hx_job part;
 
     if (!has_one_end(result))
         return NULL;
     struct rt_error *error = hx_first_two(job->setup, &job->source, job->folder.path, &result->arena, &two);
     if (error)
         return error;
-    for (int i = 0; i < 2; i++) {
-        source.pair[i] = two.witness[i];
-        source.artifacts[i] = two.artifact[i];
-    }
-    patient.time_limit *= PATIENCE;
-    hx_worker_begin_part(job, patient.time_limit);
-    hx_job_init(&part);
     hx_result_init(&again);
-    error = hx_job_run(&patient, &source, &job->folder, &part, &again);
-    hx_job_clear(&part);
+    error = hx_worker_compare(job, &two, PATIENCE * job->setup->time_limit, &again);
     /* A part that cannot be run leaves what was seen. */
     if (error || again.verdict == HX_SKIPPED) {
         hx_result_clear(&again);

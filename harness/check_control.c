@@ -30,7 +30,6 @@ static const struct hx_witness *witness_of(const struct hx_setup *setup, const s
 /* Both builds with these words in the folder "control" of the program's. */
 static struct rt_error *build(const struct hx_job *job, const char *words, struct rt_arena *arena,
                               struct hx_temp *ret) {
-    const struct hx_source *source = &job->source;
     struct hx_tools tools = *job->setup->tools;
 
     tools.more_words = hx_tools_words(words, strlen(words), arena);
@@ -40,34 +39,22 @@ static struct rt_error *build(const struct hx_job *job, const char *words, struc
     if (error)
         return error;
     hx_worker_begin_part(job, job->setup->time_limit);
-    return hx_compile(&tools,
-                      source->has_seed ? "../" HX_SOURCE
-                      : source->c_file ? source->c_file
-                                       : source->text,
-                      ret->path);
+    return hx_compile(&tools, hx_worker_text(job), ret->path);
 }
 
-/* Compares these two witnesses' control builds in a worker of their own, which may take twice the time: a
- * finding is not gone because a machine was busy. */
+/* Compares these two witnesses' control builds, which may take twice the time: a finding is not gone because
+ * a machine was busy. */
 static struct rt_error *compare(const struct hx_job *job, const struct hx_witness *const witnesses[2],
                                 const struct hx_temp *folder, struct rt_arena *arena,
                                 struct hx_result *result) {
-    struct hx_source source = {.pair = {witnesses[0], witnesses[1]}};
-    struct hx_setup setup = *job->setup;
-    struct hx_job part;
+    struct hx_two two = {.witness = {witnesses[0], witnesses[1]}};
 
-    setup.time_limit *= 2;
     for (int i = 0; i < 2; i++) {
-        source.artifacts[i] = rt_arena_printf(arena, "%s/%s", folder->path, witnesses[i]->artifact);
-        if (!source.artifacts[i])
+        two.artifact[i] = rt_arena_printf(arena, "%s/%s", folder->path, witnesses[i]->artifact);
+        if (!two.artifact[i])
             return rt_error_out_of_memory();
     }
-    hx_worker_begin_part(job, setup.time_limit);
-    hx_job_init(&part);
-    hx_result_clear(result);
-    struct rt_error *error = hx_job_run(&setup, &source, folder, &part, result);
-    hx_job_clear(&part);
-    return error;
+    return hx_worker_compare(job, &two, 2 * job->setup->time_limit, result);
 }
 
 /* A program that these compilers cannot build so leaves a result that shows nothing gone. */
@@ -136,11 +123,10 @@ struct rt_error *hx_check_controls(const struct hx_job *job, struct hx_result *r
     const struct hx_setup *setup = job->setup;
     const struct hx_known *known = setup->known;
     const struct hx_known_context context = hx_known_context_of(setup->tools, job->folder.path);
-    const bool has_text = job->source.has_seed || job->source.c_file || job->source.text;
     struct control control = {.words = NULL};
     struct hx_two plain;
 
-    if (!known || !setup->tools || !has_text || result->finding_count == 0)
+    if (!known || !setup->tools || !hx_worker_text(job) || result->finding_count == 0)
         return NULL;
     struct rt_error *error = hx_first_two(setup, &job->source, job->folder.path, &result->arena, &plain);
     hx_result_init(&control.result);

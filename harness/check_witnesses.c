@@ -5,7 +5,6 @@
 
 #include "harness/ask_front_end.h"
 #include "harness/ask_gdb.h"
-#include "harness/process.h"
 #include "harness/program.h"
 
 #include <stdio.h>
@@ -61,7 +60,6 @@ struct work {
 /* Compiles the program by the other compiler of a witness, unless one before has it. */
 static struct rt_error *compile(const struct work *work, size_t index) {
     const struct hx_witness *witness = &work->witnesses->items[index];
-    const struct hx_source *source = &work->job->source;
     struct hx_temp folder;
 
     if (!witness->folder)
@@ -70,7 +68,7 @@ static struct rt_error *compile(const struct work *work, size_t index) {
         if (work->witnesses->items[i].folder == witness->folder)
             return NULL;
     hx_worker_begin_part(work->job, work->job->setup->time_limit);
-    const char *file = source->has_seed ? "../" HX_SOURCE : source->c_file;
+    const char *file = hx_worker_text(work->job);
     struct rt_error *error = hx_temp_folder(&work->job->folder, witness->folder, &folder);
     if (error)
         return error;
@@ -83,10 +81,9 @@ static struct rt_error *compile(const struct work *work, size_t index) {
 static struct rt_error *compare(struct work *work, uint32_t a, uint32_t b, struct rt_arena *arena) {
     const struct hx_witness *items = work->witnesses->items;
     struct hx_result *part = &work->parts[work->pair_count];
-    struct hx_source source = {.pair = {&items[a], &items[b]}};
+    struct hx_two two = {.witness = {&items[a], &items[b]}};
     const char *problem = work->problems[a] ? work->problems[a] : work->problems[b];
     struct rt_error *error = NULL;
-    struct hx_job job;
 
     work->pairs[work->pair_count][0] = a;
     work->pairs[work->pair_count++][1] = b;
@@ -97,18 +94,11 @@ static struct rt_error *compare(struct work *work, uint32_t a, uint32_t b, struc
         return NULL;
     }
     for (int i = 0; i < 2 && !error; i++) {
-        source.artifacts[i] = artifact_of(source.pair[i], &work->job->source, work->job->folder.path, arena);
-        if (!source.artifacts[i])
+        two.artifact[i] = artifact_of(two.witness[i], &work->job->source, work->job->folder.path, arena);
+        if (!two.artifact[i])
             error = rt_error_out_of_memory();
     }
-    hx_worker_begin_part(work->job, work->job->setup->time_limit);
-    hx_job_init(&job);
-    if (!error) {
-        hx_result_clear(part);
-        error = hx_job_run(work->job->setup, &source, &work->job->folder, &job, part);
-    }
-    hx_job_clear(&job);
-    return error;
+    return error ? error : hx_worker_compare(work->job, &two, work->job->setup->time_limit, part);
 }
 
 /* ---- Putting them together ---- */

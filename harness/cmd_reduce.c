@@ -48,10 +48,6 @@ static const struct hx_option options[] = {
      "what C-Vise runs: ask the reduction that serves in DIR about ./program.c"},
 };
 
-static const char *word_or(const char *given, const char *other) {
-    return given ? given : other;
-}
-
 /* ---- The program as it is ---- */
 
 /* Compares the program as `lockstep check` does, findings marked. */
@@ -76,7 +72,8 @@ static const struct hx_finding *choose(const struct hx_reduce_task *task, const 
 
     for (size_t i = 0; i < result->finding_count; i++) {
         const struct hx_finding *finding = &result->findings[i];
-        const struct hx_target exact = {.signature = word_or(task->values.signature, finding->body.signature),
+        const struct hx_target exact = {.signature =
+                                            hx_word_or(task->values.signature, finding->body.signature),
                                         .known = task->known,
                                         .has_states = task->has_states,
                                         .states = {task->states[0], task->states[1]}};
@@ -120,7 +117,7 @@ static struct rt_error *find_target(struct hx_reduce_task *task, struct rt_arena
     if (!error && !finding)
         error =
             rt_error_format(RT_USAGE, "%s does not show %s with %s %s; `lockstep check` tells what it shows",
-                            task->c_file, word_or(task->values.signature, "a finding that is not known"),
+                            task->c_file, hx_word_or(task->values.signature, "a finding that is not known"),
                             reduction->setup.tools->cc, reduction->setup.tools->optimisation);
     if (!error) {
         struct hx_target *target = &reduction->target;
@@ -328,9 +325,9 @@ static struct rt_error *set_up(struct hx_reduce_task *task, struct rt_arena *are
     const char *native = values->native_cc && values->cc && strcmp(values->native_cc, values->cc) == 0
                              ? NULL
                              : values->native_cc;
-    const struct hx_tools_choice choice = {.cc = word_or(values->cc, HX_DEFAULT_CC),
+    const struct hx_tools_choice choice = {.cc = hx_word_or(values->cc, HX_DEFAULT_CC),
                                            .native_cc = native,
-                                           .optimisation = word_or(values->opt, "-O0"),
+                                           .optimisation = hx_word_or(values->opt, "-O0"),
                                            .wasm_opt = values->wasm_opt};
     const unsigned time_limit = task->is_self ? HX_DEFAULT_ENGINES_TIME_LIMIT : HX_DEFAULT_TIME_LIMIT;
     const unsigned cores = hx_core_count();
@@ -353,7 +350,7 @@ static struct rt_error *set_up(struct hx_reduce_task *task, struct rt_arena *are
         reduction->jobs = HX_MAX_TRIALS;
     reduction->enough_lines = values->lines;
     reduction->has_progress = isatty(STDERR_FILENO);
-    error = rt_engine_parse(word_or(values->engine, "compiled"), &reduction->setup.engine);
+    error = rt_engine_parse(hx_word_or(values->engine, "compiled"), &reduction->setup.engine);
     if (error)
         return rt_error_context(error, "--engine");
     return hx_tool_find(HX_DEFAULT_CC, HX_DEFAULT_CC, arena, &reduction->sanitizing_cc);

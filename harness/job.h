@@ -84,10 +84,12 @@ RT_MUST_USE struct rt_error *hx_job_run(const struct hx_setup *setup, const stru
                                         const struct hx_temp *temp, struct hx_job *job,
                                         struct hx_result *ret);
 
-/* worker.c: the worker's whole life, in the forked child. */
 /* Begins a step that may take as long as a stage, with a worker for it, or a compiler; `limit` is the
  * worker's, in milliseconds of stepping. */
 void hx_worker_begin_part(const struct hx_job *job, unsigned limit);
+/* The program's C file, seen from a folder in the program's own; NULL: of a pair whose text nobody has. */
+const char *hx_worker_text(const struct hx_job *job);
+/* worker.c: the worker's whole life, in the forked child. */
 _Noreturn void hx_worker_main(const struct hx_job *job, int result_fd);
 
 /* The two witnesses of a comparison, and the files that they are made of. */
@@ -95,6 +97,11 @@ struct hx_two {
     const struct hx_witness *witness[2];
     const char *artifact[2];
 };
+
+/* worker.c: such a part. Compares the two in a worker of their own, with milliseconds of stepping; because a
+ * loaded image runs once in a process. What the initialised result had is gone. */
+RT_MUST_USE struct rt_error *hx_worker_compare(const struct hx_job *job, const struct hx_two *two,
+                                               unsigned limit, struct hx_result *result);
 
 /* check.c: loads both artifacts and compares them; the worker's last stage. `output_fd` are its own
  * descriptors 1 and 2, `result_fd` is what a forked child must not keep. */

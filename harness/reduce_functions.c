@@ -42,6 +42,25 @@ static bool is_main(const char *text, const struct function *function) {
     return hx_word_is(text, function->name.begin, function->name.end, "main");
 }
 
+/* Tries what `collect` finds of each function but main. */
+static struct rt_error *try_functions(struct hx_reduction *reduction,
+                                      void (*collect)(const char *text, size_t size,
+                                                      const struct function *function,
+                                                      struct hx_changes *changes)) {
+    const char *text = hx_buffer_string(&reduction->best);
+    struct hx_changes changes;
+    struct function function;
+    struct hx_unit unit;
+
+    hx_changes_init(&changes);
+    for (size_t at = 0; hx_unit_next(text, at, reduction->best.size, &unit); at = unit.range.end)
+        if (function_of(text, &unit, &function) && !is_main(text, &function))
+            collect(text, reduction->best.size, &function, &changes);
+    struct rt_error *error = hx_changes_try(reduction, &changes, 1);
+    hx_changes_clear(&changes);
+    return error;
+}
+
 /* ---- Bodies ---- */
 
 /* What stands before the name, without storage classes. */
@@ -103,7 +122,9 @@ static size_t find_use(const char *text, size_t at, size_t end, struct hx_range 
 }
 
 /* "f(a, b)" becomes "(a, b)" in all bodies: what the arguments call is called still. */
-static void collect_uses(const char *text, size_t size, struct hx_range name, struct hx_changes *changes) {
+static void collect_uses(const char *text, size_t size, const struct function *function,
+                         struct hx_changes *changes) {
+    const struct hx_range name = function->name;
     const size_t length = name.end - name.begin;
     struct hx_unit unit;
 
@@ -122,18 +143,7 @@ static void collect_uses(const char *text, size_t size, struct hx_range name, st
 }
 
 struct rt_error *hx_reduce_calls(struct hx_reduction *reduction) {
-    const char *text = hx_buffer_string(&reduction->best);
-    struct hx_changes changes;
-    struct function function;
-    struct hx_unit unit;
-
-    hx_changes_init(&changes);
-    for (size_t at = 0; hx_unit_next(text, at, reduction->best.size, &unit); at = unit.range.end)
-        if (function_of(text, &unit, &function) && !is_main(text, &function))
-            collect_uses(text, reduction->best.size, function.name, &changes);
-    struct rt_error *error = hx_changes_try(reduction, &changes, 1);
-    hx_changes_clear(&changes);
-    return error;
+    return try_functions(reduction, collect_uses);
 }
 
 /* ---- Parameters ---- */
@@ -221,16 +231,5 @@ static void collect_parameters(const char *text, size_t size, const struct funct
 }
 
 struct rt_error *hx_reduce_parameters(struct hx_reduction *reduction) {
-    const char *text = hx_buffer_string(&reduction->best);
-    struct hx_changes changes;
-    struct function function;
-    struct hx_unit unit;
-
-    hx_changes_init(&changes);
-    for (size_t at = 0; hx_unit_next(text, at, reduction->best.size, &unit); at = unit.range.end)
-        if (function_of(text, &unit, &function) && !is_main(text, &function))
-            collect_parameters(text, reduction->best.size, &function, &changes);
-    struct rt_error *error = hx_changes_try(reduction, &changes, 1);
-    hx_changes_clear(&changes);
-    return error;
+    return try_functions(reduction, collect_parameters);
 }

@@ -18,10 +18,6 @@
 
 enum { FILE_LIMIT = 64 << 20 };
 
-static const char *word_or(const char *given, const char *other) {
-    return given ? given : other;
-}
-
 static uint64_t number_of(const struct hx_json_value *object, const char *name, uint64_t otherwise) {
     const struct hx_json_value *member = hx_json_member(object, name);
     return member && member->kind == HX_JSON_NUMBER && member->number >= 0 && member->number < 1e15
@@ -41,12 +37,12 @@ static void take_witness(const struct hx_witness *witness, struct rt_arena *aren
     const char *variant = copy(witness->variant, arena);
 
     if (witness->kind == HX_WITNESS_NATIVE) {
-        values->native_cc = word_or(variant, values->native_cc);
+        values->native_cc = hx_word_or(variant, values->native_cc);
         return;
     }
     values->engine = rt_engine_name(witness->engine);
     if (variant) {
-        values->native_cc = word_or(values->native_cc, values->cc);
+        values->native_cc = hx_word_or(values->native_cc, values->cc);
         values->cc = variant;
     }
 }
@@ -114,12 +110,12 @@ static struct rt_error *read_finding(const struct hx_json_value *object, struct 
     if (object->kind != HX_JSON_OBJECT || !finding || finding->kind != HX_JSON_OBJECT ||
         !hx_json_member_string(finding, "signature"))
         return rt_error_format(RT_MALFORMED, "is not about a finding: it has no signature");
-    values->signature = word_or(values->signature, hx_json_member_string(finding, "signature"));
-    values->cc = word_or(values->cc, hx_json_member_string(object, "cc"));
-    values->native_cc = word_or(values->native_cc, hx_json_member_string(object, "native_cc"));
-    values->opt = word_or(values->opt, hx_json_member_string(object, "opt"));
-    values->wasm_opt = word_or(values->wasm_opt, hx_json_member_string(object, "wasm_opt"));
-    values->engine = word_or(values->engine, hx_json_member_string(object, "engine"));
+    values->signature = hx_word_or(values->signature, hx_json_member_string(finding, "signature"));
+    values->cc = hx_word_or(values->cc, hx_json_member_string(object, "cc"));
+    values->native_cc = hx_word_or(values->native_cc, hx_json_member_string(object, "native_cc"));
+    values->opt = hx_word_or(values->opt, hx_json_member_string(object, "opt"));
+    values->wasm_opt = hx_word_or(values->wasm_opt, hx_json_member_string(object, "wasm_opt"));
+    values->engine = hx_word_or(values->engine, hx_json_member_string(object, "engine"));
     if (values->stops == UINT64_MAX)
         values->stops = number_of(object, "stops", UINT64_MAX);
     if (values->visits == UINT64_MAX)
@@ -183,7 +179,7 @@ struct rt_error *hx_reduce_task_read(const struct hx_arguments *arguments,
     if (is_folder(path)) {
         error = read_document(path, arena, ret);
         ret->c_file = rt_arena_printf(arena, "%s/" HX_SOURCE, path);
-        ret->out = word_or(values->out, path);
+        ret->out = hx_word_or(values->out, path);
     } else if (length > 2 && strcmp(path + length - 2, ".c") == 0) {
         ret->c_file = path;
         ret->out = values->out ? values->out : rt_arena_printf(arena, "%.*s-reduced", (int)length - 2, path);

@@ -22,6 +22,10 @@ struct hx_reduce_task {
     const char *known;
 };
 
+static inline const char *hx_word_or(const char *given, const char *other) {
+    return given ? given : other;
+}
+
 /* Texts live in the arena. RT_USAGE for a finding that is of a kind that cannot be made smaller, or that does
  * not say how it was found; RT_MALFORMED for what is no finding. */
 RT_MUST_USE struct rt_error *hx_reduce_task_read(const struct hx_arguments *arguments,

@@ -51,6 +51,28 @@ void hx_worker_begin_part(const struct hx_job *job, unsigned limit) {
     job->shared->stage_started = hx_now();
 }
 
+const char *hx_worker_text(const struct hx_job *job) {
+    const struct hx_source *source = &job->source;
+
+    return source->has_seed ? "../" HX_SOURCE : source->c_file ? source->c_file : source->text;
+}
+
+struct rt_error *hx_worker_compare(const struct hx_job *job, const struct hx_two *two, unsigned limit,
+                                   struct hx_result *result) {
+    const struct hx_source source = {.pair = {two->witness[0], two->witness[1]},
+                                     .artifacts = {two->artifact[0], two->artifact[1]}};
+    struct hx_setup setup = *job->setup;
+    struct hx_job part;
+
+    setup.time_limit = limit;
+    hx_worker_begin_part(job, limit);
+    hx_job_init(&part);
+    hx_result_clear(result);
+    struct rt_error *error = hx_job_run(&setup, &source, &job->folder, &part, result);
+    hx_job_clear(&part);
+    return error;
+}
+
 /* `has_setup`: it is a program of ours, which wants its seed's setup. */
 static struct rt_error *check_engines(const struct hx_job *job, bool has_setup, struct hx_result *result) {
     struct hx_engines engines = *job->setup->engines;
