@@ -143,6 +143,16 @@ struct rt_error *hx_file_write(const char *path, const void *bytes, size_t size,
     return NULL;
 }
 
+struct rt_error *hx_path_real(const char *path, struct rt_arena *arena, const char **ret) {
+    char *real = realpath(path, NULL);
+
+    if (!real)
+        return rt_error_os(errno, "cannot open %s", path);
+    *ret = rt_arena_copy(arena, real, strlen(real));
+    free(real);
+    return *ret ? NULL : rt_error_out_of_memory();
+}
+
 struct rt_error *hx_buffer_write(const struct hx_buffer *buffer, const char *folder, const char *name,
                                  unsigned mode) {
     char path[PATH_MAX];

@@ -31,6 +31,8 @@ uint64_t hx_hash(uint64_t hash, const void *bytes, size_t size);
 /* Reads and writes whole files. Errors name the path. `limit` is in bytes; a longer file is RT_USAGE. */
 RT_MUST_USE struct rt_error *hx_file_read(const char *path, size_t limit, struct hx_buffer *ret);
 RT_MUST_USE struct rt_error *hx_file_write(const char *path, const void *bytes, size_t size, unsigned mode);
+/* The path of what is there, absolute and without links, in the arena. RT_OS: cannot open it. */
+RT_MUST_USE struct rt_error *hx_path_real(const char *path, struct rt_arena *arena, const char **ret);
 /* Writes the buffer to a file of a folder; out of memory when it has failed. */
 RT_MUST_USE struct rt_error *hx_buffer_write(const struct hx_buffer *buffer, const char *folder,
                                              const char *name, unsigned mode);

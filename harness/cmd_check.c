@@ -55,16 +55,11 @@ static const struct hx_option options[] = {
 };
 
 static struct rt_error *absolute(const char *path, struct rt_arena *arena, const char **ret) {
-    char *real = realpath(path, NULL);
+    struct rt_error *error = hx_path_real(path, arena, ret);
 
-    if (!real || access(real, R_OK) != 0) {
-        int code = errno;
-        free(real);
-        return rt_error_os(code, "cannot open %s", path);
-    }
-    *ret = rt_arena_copy(arena, real, strlen(real));
-    free(real);
-    return *ret ? NULL : rt_error_out_of_memory();
+    if (!error && access(*ret, R_OK) != 0)
+        error = rt_error_os(errno, "cannot open %s", path);
+    return error;
 }
 
 static bool is_c_file(const char *path) {

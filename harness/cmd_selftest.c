@@ -89,15 +89,6 @@ static struct rt_error *choose_sides(const char *name, bool sides[HX_SIDE_COUNT]
                : rt_error_format(RT_USAGE, "--side: '%s' is none of native, wasm, both, trace and all", name);
 }
 
-static struct rt_error *absolute(const char *path, struct rt_arena *arena, const char **ret) {
-    char *real = realpath(path, NULL);
-    if (!real)
-        return rt_error_os(errno, "cannot open %s", path);
-    *ret = rt_arena_copy(arena, real, strlen(real));
-    free(real);
-    return *ret ? NULL : rt_error_out_of_memory();
-}
-
 /* The folder need not be there yet. */
 static struct rt_error *absolute_folder(const char *path, struct rt_arena *arena, const char **ret) {
     char here[PATH_MAX];
@@ -119,7 +110,7 @@ static struct rt_error *add_programs(const struct values *values, const struct h
     struct rt_error *error = NULL;
     for (size_t i = 0; !error && queue->left && i < arguments->count; i++) {
         struct hx_source source = {0};
-        error = absolute(arguments->items[i], arena, &source.c_file);
+        error = hx_path_real(arguments->items[i], arena, &source.c_file);
         if (!error)
             error = hx_selftest_queue_add(queue, &source);
     }

@@ -168,13 +168,10 @@ struct rt_error *hx_reduce_task_read(const struct hx_arguments *arguments,
     ret->is_self = hx_signature_is_self(values->signature);
     if (arguments->count != 1)
         return rt_error_format(RT_USAGE, "needs a finding's folder, or one C file");
-    char *real = realpath(arguments->items[0], NULL);
-    if (!real)
-        return rt_error_os(errno, "cannot open %s", arguments->items[0]);
-    const char *path = copy(real, arena);
-    free(real);
-    if (!path)
-        return rt_error_out_of_memory();
+    const char *path;
+    error = hx_path_real(arguments->items[0], arena, &path);
+    if (error)
+        return error;
     const size_t length = strlen(path);
     if (is_folder(path)) {
         error = read_document(path, arena, ret);
